@@ -1,0 +1,20 @@
+"""How this room compiles: one decorator, and one helper that keeps the number of compilations small."""
+
+import numba
+
+# Without the lock (threads really run side by side), kept on disk between runs. Sums may be reordered so that they
+# vectorise, but NaN and infinity stay what they are: a diverging training must be seen.
+njit = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"})
+
+
+def frozen(a):
+    """A read-only contiguous view (a copy only if ``a`` is not contiguous).
+
+    numba compiles once per type, and a read-only array is another type than a writable one. Kernels take their inputs
+    frozen, so float32 and float64 are the only two versions there are; and they cannot write into an input.
+    """
+    if not a.flags.c_contiguous:
+        a = a.copy()
+    a = a.view()
+    a.flags.writeable = False
+    return a

@@ -1,0 +1,50 @@
+"""Work shared among threads, with results that do not depend on how many there are.
+
+A batch is cut into slices of a fixed size. Each slice is one task; BLAS and the numba kernels inside it run on one
+thread and release the interpreter's lock, so the tasks really run side by side. Their results come back in the order
+of the slices and are summed in that order: the same bits on one core and on sixteen.
+
+BLAS is held to one thread for the whole process, because its own threads and ours would fight for the same cores.
+"""
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+_pool = None
+_count = 0
+_blas_limit = None
+
+
+def set_threads(count=None):
+    """Use ``count`` threads from now on (default: MINIGOOGLENET_THREADS, else every core this process may use)."""
+    global _pool, _count, _blas_limit
+    if count is None:
+        count = int(os.environ.get("MINIGOOGLENET_THREADS", 0)) or len(os.sched_getaffinity(0)) \
+            if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if count < 1:
+        raise ValueError(f"threads: got {count}, needs at least 1")
+    if _blas_limit is None:
+        import numpy  # noqa: F401  (its BLAS must be loaded before it can be limited)
+        from threadpoolctl import threadpool_limits
+        _blas_limit = threadpool_limits(limits=1, user_api="blas")
+    if _pool is not None:
+        _pool.shutdown()
+    _pool = ThreadPoolExecutor(count, thread_name_prefix="minigooglenet") if count > 1 else None
+    _count = count
+
+
+def threads():
+    """How many threads share the work."""
+    if not _count:
+        set_threads()
+    return _count
+
+
+def over_slices(task, N, size=8):
+    """``[task(slice(0, size)), task(slice(size, 2 * size)), ...]``, the last slice cut at N, run side by side."""
+    if not _count:
+        set_threads()
+    slices = [slice(start, min(start + size, N)) for start in range(0, N, size)]
+    if _pool is None or len(slices) == 1:
+        return [task(s) for s in slices]
+    return list(_pool.map(task, slices))
