@@ -27,7 +27,8 @@ _FILE_OF = {
     "lrn": "normalise",
     "lrn_backward": "normalise",
     "channel_sums": "normalise",
-    "scale_shift": "normalise",
+    "channel_affine": "normalise",
+    "channel_mix": "normalise",
     "crop_resize": "augment",
 }
 

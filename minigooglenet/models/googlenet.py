@@ -1,0 +1,67 @@
+"""GoogLeNet itself: Table 1 of the paper as data, and the variants that go by its name."""
+
+from ..layers.init import he, truncated_normal, xavier
+from .inception import Style
+from .rows import Convolution, Head, Inception, Normalisation, Pooling, build
+
+#: Table 1 of Szegedy et al. 2014, in the order of figure 3. A convolution row of depth 2 is two rows here.
+TABLE_1 = (
+    Convolution("conv1", 64, 7, stride=2),
+    Pooling("pool1"),
+    Normalisation("norm1"),
+    Convolution("conv2_reduce", 64, 1),
+    Convolution("conv2", 192, 3),
+    Normalisation("norm2"),
+    Pooling("pool2"),
+    #               1x1  3x3r  3x3 5x5r  5x5 pool
+    Inception("3a", 64, 96, 128, 16, 32, 32),
+    Inception("3b", 128, 128, 192, 32, 96, 64),
+    Pooling("pool3"),
+    Inception("4a", 192, 96, 208, 16, 48, 64),
+    Inception("4b", 160, 112, 224, 24, 64, 64),
+    Inception("4c", 128, 128, 256, 24, 64, 64),
+    Inception("4d", 112, 144, 288, 32, 64, 64),
+    Inception("4e", 256, 160, 320, 32, 128, 128),
+    Pooling("pool4"),
+    Inception("5a", 256, 160, 320, 32, 128, 128),
+    Inception("5b", 384, 192, 384, 48, 128, 128),
+)
+
+#: The auxiliary classifiers (section 5), on 4a and 4d.
+HEADS = (Head("aux1", "4a"), Head("aux2", "4d"))
+
+#: How much each loss counts: the network's own, then the heads' (section 5).
+LOSS_WEIGHTS = (1.0, 0.3, 0.3)
+
+INPUT = (224, 224, 3)
+
+VARIANTS = {
+    "paper": "as published; He's initialisation (the paper does not give its own)",
+    "bvlc": "as Caffe built and released it: the same layers, xavier weights, biases 0.2",
+    "torchvision": "as torchvision has it: batch norm, no LRN, 3x3 in the 5x5 branch, 2x2 last pool",
+    "naive": "figure 2(a) throughout: no 1x1 reductions, channels pile up",
+}
+
+
+def googlenet(variant="paper", *, classes=1000, heads=True, input_shape=INPUT, rng=None, dtype="float32"):
+    """GoogLeNet, 22 layers deep. Pictures (N, 224, 224, 3) -> logits (N, classes).
+
+    ``variant`` is one of VARIANTS; ``heads=False`` leaves the auxiliary classifiers out, as inference does;
+    ``rng=None`` leaves all weights zero, to be counted or loaded. Raises ValueError for an unknown variant.
+    """
+    if variant not in VARIANTS:
+        raise ValueError(f"variant: got {variant!r}, choose {', '.join(VARIANTS)}")
+    options = {"rng": rng, "dtype": dtype}
+    rows, tails, drop_prob = TABLE_1, HEADS, 0.4
+    match variant:
+        case "paper":
+            style = Style(init=he, **options)
+        case "bvlc":
+            style = Style(init=xavier, bias_value=0.2, **options)
+        case "naive":
+            style = Style(init=he, reduced=False, **options)
+        case "torchvision":
+            style = Style(norm="batch", big=3, init=truncated_normal, bn_eps=1e-3, **options)
+            rows = [row._replace(kernel=2) if row.name == "pool4" else row for row in TABLE_1]
+            tails, drop_prob = [head._replace(adaptive=4) for head in HEADS], 0.2
+    return build(rows, style, input_shape, classes, drop_prob, tails if heads else ())
