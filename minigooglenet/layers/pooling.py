@@ -81,7 +81,8 @@ class AdaptiveAvgPool(Layer):
     """A fixed number of windows, whatever the picture: torchvision's pooling in front of the auxiliary heads.
 
     Window i of O along an axis of H pixels is [floor(i H / O), ceil((i + 1) H / O)): on 14 pixels with O = 4 they are 4
-    wide and overlap, where the paper's 5×5/3 windows are 5 wide. x (N, H, W, C) -> (N, O, O, C). The cache is x's shape.
+    wide and overlap, where the paper's 5×5/3 windows are 5 wide. x (N, H, W, C) -> (N, O, O, C). The cache is x's
+    shape.
     """
 
     def __init__(self, size):

@@ -14,7 +14,7 @@ from ..layers.init import he
 class Style:
     """Everything about a network that its table of rows does not say.
 
-    norm      "lrn" (the rows' LRN layers), "batch" (batch norm after each convolution, which then needs no bias), "none"
+    norm      "lrn" (the rows' LRN layers), "batch" (batch norm after each convolution, which needs no bias), "none"
     reduced   figure 2(b), 1×1 reductions before the 3×3 and 5×5; False for figure 2(a), without them
     big       the window of the "5×5" branch: 5, or 3 as torchvision has it by a known mistake
     width     every width of the table times this, rounded to a multiple of 8
