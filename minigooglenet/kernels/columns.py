@@ -23,7 +23,7 @@ def _im2col(x, columns, KW, SH, SW, PH, PW):
         for i in range(OH):
             for j in range(OW):
                 left = j * SW - PW
-                first = max(0, -left) * C  # the run of this window's row that lies inside the picture
+                first = min(KW, max(0, -left)) * C  # the run of this window's row that lies inside the picture
                 last = max(first, min(KW, W - left) * C)
                 for u in range(KH):
                     h = i * SH - PH + u
@@ -57,7 +57,7 @@ def _col2im(columns, x, KW, SH, SW, PH, PW):
         for i in range(OH):
             for j in range(OW):
                 left = j * SW - PW
-                first = max(0, -left) * C
+                first = min(KW, max(0, -left)) * C
                 last = max(first, min(KW, W - left) * C)
                 for u in range(KH):
                     h = i * SH - PH + u
