@@ -8,7 +8,7 @@ from .jit import frozen, njit
 
 def relu(x):
     """As ``reference.pointwise.relu``."""
-    x, y = frozen(x), np.empty_like(x)
+    x, y = frozen(x), np.empty(x.shape, x.dtype)  # not empty_like: y must be contiguous where x is not
     over_slices(lambda s: _relu(x[s].reshape(-1), y[s].reshape(-1)), len(x))
     return y
 
@@ -22,7 +22,7 @@ def _relu(x, y):
 
 def relu_backward(dy, y):
     """As ``reference.pointwise.relu_backward``."""
-    dy, y, dx = frozen(dy), frozen(y), np.empty_like(dy)
+    dy, y, dx = frozen(dy), frozen(y), np.empty(dy.shape, dy.dtype)
     over_slices(lambda s: _relu_backward(dy[s].reshape(-1), y[s].reshape(-1), dx[s].reshape(-1)), len(y))
     return dx
 

@@ -54,7 +54,7 @@ def _max_pool(x, y, KH, KW, SH, SW, PH, PW):
 
 def max_pool_backward(dy, x, y, kernel, stride, pad, ceil_mode):
     """As ``reference.pooling.max_pool_backward``."""
-    dy, x, y, dx = frozen(dy), frozen(x), frozen(y), np.zeros_like(x)
+    dy, x, y, dx = frozen(dy), frozen(x), frozen(y), np.zeros(x.shape, x.dtype)
     over_slices(lambda s: _max_pool_backward(dy[s], x[s], y[s], dx[s], *kernel, *stride, *pad), len(x))
     return dx
 
