@@ -10,17 +10,21 @@ BLAS is held to one thread for the whole process, because its own threads and ou
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+from .errors import UserError
+
 _pool = None
 _count = 0
 _blas_limit = None
 
 
 def set_threads(count=None):
-    """Use ``count`` threads from now on (default: MINIGOOGLENET_THREADS, else every core this process may use)."""
+    """Use ``count`` threads from now on (default: MINIGOOGLENET_THREADS, else every core this process may use).
+
+    Raises ValueError for a count below 1, UserError if MINIGOOGLENET_THREADS is not a number of at least 1.
+    """
     global _pool, _count, _blas_limit
     if count is None:
-        count = int(os.environ.get("MINIGOOGLENET_THREADS", 0)) or len(os.sched_getaffinity(0)) \
-            if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        count = _wanted()
     if count < 1:
         raise ValueError(f"threads: got {count}, needs at least 1")
     if _blas_limit is None:
@@ -31,6 +35,17 @@ def set_threads(count=None):
         _pool.shutdown()
     _pool = ThreadPoolExecutor(count, thread_name_prefix="minigooglenet") if count > 1 else None
     _count = count
+
+
+def _wanted():
+    named = os.environ.get("MINIGOOGLENET_THREADS", "")
+    if named:
+        if not named.isdecimal() or int(named) < 1:
+            raise UserError(f"MINIGOOGLENET_THREADS: got {named!r}, needs a whole number of at least 1")
+        return int(named)
+    if hasattr(os, "sched_getaffinity"):  # Linux: the cores that this process may use
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def threads():
