@@ -15,7 +15,7 @@ class BatchNorm(Layer):
 
         dβ = Σ dy        dγ = Σ dy x̂        dx = (γ / σ) · (dy - dβ / M - x̂ dγ / M)
 
-    x (N, H, W, C) or (N, C). Training uses the batch's own statistics and moves the running ones by ``momentum``
+    x (N, H, W, C), same shape out. Training uses the batch's own statistics and moves the running ones by ``momentum``
     towards them (the variance with M - 1); inference uses the running ones. The cache is (x, μ, 1/σ, train).
     Source: Ioffe & Szegedy 2015, section 3.
     """
