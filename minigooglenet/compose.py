@@ -14,7 +14,22 @@ def call(name, function, *arguments):
         raise error.inside(name) from None
 
 
-class Sequential(Layer):
+class Container(Layer):
+    """What the three compositions share: they count by walking over the layers inside."""
+
+    def check_shape(self, shape):
+        """Each layer inside checks for itself."""
+
+    def macs(self, shape):
+        """The sum over the layers inside."""
+        return sum(layer.macs(entering) for _, layer, entering, _ in self.trace(shape))
+
+    def other_ops(self, shape):
+        """The sum over the layers inside."""
+        return sum(layer.other_ops(entering) for _, layer, entering, _ in self.trace(shape))
+
+
+class Sequential(Container):
     """y = f_n(… f_2(f_1(x)))        dx = the gradients in the opposite order (chain rule)
 
     ``layers`` is {name: layer}. The cache is the list of theirs.
@@ -55,16 +70,13 @@ class Sequential(Layer):
             shape = call(name, layer.output_shape, shape)
         return shape
 
-    def check_shape(self, shape):
-        """Each layer inside checks for itself."""
-
     def until(self, last):
         """The layers up to and including ``last``, sharing their parameters."""
         names = list(self.children)
         return Sequential({name: self.children[name] for name in names[:names.index(last) + 1]})
 
 
-class Concat(Layer):
+class Concat(Container):
     """Branches that read the same x, their outputs put side by side along the channels.
 
         y = [f_1(x), f_2(x), …]        dx = f_1.backward(dy_1) + f_2.backward(dy_2) + …
@@ -109,11 +121,8 @@ class Concat(Layer):
             raise ShapeError(f"branches end in different sizes: {shapes}")
         return *shapes[0][:-1], sum(s[-1] for s in shapes)
 
-    def check_shape(self, shape):
-        """Each layer inside checks for itself."""
 
-
-class Trunk(Layer):
+class Trunk(Container):
     """A network with auxiliary heads: extra classifiers half-way up that push gradient into the lower layers.
 
     ``trunk`` is the network itself, a Sequential; ``heads`` is {name: (tap, head)}: the head called ``name`` reads the
@@ -161,6 +170,14 @@ class Trunk(Layer):
     def predict(self, x):
         return self.trunk.predict(x)
 
+    def macs(self, shape):
+        """Of the trunk: inference does not touch the heads."""
+        return self.trunk.macs(shape)
+
+    def other_ops(self, shape):
+        """Of the trunk: inference does not touch the heads."""
+        return self.trunk.other_ops(shape)
+
     def trace(self, shape, path=""):
         """The trunk's layers, then those of the heads."""
         yield from self.trunk.trace(shape, path)
@@ -170,6 +187,3 @@ class Trunk(Layer):
 
     def output_shape(self, shape):
         return self.trunk.output_shape(shape)
-
-    def check_shape(self, shape):
-        """Each layer inside checks for itself."""
