@@ -10,6 +10,7 @@ from pathlib import Path
 from ..errors import UserError
 
 CONNECT, READ = 5, 30                   # seconds to wait for a connection, and for the next bytes
+PIECE = 2 ** 16                         # bytes written at a time: no more than this is lost when the connection breaks
 
 
 def reachable(url, seconds=CONNECT):
@@ -85,7 +86,7 @@ def _fill(part, url, size, attempts, pause, progress):
                     break                                   # "not found" does not become right by asking again
             except requests.Timeout:
                 reason = "the server does not answer in time"
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
                 reason = "the connection fails or breaks"
             except requests.RequestException as error:
                 reason = str(error)
@@ -108,6 +109,6 @@ def _continue(file, url, size, progress):
             raise requests.RequestException(f"the server offers {have + length:,} bytes")
         with tqdm(total=size, initial=have, unit="B", unit_scale=True, desc=url.rsplit("/", 1)[-1],
                   disable=not progress) as bar:
-            for piece in response.iter_content(2 ** 16):
+            for piece in response.iter_content(PIECE):
                 file.write(piece)
                 bar.update(len(piece))
