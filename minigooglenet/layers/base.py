@@ -55,7 +55,7 @@ class Layer:
     def add_param(self, name, value):
         """Register a parameter, its gradient beside it."""
         self.params[name] = value
-        self.grads[name] = np.zeros_like(value)
+        self.grads[name] = np.zeros(value.shape, value.dtype)  # untouched memory costs nothing; zeros_like touches it
 
     def walk(self, path=""):
         """(path, layer) for every layer without children, in order. ``4a/3x3`` is a path."""

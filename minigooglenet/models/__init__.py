@@ -1,6 +1,7 @@
 """Networks as tables over the same layers."""
 
+from .ancestors import ancestor
 from .googlenet import googlenet
 from .mini import mini_googlenet
 
-__all__ = ["googlenet", "mini_googlenet"]
+__all__ = ["ancestor", "googlenet", "mini_googlenet"]

@@ -2,7 +2,7 @@
 
 from ..layers.init import he, truncated_normal, xavier
 from .inception import Style
-from .rows import Convolution, Head, Inception, Normalisation, Pooling, build
+from .rows import Convolution, Head, Inception, Normalisation, Pooling, build, ending
 
 #: Table 1 of Szegedy et al. 2014, in the order of figure 3. A convolution row of depth 2 is two rows here.
 TABLE_1 = (
@@ -64,4 +64,4 @@ def googlenet(variant="paper", *, classes=1000, heads=True, input_shape=INPUT, r
             style = Style(norm="batch", big=3, init=truncated_normal, bn_eps=1e-3, **options)
             rows = [row._replace(kernel=2) if row.name == "pool4" else row for row in TABLE_1]
             tails, drop_prob = [head._replace(adaptive=4) for head in HEADS], 0.2
-    return build(rows, style, input_shape, classes, drop_prob, tails if heads else ())
+    return build((*rows, *ending(drop_prob)), style, input_shape, classes, tails if heads else ())

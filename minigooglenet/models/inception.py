@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..compose import Concat
-from ..layers import BatchNorm, Conv, MaxPool, ReLU
+from ..layers import BatchNorm, Conv, GroupedConv, MaxPool, ReLU
 from ..layers.init import he
 
 
@@ -43,11 +43,15 @@ class Style:
         return F if self.width == 1 else max(8, 8 * round(F * self.width / 8))
 
 
-def unit(style, name, C, F, kernel, stride=1):
-    """Convolution, its normalisation if the style has one, and ReLU: {name, name_bn, name_relu}. Sizes are kept (for
-    stride 1) by padding half a window."""
-    layers = {name: Conv(C, F, kernel, stride, kernel // 2, bias=style.norm != "batch", init=style.init,
-                         bias_value=style.bias_value, rng=style.rng, dtype=style.dtype)}
+def unit(style, name, C, F, kernel, stride=1, pad=None, groups=1):
+    """Convolution, its normalisation if the style has one, and ReLU: {name, name_bn, name_relu}. ``pad`` defaults to
+    half a window, which keeps sizes at stride 1; ``groups`` cuts the channels into towers."""
+    options = {"bias": style.norm != "batch", "init": style.init, "bias_value": style.bias_value,
+               "rng": style.rng, "dtype": style.dtype}
+    if groups > 1:
+        options["groups"] = groups
+    convolution = GroupedConv if groups > 1 else Conv
+    layers = {name: convolution(C, F, kernel, stride, kernel // 2 if pad is None else pad, **options)}
     if style.norm == "batch":
         layers[f"{name}_bn"] = BatchNorm(F, eps=style.bn_eps, dtype=style.dtype)
     layers[f"{name}_relu"] = ReLU()

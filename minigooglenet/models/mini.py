@@ -3,7 +3,7 @@
 from ..layers.init import he
 from .googlenet import HEADS, TABLE_1
 from .inception import Style
-from .rows import Convolution, Normalisation, Pooling, build
+from .rows import Convolution, Normalisation, Pooling, build, ending
 
 #: A small picture cannot afford the 8-fold reduction of the paper's stem. This one halves once, so that the modules
 #: see 16×16, 8×8 and 4×4 where the paper's see 28×28, 14×14 and 7×7.
@@ -28,4 +28,4 @@ def mini_googlenet(width=0.25, *, norm="batch", classes=10, heads=True, drop_pro
     ``rng=None`` leaves all weights zero.
     """
     style = Style(norm=norm, width=width, init=he, rng=rng, dtype=dtype)
-    return build((*STEM, *MODULES), style, input_shape, classes, drop_prob, HEADS if heads else ())
+    return build((*STEM, *MODULES, *ending(drop_prob)), style, input_shape, classes, HEADS if heads else ())

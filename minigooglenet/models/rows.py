@@ -2,24 +2,36 @@
 
 from typing import NamedTuple
 
-from ..compose import Sequential, Trunk
+from ..compose import Sequential, Trunk, call
 from ..layers import LRN, AdaptiveAvgPool, AvgPool, Dense, Dropout, Flatten, GlobalAvgPool, MaxPool, ReLU
 from .inception import inception, unit
 
+#: In the place of a number of filters: as many as there are classes.
+CLASSES = "classes"
+
 
 class Convolution(NamedTuple):
-    """F filters of kernel × kernel, then ReLU."""
+    """F filters of kernel × kernel, then ReLU. Without ``pad``, half a window is padded; ``groups`` are AlexNet's."""
     name: str
-    F: int
+    F: int | str
     kernel: int
     stride: int = 1
+    pad: int | None = None
+    groups: int = 1
 
 
 class Pooling(NamedTuple):
-    """A max pool that rounds up, as Caffe's does."""
+    """A pool, "max" or "average", that rounds up, as Caffe's does."""
     name: str
     kernel: int = 3
     stride: int = 2
+    kind: str = "max"
+    ceil_mode: bool = True
+
+
+class GlobalPooling(NamedTuple):
+    """The average of each map: maps become a vector."""
+    name: str
 
 
 class Normalisation(NamedTuple):
@@ -38,6 +50,18 @@ class Inception(NamedTuple):
     pool_proj: int
 
 
+class FullyConnected(NamedTuple):
+    """F units that see everything, then ReLU; with F = CLASSES the classifier, without. Maps are flattened first."""
+    name: str
+    F: int | str
+
+
+class Drop(NamedTuple):
+    """Dropout."""
+    name: str
+    drop_prob: float = 0.5
+
+
 class Head(NamedTuple):
     """An auxiliary classifier that reads the output of the row ``tap``: average pool, 1×1 convolution of F filters,
     ``hidden`` units with ReLU, dropout, classifier. ``adaptive`` asks for that many windows instead of 5×5/3."""
@@ -49,19 +73,38 @@ class Head(NamedTuple):
     adaptive: int = 0
 
 
-def layers_of(row, style, C):
-    """{name: layer} for one row that reads C channels."""
+def layers_of(row, style, shape, classes):
+    """{name: layer} for one row that reads ``shape``: (H, W, C) or (D,)."""
+    def filters(F):
+        return classes if F == CLASSES else style.scaled(F)
+
     match row:
-        case Convolution(name, F, kernel, stride):
-            return unit(style, name, C, style.scaled(F), kernel, stride)
-        case Pooling(name, kernel, stride):
-            return {name: MaxPool(kernel, stride, ceil_mode=True)}
+        case Convolution(name, F, kernel, stride, pad, groups):
+            return unit(style, name, shape[-1], filters(F), kernel, stride, pad, groups)
+        case Pooling(name, kernel, stride, kind, ceil_mode):
+            return {name: {"max": MaxPool, "average": AvgPool}[kind](kernel, stride, ceil_mode=ceil_mode)}
+        case GlobalPooling(name):
+            return {name: GlobalAvgPool()}
         case Normalisation(name):
             return {name: LRN()} if style.norm == "lrn" else {}
         case Inception():
             name, *widths = row
-            return {name: inception(style, C, *(style.scaled(F) for F in widths))}
+            return {name: inception(style, shape[-1], *(style.scaled(F) for F in widths))}
+        case FullyConnected(name, F):
+            if len(shape) > 1:
+                flatten = Flatten()
+                return {"flatten": flatten} | layers_of(row, style, flatten.output_shape(shape), classes)
+            if F == CLASSES:
+                return {name: classifier(style, *shape, classes)}
+            return {name: dense(style, *shape, filters(F)), f"{name}_relu": ReLU()}
+        case Drop(name, drop_prob):
+            return {name: Dropout(drop_prob, style.rng)}
     raise TypeError(f"no such kind of row: {row!r}")
+
+
+def dense(style, D, F):
+    """A fully connected layer that begins as the style has it."""
+    return Dense(D, F, init=style.init, bias_value=style.bias_value, rng=style.rng, dtype=style.dtype)
 
 
 def classifier(style, D, classes):
@@ -75,25 +118,30 @@ def head_layers(row, style, shape, classes):
     F, hidden = style.scaled(row.F), style.scaled(row.hidden)
     H, W, C = pool.output_shape(shape)
     return Sequential({
-        "pool": pool, **unit(style, "conv", C, F, 1), "flatten": Flatten(),
-        "fc": Dense(H * W * F, hidden, init=style.init, bias_value=style.bias_value, rng=style.rng, dtype=style.dtype),
+        "pool": pool, **unit(style, "conv", C, F, 1), "flatten": Flatten(), "fc": dense(style, H * W * F, hidden),
         "fc_relu": ReLU(), "dropout": Dropout(row.drop_prob, style.rng), "linear": classifier(style, hidden, classes),
     })
 
 
-def build(rows, style, input_shape, classes, drop_prob, heads=()):
-    """The network of these rows for pictures of ``input_shape`` (H, W, C): the rows, then global average pool, dropout
-    and a linear classifier; with ``heads``, a Trunk."""
+def build(rows, style, input_shape, classes, heads=()):
+    """The network of these rows for pictures of ``input_shape`` (H, W, C); with ``heads``, a Trunk.
+
+    Raises ShapeError, naming the row, where a window does not fit.
+    """
     layers, shape, tapped = {}, input_shape, {}
     for row in rows:
-        for name, layer in layers_of(row, style, shape[-1]).items():
+        for name, layer in layers_of(row, style, shape, classes).items():
             layers[name] = layer
-            shape = layer.output_shape(shape)
+            shape = call(name, layer.output_shape, shape)
         tapped[row.name] = (name, shape)
-    layers |= {"pool5": GlobalAvgPool(), "dropout": Dropout(drop_prob, style.rng),
-               "linear": classifier(style, shape[-1], classes)}
     trunk = Sequential(layers)
     if not heads:
         return trunk
-    return Trunk(trunk, {head.name: (tapped[head.tap][0], head_layers(head, style, tapped[head.tap][1], classes))
+    return Trunk(trunk, {head.name: (tapped[head.tap][0],
+                                     call(head.name, head_layers, head, style, tapped[head.tap][1], classes))
                          for head in heads})
+
+
+def ending(drop_prob):
+    """How GoogLeNet ends: the average of each map, dropout, one linear layer."""
+    return GlobalPooling("pool5"), Drop("dropout", drop_prob), FullyConnected("linear", CLASSES)
