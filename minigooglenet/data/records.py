@@ -77,13 +77,18 @@ def read_folder(folder, training=None, records=None):
 
 
 def write_folder(folder, x_train, y_train, x_test, y_test, classes, records=10_000):
-    """Write a whole data set in this layout, ``records`` training pictures per file; the test file comes last."""
+    """Write a whole data set in this layout, ``records`` training pictures per file, in place of the one that is there.
+
+    Raises UserError where the folder cannot be written.
+    """
     folder = Path(folder)
     for number, start in enumerate(range(0, len(y_train), records), 1):
         part = slice(start, start + records)
         write_records(folder / f"data_batch_{number}.bin", x_train[part], y_train[part])
     write_atomically(folder / META, lambda file: file.write("\n".join(classes) + "\n"), mode="w")
     write_records(folder / TEST, x_test, y_test)
+    for name in training_files(folder)[number:]:            # of a larger set that was there before
+        (folder / name).unlink()
 
 
 def training_files(folder):
