@@ -10,11 +10,14 @@ class LRN(Layer):
     dx_i = dy_i s_i^-β - (2 α β / n) · x_i · sum over j around i of dy_j x_j s_j^(-β - 1)
 
     x (N, H, W, C), same shape out. The cache is x. The defaults are Caffe's: n 5, α 1e-4 **divided by n**, β 0.75, k 1.
-    The AlexNet paper does not divide and has k = 2. Source: Krizhevsky et al. 2012, section 3.3; Caffe's lrn_layer.cpp.
+    The AlexNet paper does not divide and has k = 2. n must be odd, as in Caffe: then j is around i exactly if i is
+    around j. Source: Krizhevsky et al. 2012, section 3.3; Caffe's lrn_layer.cpp.
     """
 
     def __init__(self, size=5, alpha=1e-4, beta=0.75, k=1.0):
         super().__init__()
+        if size < 1 or size % 2 == 0:
+            raise ValueError(f"size: got {size}, needs an odd number of channels")
         self.constants = size, alpha, beta, k
 
     def forward(self, x, train=False):
