@@ -32,8 +32,8 @@ def entry(name):
     if name in CATALOGUE:
         return CATALOGUE[name]
     guess = difflib.get_close_matches(str(name).lower(), CATALOGUE, n=1, cutoff=0.5)
-    meant = f"did you mean {guess[0]}? " if guess else ""
-    raise UserError(f"model: no network is called {name!r}; {meant}Choose from: {', '.join(CATALOGUE)}")
+    meant = f"did you mean {guess[0]}? Or one of" if guess else "choose"
+    raise UserError(f"model: no network is called {name!r}; {meant} {', '.join(CATALOGUE)}")
 
 
 def network(name, *, input_shape=None, heads=False, **options):
