@@ -1,0 +1,51 @@
+# Everything a learner types. `make help` lists it.
+PYTHON ?= python3
+VENV   := .venv
+RUN    := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train evaluate predict flops gradcheck data test lint bench clean
+
+help:        ## this list
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+
+setup: $(VENV)/ready        ## make the environment in .venv (every other target does it when needed)
+
+$(VENV)/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "$(PYTHON) is older than 3.10: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	@echo "Setting up $(VENV), once ..."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+train: setup        ## train a reduced GoogLeNet: CIFAR-10, or Shapes-10 without it   (options: ARGS="--epochs 3")
+	@$(RUN) -m minigooglenet train $(ARGS)
+
+evaluate: setup        ## measure the latest run on the test pictures
+	@$(RUN) -m minigooglenet evaluate $(ARGS)
+
+predict: setup        ## what is on a photo: make predict ARGS="photo.jpg"
+	@$(RUN) -m minigooglenet predict $(ARGS)
+
+flops: setup        ## count operations: the 112.9M against 5.3M, every layer, Table 1 audited
+	@$(RUN) -m minigooglenet flops $(ARGS)
+
+gradcheck: setup        ## check every backward pass against finite differences
+	@$(RUN) -m minigooglenet gradcheck $(ARGS)
+
+data: setup        ## fetch CIFAR-10, or draw Shapes-10: make data ARGS="shapes10"
+	@$(RUN) -m minigooglenet data $(ARGS)
+
+test: setup        ## all tests
+	@$(RUN) -m pytest $(ARGS)
+
+lint: setup        ## style and unused names
+	@$(RUN) -m ruff check .
+
+bench: setup        ## images/s beside PyTorch, if it is installed
+	@$(RUN) -m benchmarks $(ARGS)
+
+clean:        ## remove the environment, caches and built files; runs/ and datasets/ stay
+	@rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,70 @@
+"""The command line: ``python -m minigooglenet COMMAND``. Each command is a module with ``add_arguments`` and ``run``.
+
+Only the module of the command asked for is imported, so that printing a table does not wait for a compiler.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+
+from .errors import UserError
+
+COMMANDS = {
+    "train": ("commands.train", "train a reduced GoogLeNet on CIFAR-10, Shapes-10 or a folder of yours"),
+    "evaluate": ("commands.evaluate", "measure a trained network on the test pictures"),
+    "predict": ("commands.predict", "say what is on your photos"),
+    "flops": ("flops", "count parameters and operations, layer by layer"),
+    "gradcheck": ("commands.gradcheck", "check every backward pass against finite differences"),
+    "data": ("commands.data", "fetch, draw or describe a data set"),
+}
+
+
+class Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps the layout of descriptions; wide enough for option and explanation on one line."""
+
+    def __init__(self, prog):
+        super().__init__(prog, max_help_position=28, width=100)
+
+
+def parser_for(name):
+    """The argument parser of one command."""
+    module = importlib.import_module(f"minigooglenet.{COMMANDS[name][0]}")
+    parser = argparse.ArgumentParser(
+        prog=f"python -m minigooglenet {name}", formatter_class=Help,
+        description=getattr(module, "DESCRIPTION", COMMANDS[name][1]), epilog=getattr(module, "EXAMPLES", None))
+    module.add_arguments(parser)
+    parser.set_defaults(run=module.run)
+    return parser
+
+
+def overview():
+    """What there is, a line each."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {help_}" for name, (_, help_) in COMMANDS.items()]
+    return ("GoogLeNet (Inception v1) from scratch in NumPy.\n\nusage: python -m minigooglenet COMMAND [options]\n\n"
+            + "\n".join(lines) + "\n\nEach command has a page of its own: python -m minigooglenet COMMAND --help")
+
+
+def main(argv=None):
+    """Run one command. Returns the exit code: 0, or 2 for wrong input with one line on standard error."""
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] in ("-h", "--help", "help"):
+        print(overview())
+        return 0
+    name, *rest = argv
+    if name not in COMMANDS:
+        print(f"minigooglenet: no command {name!r}; choose {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    try:
+        arguments = parser_for(name).parse_args(rest)
+        return arguments.run(arguments) or 0
+    except UserError as error:
+        print(f"minigooglenet {name}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"minigooglenet {name}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # the reader of our output has gone, as with ``| head``
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

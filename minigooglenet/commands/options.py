@@ -1,0 +1,52 @@
+"""Options that several commands share."""
+
+import argparse
+from pathlib import Path
+
+from ..errors import UserError
+
+RUNS = Path("runs")
+
+
+def positive(text):
+    """A whole number from 1 up."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"got {text}, needs 1 or more")
+    return value
+
+
+def add_data(parser):
+    parser.add_argument("--data", metavar="NAME|DIR",
+                        help="cifar10, shapes10, or a folder in the layout of CIFAR-10's binary version "
+                             "(default: CIFAR-10 if it is there or can be fetched, else Shapes-10)")
+    parser.add_argument("--datasets", metavar="DIR", default="datasets",
+                        help="where data sets are kept (default: datasets)")
+
+
+def add_threads(parser):
+    parser.add_argument("--threads", type=positive, metavar="N",
+                        help="how many cores to use (default: all); results do not depend on it")
+
+
+def use_threads(args):
+    from ..threads import set_threads
+    set_threads(args.threads)
+
+
+def latest_run(runs=RUNS):
+    """The folder of the run that was written to last. Raises UserError if there is none."""
+    from ..training.checkpoint import NAME
+    found = sorted(Path(runs).glob(f"*/{NAME}"), key=lambda path: path.stat().st_mtime)
+    if not found:
+        raise UserError(f"{runs}/: no trained network yet; train one with: make train")
+    return found[-1].parent
+
+
+def free_run(name, runs=RUNS):
+    """A folder name that no run has taken yet: runs/NAME-1, runs/NAME-2, …"""
+    taken = {path.name for path in Path(runs).glob(f"{name}-*")}
+    number = 1
+    while f"{name}-{number}" in taken:
+        number += 1
+    return Path(runs) / f"{name}-{number}"

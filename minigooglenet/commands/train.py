@@ -1,0 +1,135 @@
+"""``python -m minigooglenet train``"""
+
+import json
+import signal
+from pathlib import Path
+
+from ..errors import UserError
+from ..training.config import PRESETS
+from ..training.schedule import SCHEDULES
+from .options import add_data, add_threads, free_run, latest_run, positive, use_threads
+
+DESCRIPTION = """\
+Train a reduced GoogLeNet: all nine inception modules and both auxiliary heads, on 32x32 pictures, on your CPU.
+
+Without options it takes the preset "quick" and the best data there is: CIFAR-10 if it lies in datasets/ or can be
+fetched, else Shapes-10, which is drawn on the spot. The run gets a folder of its own under runs/, with
+
+  checkpoint.safetensors   weights, averaged weights, optimiser, generators, config; written every few minutes
+  log.csv                  one line for each epoch
+  curve.png                the learning curve
+
+Ctrl-C saves and stops; --resume goes on, bit for bit as if nothing had happened, even after a crash."""
+
+EXAMPLES = """\
+examples:
+  python -m minigooglenet train
+  python -m minigooglenet train --preset full --out runs/best
+  python -m minigooglenet train --resume                      # the latest run
+  python -m minigooglenet train --data shapes10 --epochs 3 --width 0.5 --json"""
+
+CHANGES = ("model", "width", "norm", "epochs", "batch", "lr", "schedule", "seed", "augment", "drop_prob")
+
+
+def add_arguments(parser):
+    add_data(parser)
+    parser.add_argument("--preset", choices=PRESETS, help="where the settings below start from (default: quick)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: a new one under runs/)")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, or with the latest")
+    parser.add_argument("--model", choices=("mini", "lenet5", "nin-cifar"), help="which network (default: mini)")
+    parser.add_argument("--width", type=float, metavar="X", help="every layer's width, times the paper's")
+    parser.add_argument("--norm", choices=("batch", "lrn", "none"), help="normalisation: batch norm, the paper's LRN")
+    parser.add_argument("--epochs", type=positive, metavar="N", help="how many times through the training pictures")
+    parser.add_argument("--batch", type=positive, metavar="N", help="pictures in one step")
+    parser.add_argument("--lr", type=float, metavar="X", help="the highest learning rate")
+    parser.add_argument("--schedule", choices=SCHEDULES, help="how the rate moves")
+    parser.add_argument("--augment", metavar="KIND", help="none, crop, paper, ... (data/augment.py)")
+    parser.add_argument("--drop-prob", type=float, metavar="P", help="dropout before the classifier")
+    parser.add_argument("--no-heads", action="store_true", help="leave the auxiliary classifiers out")
+    parser.add_argument("--seed", type=int, metavar="N", help="of all randomness (default: 0)")
+    add_threads(parser)
+    parser.add_argument("--checkpoint-every", type=positive, default=200, metavar="N", help="steps (default: 200)")
+    parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
+
+
+def run(args):
+    from ..data import Augment, load
+    from ..training import checkpoint as checkpoints
+    from ..training.report import Display, closing, write_log
+    from ..training.trainer import Trainer
+
+    use_threads(args)
+    folder, config, data, checkpoint = _plan(args, checkpoints)
+    dataset = load(data, args.datasets, progress=not args.json)
+    folder = folder or free_run(f"{dataset.name}-{args.preset or 'quick'}")
+    trainer = Trainer(config, dataset, folder, Augment(config.augment),
+                      source=str(Path(data).resolve()) if data and Path(data).is_dir() else dataset.name)
+    if checkpoint:
+        trainer.restore(checkpoint)
+        _same_pictures(checkpoint, trainer)
+    display = Display(trainer, quiet=args.json)
+    display.opening(resumed=checkpoint is not None)
+    if not checkpoint:
+        trainer.save()  # fails now rather than after an epoch if the folder cannot be written
+
+    def on_step(trainer, loss):
+        display.step(loss)
+        if loss is None:
+            write_log(trainer)
+
+    with _Interruptible() as asked:
+        done = trainer.run(on_step, stop=lambda: bool(asked), checkpoint_every=args.checkpoint_every)
+    display.close()
+    if not done:
+        display.say(f"Stopped at step {trainer.step:,} of {trainer.steps:,}; nothing is lost. Go on with:\n"
+                    f"  python -m minigooglenet train --resume --out {folder}")
+        return 130
+    result = closing(trainer)
+    display.summary(result)
+    if args.json:
+        print(json.dumps(result))
+
+
+def _plan(args, checkpoints):
+    """(folder or None for a new one, config, data, checkpoint or None) from the options."""
+    changes = {name: getattr(args, name) for name in CHANGES} | {"heads": False if args.no_heads else None}
+    if not args.resume:
+        if args.out and (args.out / checkpoints.NAME).exists():
+            raise UserError(f"{args.out}: holds a run already; go on with it by --resume, or choose another --out")
+        return args.out, PRESETS[args.preset or "quick"].but(**changes), args.data, None
+    folder = args.out or latest_run()
+    if args.out and not (folder / checkpoints.NAME).exists():  # killed before its first checkpoint: begin again
+        return folder, PRESETS[args.preset or "quick"].but(**changes), args.data, None
+    checkpoint = checkpoints.load(folder)
+    base = PRESETS[args.preset] if args.preset else checkpoint.config
+    if base.but(**changes) != checkpoint.config:
+        raise UserError(f"{checkpoint.path}: was begun with {checkpoint.config}; a resumed run keeps its settings, "
+                        "leave the other options out")
+    return folder, checkpoint.config, args.data or checkpoint.dataset_source, checkpoint
+
+
+def _same_pictures(checkpoint, trainer):
+    """Bit for bit needs the same pictures."""
+    old, new = checkpoint.normaliser, trainer.normaliser
+    if (old.mean != new.mean).any() or (old.std != new.std).any():
+        raise UserError(f"{checkpoint.path}: was trained on other pictures ({checkpoint.dataset}) than "
+                        f"{trainer.dataset.name}; name them with --data")
+
+
+class _Interruptible:
+    """Turns the first Ctrl-C or SIGTERM into a request that is honoured after the current step; a second one is not
+    waited for."""
+
+    def __enter__(self):
+        self.asked = []
+        self.old = {number: signal.signal(number, self._ask) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self.asked
+
+    def _ask(self, number, frame):
+        self.asked.append(number)
+        for number, handler in self.old.items():
+            signal.signal(number, handler)
+
+    def __exit__(self, *error):
+        for number, handler in self.old.items():
+            signal.signal(number, handler)

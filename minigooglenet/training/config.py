@@ -1,0 +1,65 @@
+"""Everything that decides what a training run computes: kept with its checkpoint, so that a number can be had again."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from ..errors import UserError
+from .schedule import SCHEDULES
+
+
+@dataclass(frozen=True)
+class Config:
+    """One training run. Two runs with equal configs on equal pictures give equal weights, bit for bit.
+
+    model, width, norm, heads, drop_prob     which network (models/)
+    epochs, batch, seed                      how long, how many pictures a step, and all randomness
+    lr, schedule, momentum, nesterov, weight_decay      training/sgd.py, training/schedule.py; lr is the highest rate
+    head_weight, label_smoothing             training/losses.py
+    average                                  decay of the averaged weights, 0 for none (training/average.py)
+    augment                                  data/augment.py
+    """
+
+    model: str = "mini"
+    width: float = 0.25
+    norm: str = "batch"
+    heads: bool = True
+    drop_prob: float = 0.2
+    epochs: int = 6
+    batch: int = 128
+    seed: int = 0
+    lr: float = 0.2
+    schedule: str = "one-cycle"
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    head_weight: float = 0.3
+    label_smoothing: float = 0.0
+    average: float = 0.99
+    augment: str = "crop"
+
+    def __post_init__(self):
+        def need(condition, name, wanted):
+            if not condition:
+                raise UserError(f"{name}: got {getattr(self, name)!r}, needs {wanted}")
+
+        need(self.epochs >= 1, "epochs", "1 or more")
+        need(self.batch >= 1, "batch", "1 or more")
+        need(self.seed >= 0, "seed", "0 or more")
+        need(self.width > 0, "width", "a positive number such as 0.25")
+        need(self.norm in ("batch", "lrn", "none"), "norm", "batch, lrn or none")
+        need(self.lr > 0, "lr", "a positive number such as 0.1")
+        need(self.schedule in SCHEDULES, "schedule", " or ".join(SCHEDULES))
+        need(0 <= self.drop_prob < 1, "drop_prob", "0 or more and less than 1")
+        need(0 <= self.momentum < 1, "momentum", "0 or more and less than 1")
+        need(0 <= self.average < 1, "average", "0 or more and less than 1")
+        need(0 <= self.label_smoothing < 1, "label_smoothing", "0 or more and less than 1")
+
+    def but(self, **changes):
+        """The same config with these fields changed; None means as it was."""
+        return dataclasses.replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+
+PRESETS = {
+    "quick": Config(),
+    "full": Config(width=0.5, epochs=20, drop_prob=0.3, average=0.998, label_smoothing=0.1),
+}

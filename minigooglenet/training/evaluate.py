@@ -1,0 +1,36 @@
+"""How often is the network right?"""
+
+import numpy as np
+
+from ..layers import softmax
+
+VIEWS = {
+    1: lambda x: [x],
+    2: lambda x: [x, x[:, :, ::-1]],
+}
+
+
+def probabilities(net, x, normaliser, batch=256, views=1):
+    """Class probabilities (N, classes) for uint8 pictures (N, H, W, 3), batch by batch, averaged over the views:
+    1 is the picture itself, 2 adds its mirror image."""
+    results = []
+    for start in range(0, len(x), batch):
+        seen = VIEWS[views](x[start:start + batch])
+        results.append(np.mean([softmax(net.predict(normaliser(np.ascontiguousarray(v)))) for v in seen], axis=0))
+    return np.concatenate(results)
+
+
+def accuracy(net, x, y, normaliser, batch=256, views=1):
+    """The fraction of pictures whose most probable class is the label."""
+    return float(np.mean(probabilities(net, x, normaliser, batch, views).argmax(axis=1) == y))
+
+
+def confusion(guesses, labels, classes):
+    """A table: one row for each true class, how many of its pictures went to which class, and the share it got right."""
+    K = len(classes)
+    counts = np.bincount(labels * K + guesses, minlength=K * K).reshape(K, K)
+    width = max(map(len, classes))
+    head = " " * width + "".join(f"{name[:6]:>7}" for name in classes) + "   right"
+    rows = [f"{name:<{width}}" + "".join(f"{n:7,}" for n in row) + f"{row[k] / max(row.sum(), 1):8.1%}"
+            for k, (name, row) in enumerate(zip(classes, counts, strict=True))]
+    return "\n".join([head, *rows])

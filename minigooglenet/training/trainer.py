@@ -1,0 +1,168 @@
+"""The training loop. One step is: forward, three losses, backward, update, average."""
+
+import math
+import time
+
+import numpy as np
+
+from ..data.batches import batches, steps_per_epoch
+from ..data.dataset import Normaliser
+from ..errors import UserError
+from ..weights.safetensors_io import load_into
+from . import checkpoint as checkpoints
+from .average import Average
+from .evaluate import accuracy
+from .losses import weighted_loss
+from .network import build, loss_weights
+from .schedule import SCHEDULES
+from .sgd import SGD
+
+QUICK_LOOK = 2000  # test pictures looked at after each epoch; the closing accuracy is taken on all of them
+
+
+class Diverged(UserError):
+    """The loss is no number any more."""
+
+
+class Trainer:
+    """A network, its optimiser and where they stand. ``run()`` trains to the end of the config's epochs.
+
+    config: training/config.py; dataset: data.Dataset; folder: where checkpoints go, or None to keep none; augment: a
+    function (uint8 batch, rng) -> batch, or None.
+
+    All randomness comes from the seed: the network's own generator (initial weights, then dropout), and the batches',
+    which depend on (seed, epoch, step) only. Both are in the checkpoint, so a resumed run repeats an uninterrupted one
+    bit for bit.
+    """
+
+    def __init__(self, config, dataset, folder=None, augment=None, source=None):
+        self.source = source or dataset.name  # what data.load takes to find the pictures again
+        self.config, self.dataset, self.folder, self.augment = config, dataset, folder, augment
+        self.rng = np.random.default_rng(config.seed)
+        self.net = build(config, len(dataset.classes), dataset.x_train.shape[1:], self.rng)
+        self.normaliser = Normaliser.of(dataset.x_train)
+        self.sgd = SGD(self.net.parameters(), config.momentum, config.weight_decay, config.nesterov)
+        self.average = Average({**self.net.parameters(), **self.net.state()}, config.average) if config.average else None
+        self.steps_per_epoch = steps_per_epoch(len(dataset.y_train), config.batch)
+        self.steps = config.epochs * self.steps_per_epoch
+        self.step = 0       # finished steps
+        self.seconds = 0.0  # spent training, over all sittings
+        self.history = []   # one dict for each finished epoch
+        self._begin_epoch()
+
+    def _begin_epoch(self):
+        self.sums = {"loss": 0.0, "correct": 0, "pictures": 0, "seconds": 0.0}
+
+    # -- training ---------------------------------------------------------------------------------------------------
+
+    def learning_rate(self, step):
+        """The rate of step number ``step`` (from 0)."""
+        return self.config.lr * SCHEDULES[self.config.schedule]((step + 1) / (self.steps + 1), self.config.epochs)
+
+    def train_step(self, x, y):
+        """One update from the batch x (N, H, W, C), y (N,). Returns the network's own loss and how many it got right."""
+        net, config = self.net, self.config
+        logits, cache = net.forward(x, train=True)
+        total, loss, dy = weighted_loss(logits, y, loss_weights(config), config.label_smoothing)
+        if not math.isfinite(total):
+            raise Diverged(f"step {self.step + 1}: the loss is {total}; try a lower rate, such as --lr "
+                           f"{config.lr / 4:g}" + ("" if config.norm == "batch" else ", or --norm batch"))
+        net.zero_grads()
+        net.backward(dy, cache)
+        self.sgd.step(net.gradients(), self.learning_rate(self.step))
+        if self.average:
+            self.average.update()
+        self.step += 1
+        own = logits[0] if isinstance(logits, list) else logits
+        return loss, int((own.argmax(axis=1) == y).sum())
+
+    def run(self, on_step=None, stop=None, checkpoint_every=200):
+        """Train until the last epoch is done, or until ``stop()`` says so. Returns whether it is done.
+
+        on_step(trainer, loss) is called after every step, and after every epoch with loss None. A checkpoint is
+        written every so many steps, after each epoch, and on stopping.
+        """
+        while self.step < self.steps:
+            epoch, start = divmod(self.step, self.steps_per_epoch)
+            source = batches(self.dataset.x_train, self.dataset.y_train, self.config.batch, epoch, self.config.seed,
+                             self.augment, self.normaliser, start)
+            try:
+                clock = time.perf_counter()
+                for x, y in source:
+                    loss, correct = self.train_step(x, y)
+                    now = time.perf_counter()
+                    for name, value in (("loss", loss * len(y)), ("correct", correct), ("pictures", len(y)),
+                                        ("seconds", now - clock)):
+                        self.sums[name] += value
+                    self.seconds += now - clock
+                    clock = now
+                    if self.step % self.steps_per_epoch == 0:
+                        self._end_epoch()
+                    if on_step:
+                        on_step(self, loss)
+                    if stop and stop():
+                        self.save()
+                        return self.step == self.steps
+                    if self.step % checkpoint_every == 0 or self.step % self.steps_per_epoch == 0:
+                        self.save()
+                        clock = time.perf_counter()
+            finally:
+                source.close()
+            if on_step:
+                on_step(self, None)
+        return True
+
+    def _end_epoch(self):
+        sums = self.sums
+        self.history.append({
+            "epoch": self.step // self.steps_per_epoch, "step": self.step,
+            "lr": self.learning_rate(self.step - 1), "loss": sums["loss"] / sums["pictures"],
+            "train_accuracy": sums["correct"] / sums["pictures"], "test_accuracy": self.test(QUICK_LOOK),
+            "images_per_second": sums["pictures"] / sums["seconds"], "seconds": self.seconds,
+        })
+        self._begin_epoch()
+
+    def test(self, pictures=None, views=1):
+        """Accuracy on the first so many test pictures (None: on all), with the averaged weights."""
+        if self.average:
+            self.average.swap()
+        try:
+            x, y = self.dataset.x_test[:pictures], self.dataset.y_test[:pictures]
+            return accuracy(self.net, x, y, self.normaliser, views=views)
+        finally:
+            if self.average:
+                self.average.swap()
+
+    def stuck(self):
+        """Whether the first epochs' loss is still that of guessing, ln(classes)."""
+        return bool(self.history) and self.history[-1]["loss"] > 0.99 * math.log(len(self.dataset.classes))
+
+    # -- going on later ---------------------------------------------------------------------------------------------
+
+    def save(self):
+        """Write the checkpoint, if there is a folder for it."""
+        if self.folder is None:
+            return
+        parts = {"weights": self.net.parameters(), "state": self.net.state(), "velocity": self.sgd.velocity}
+        progress = {"source": self.source, "step": self.step, "seconds": self.seconds, "sums": self.sums, "history": self.history}
+        if self.average:
+            parts["average"] = self.average.arrays
+            progress["average_steps"] = self.average.steps
+        checkpoints.save(self.folder, config=self.config, classes=self.dataset.classes, dataset=self.dataset.name,
+                         normaliser=self.normaliser, input_shape=self.dataset.x_train.shape[1:], progress=progress,
+                         generator=self.rng.bit_generator.state, parts=parts)
+
+    def restore(self, checkpoint):
+        """Stand where ``checkpoint`` stood. Raises UserError if it is of another run."""
+        if checkpoint.config != self.config:
+            raise UserError(f"{checkpoint.path}: was trained with {checkpoint.config}, not {self.config}")
+        where = str(checkpoint.path)
+        load_into(self.net.parameters(), checkpoint.part("weights"), where)
+        load_into(self.net.state(), checkpoint.part("state"), where)
+        load_into(self.sgd.velocity, checkpoint.part("velocity"), where)
+        if self.average:
+            load_into(self.average.arrays, checkpoint.part("average"), where)
+            self.average.steps = checkpoint.progress["average_steps"]
+        self.rng.bit_generator.state = checkpoint.generator
+        self.step, self.seconds = checkpoint.progress["step"], checkpoint.progress["seconds"]
+        self.sums, self.history = checkpoint.progress["sums"], checkpoint.progress["history"]
