@@ -100,8 +100,8 @@ def _naive_against_reduced(net):
     return "Naive against reduced, figure 2(a) against 2(b), all nine modules", (
         f"The 5x5 branch, in MACs\n\n{one_branch[0]}\n\nThe 3x3 branch\n\n{one_branch[1]}\n\n"
         f"Whole modules. A naive one passes its pooled input on as it is, so maps pile up. First each module reads\n"
-        f"the input it has in the paper; in the last two columns (chain) the naive output of the one before: "
-        f"{sums[2] / sums[1]:.2f}× in all.\n\n{whole}")
+        f"the input it has in the paper; in the chain, the last two columns, the naive output of the one before:\n"
+        f"{sums[2] / sums[1]:.2f}× the reduced modules in all.\n\n{whole}")
 
 
 def _classifiers(net):

@@ -1,0 +1,280 @@
+"""Counting, against figures that were worked out apart from this code, and the audit of Table 1."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from golden_counts import LAYERS, golden
+
+from minigooglenet.cli import main
+from minigooglenet.errors import UserError
+from minigooglenet.flops import count, report
+from minigooglenet.flops.audit import EXPLANATIONS, altered, audit, conventions, separable_conv1, weights_of
+from minigooglenet.flops.counting import folded
+from minigooglenet.flops.report import MODULES, naive
+from minigooglenet.flops.tables import Table
+from minigooglenet.flops.timing import by_module
+from minigooglenet.layers import Conv, Dense
+from minigooglenet.models.catalogue import CATALOGUE, network
+
+#: Parameters and MACs. Published elsewhere: AlexNet's and VGG's parameters, torchvision's models, Caffe's GoogLeNet.
+TOTALS = {
+    "googlenet": (6_998_552, 1_582_671_872),
+    "googlenet-torchvision": (6_624_904, 1_498_376_192),
+    "lenet5": (61_706, 416_520),
+    "alexnet": (60_965_224, 724_406_816),
+    "alexnet-onetower": (62_378_344, 1_135_256_096),
+    "alexnet-torchvision": (61_100_840, 714_188_480),
+    "zfnet": (62_357_608, 1_168_032_896),
+    "nin": (7_595_176, 1_100_188_800),
+    "nin-cifar": (966_986, 222_486_528),
+    "vgg16": (138_357_544, 15_470_264_320),
+    "vgg19": (143_667_240, 19_632_062_464),
+}
+
+#: Module: 5×5 naive; its 1×1 and 5×5 reduced; 3×3 naive and reduced; module naive and reduced; maps of both.
+NAIVE_AND_REDUCED = {
+    "3a": (120422400, 2408448, 10035200, 173408256, 101154816, 303464448, 128049152, 416, 256),
+    "3b": (481689600, 6422528, 60211200, 346816512, 199098368, 854196224, 304267264, 672, 480),
+    "4a": (112896000, 1505280, 3763200, 176117760, 44255232, 307077120, 73608192, 928, 512),
+    "4b": (160563200, 2408448, 7526400, 202309632, 55494656, 378929152, 87908352, 960, 512),
+    "4c": (160563200, 2408448, 7526400, 231211008, 70647808, 404619264, 99850240, 960, 512),
+    "4d": (160563200, 3211264, 10035200, 260112384, 87607296, 431915008, 118515712, 976, 528),
+    "4e": (331161600, 3311616, 20070400, 298045440, 106874880, 655699968, 169996288, 1232, 832),
+    "5a": (130457600, 1304576, 5017600, 117411840, 29102080, 258306048, 51079168, 1536, 832),
+    "5b": (130457600, 1956864, 7526400, 140894208, 40341504, 287006720, 70697984, 1728, 1024),
+}
+
+
+@pytest.fixture(scope="module")
+def googlenet():
+    return count("googlenet")
+
+
+@pytest.mark.parametrize("model", TOTALS)
+def test_totals(model):
+    counted = count(model)
+    assert (counted.params, counted.macs) == TOTALS[model]
+    assert counted.flops == 2 * counted.macs
+
+
+@pytest.mark.parametrize("model", LAYERS)
+def test_every_layer_with_weights(model):
+    wanted = golden(model)
+    assert tuple(map(sum, zip(*wanted.values(), strict=True))) == TOTALS[model]
+    assert {row.name: (row.params, row.macs) for row in count(model).layers if row.params} == wanted
+
+
+@pytest.mark.parametrize("model, params, macs", [
+    ("googlenet", 13_378_280, 1_582_671_872 + 4_169_728 + 4_202_496), ("googlenet-torchvision", 13_004_888, None)])
+def test_with_auxiliary_heads(model, params, macs):
+    counted = count(model, heads=True)
+    assert counted.params == params
+    assert macs in (None, counted.macs)
+    assert counted["aux1"].params + counted["aux2"].params + count(model).params == params
+
+
+@pytest.mark.parametrize("model, heads", [
+    (model, heads) for model in CATALOGUE for heads in (False, True) if CATALOGUE[model].has_heads or not heads])
+def test_leaves_and_modules_sum_to_the_totals(model, heads):
+    counted, net = count(model, heads=heads), network(model, heads=heads)
+    for rows in (counted.layers, counted.modules, folded(counted.layers)):
+        assert sum(row.params for row in rows) == counted.params == sum(w.size for w in net.parameters().values())
+        assert sum(row.macs for row in rows) == counted.macs
+        assert sum(row.other for row in rows) == counted.other
+    assert len({row.name for row in counted.layers}) == len(counted.layers)
+    without_heads = count(model)
+    assert (without_heads.macs, without_heads.other) == (net.macs(counted.input), net.other_ops(counted.input))
+
+
+def test_modules_know_their_outputs(googlenet):
+    outputs = {row.name: row.output for row in googlenet.modules}
+    assert outputs["3a"] == (28, 28, 256) and outputs["5b"] == (7, 7, 1024) and outputs["linear"] == (1000,)
+    assert outputs["conv1"] == (112, 112, 64) and "conv1_relu" not in outputs
+    assert count("googlenet", heads=True)["aux1"].kind == "auxiliary head"
+
+
+def test_other_operations(googlenet):
+    assert googlenet["conv1_relu"].other == 112 * 112 * 64
+    assert googlenet["pool1"].other == 56 * 56 * 64 * 9
+    assert googlenet["pool5"].other == 7 * 7 * 1024
+    assert googlenet["conv1"].other == googlenet["dropout"].other == 0
+    with pytest.raises(KeyError):
+        googlenet["conv7"]
+
+
+def test_a_layer_by_itself():
+    counted = count(Conv(3, 5, (3, 2), stride=2), (9, 8, 3))
+    assert (counted.params, counted.macs) == (3 * 2 * 3 * 5 + 5, 4 * 4 * 5 * 3 * 2 * 3)
+    assert count(Dense(7, 5), (7,)).macs == 35
+    with pytest.raises(UserError, match="do not fit Conv"):
+        count(Conv(3, 5, 3), (9, 8, 4))
+
+
+def test_macs_follow_the_input():
+    assert count("nin", (227, 227, 3)).params == count("nin").params
+    assert count("vgg16", (448, 448, 3))["conv1_1"].macs == 4 * golden("vgg16")["conv1_1"][1]
+
+
+@pytest.mark.parametrize("row", MODULES, ids=lambda row: row.name)
+def test_naive_against_reduced(row, googlenet):
+    five, reduce5, conv5, three, reduced3, whole, reduced, maps, reduced_maps = NAIVE_AND_REDUCED[row.name]
+    size, C = {"3": 28, "4": 14, "5": 7}[row.name[0]], None
+    C = {"3a": 192, "3b": 256, "4a": 480, "4e": 528, "5a": 832, "5b": 832}.get(row.name, 512)
+    plain = count(naive(row, C), (size, size, C))
+    assert (plain["5x5"].macs, plain["3x3"].macs, plain.macs) == (five, three, whole)
+    assert naive(row, C).output_shape((size, size, C)) == (size, size, maps)
+    name = row.name
+    assert (googlenet[f"{name}/5x5_reduce"].macs, googlenet[f"{name}/5x5"].macs) == (reduce5, conv5)
+    assert googlenet[f"{name}/3x3_reduce"].macs + googlenet[f"{name}/3x3"].macs == reduced3
+    assert (googlenet[name].macs, googlenet[name].output[-1]) == (reduced, reduced_maps)
+
+
+def test_naive_chain():
+    counted = count("googlenet-naive")
+    assert sum(counted[row.name].macs for row in MODULES) == 12_085_441_536
+    assert [counted[row.name].output[-1] for row in MODULES] == [416, 832, 1280, 1728, 2176, 2640, 3344, 4048, 4944]
+    assert sum(cells[5] for cells in NAIVE_AND_REDUCED.values()) == 3_881_213_952
+
+
+# -- the audit ------------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def rows():
+    return {row.printed.layers[-1]: row for row in audit(network("googlenet"))}
+
+
+def test_audit_agrees_where_the_paper_does(rows):
+    assert {name for name, row in rows.items() if not row.params_agree} == {
+        "conv1", "4a", "4b", "4c", "4d", "4e", "5a", "5b"}
+    assert {name for name, row in rows.items() if not row.ops_agree} == {"conv1", "4a", "5a"}
+    assert all(row.output == row.printed.output and row.depth == row.printed.depth for row in rows.values())
+    assert sum(row.depth for row in rows.values()) == 22
+    assert sum(row.weights for row in rows.values()) == 6_990_272
+    assert sum(row.params for row in rows.values()) == 6_998_552
+    assert round(sum(row.printed.params or 0 for row in rows.values()), 1) == 6797.7
+    assert sum(row.printed.ops or 0 for row in rows.values()) == 1502
+
+
+def test_every_disagreement_is_explained(rows):
+    for name, row in rows.items():
+        assert (name in EXPLANATIONS) == (not (row.params_agree and row.ops_agree))
+    for name, low, high in (("4c", 495.8, 500.7), ("4d", 590.4, 595.4), ("4e", 844.5, 849.5), ("5b", 1405.1, 1425.0)):
+        assert [round(weights / 1024, 1) for weights in rows[name].implied] == [low, high]
+        assert rows[name].implied[0] < rows[name].weights < rows[name].implied[1]  # the widths agree with the ops
+        assert rows[name].printed.params < low  # the printed params do not
+
+
+def test_the_explanations_fit(rows):
+    layer = separable_conv1()
+    assert (weights_of(layer), layer.macs((224, 224, 3))) == (2_712, 34_019_328)
+    assert layer.output_shape((224, 224, 3)) == (112, 112, 64)
+    assert altered(rows["4a"], 480, n3x3=204)[0] == 372_096
+    assert altered(rows["4b"], 508)[0] == 447_072
+    weights, macs = altered(rows["5a"], 832, n5x5_reduce=48)
+    assert weights == 1_106_944 and round(macs / 1e6, 2) == 54.24
+    assert "114,688 = 112 x 1024" in conventions(rows.values())[0]
+
+
+# -- what is printed ------------------------------------------------------------------------------------------------
+
+def test_report():
+    text = report()
+    opening = text[:900]
+    for words in ("14·14·48·5·5·480 = 112,896,000", "112.9M", "1,505,280 + 3,763,200 = 5,268,480",
+                  "1.5M + 3.8M = 5.3M", "21.4× fewer"):
+        assert words in opening
+    for words in ("6,998,552", "1,582,671,872", "3,165,343,744", "13,378,280", "57 convolutions", "51,380,224",
+                  "3,881,213,952", "12,085,441,536", "2,712 weights, 34,019,328", "8.71×", "18 of 18", "6797.7K"):
+        assert words in text
+    assert max(map(len, text.splitlines())) <= 110
+    assert not any(line != line.rstrip() for line in text.splitlines())
+
+
+def test_table_forms():
+    table = Table(("layer", "n", "words"), [["3a", 1234, "x"], ["3b", None, ""]], [["total", 1234, ""]])
+    assert table.text().splitlines() == [
+        "  layer      n  words", "  -----  -----  -----", "  3a     1,234  x", "  3b", "  -----  -----  -----",
+        "  total  1,234"]
+    assert table.markdown().splitlines()[1:] == [
+        "| --- | ---: | --- |", "| 3a | 1,234 | x |", "| 3b |  |  |", "| **total** | **1,234** |  |"]
+    assert table.csv() == "layer,n,words\n3a,1234,x\n3b,,"
+
+
+def run(capsys, *words):
+    assert main(["flops", *words]) == 0
+    return capsys.readouterr().out
+
+
+def test_json(capsys):
+    data = json.loads(run(capsys, "--model", "googlenet", "--input", "224", "--json"))
+    assert list(data) == ["model", "input", "rows", "total"]
+    assert (data["model"], data["input"]) == ("googlenet", [224, 224, 3])
+    assert all(list(row) == ["name", "type", "output", "params", "macs", "other"] for row in data["rows"])
+    assert data["total"] == {"params": 6_998_552, "macs": 1_582_671_872, "flops": 3_165_343_744}
+    assert sum(row["macs"] for row in data["rows"]) == data["total"]["macs"]
+    assert data["rows"][0] == {"name": "conv1", "type": "conv 7x7/2", "output": [112, 112, 64], "params": 9472,
+                               "macs": 118013952, "other": 0}
+    assert len(json.loads(run(capsys, "--json", "--by", "module", "--with-heads"))["rows"]) == 23
+
+
+def test_csv_and_markdown(capsys):
+    lines = list(csv.DictReader(run(capsys, "--model", "alexnet", "--csv").splitlines()))
+    assert sum(int(line["params"]) for line in lines) == 60_965_224
+    assert sum(int(line["flops"]) for line in lines) == 2 * 724_406_816
+    assert lines[0]["output"] == "55x55x96"
+    markdown = run(capsys, "--model", "vgg16", "--markdown")
+    assert "2 FLOPs" in markdown and "| **138,357,544** |" in markdown
+
+
+def test_terminal(capsys):
+    text = run(capsys, "--model", "mini", "--input", "40x24", "--by", "layer")
+    assert "40x24x3" in text and "2 FLOPs" in text and "conv 3x3/1, batch norm, ReLU" in text
+    assert run(capsys).startswith("One 5x5 convolution")
+
+
+def test_compare(capsys):
+    text = run(capsys, "--compare")
+    assert all(f"{params:,}" in text and f"{macs:,}" in text for params, macs in TOTALS.values())
+    assert max(map(len, text.splitlines())) <= 110
+    assert [c["model"] for c in json.loads(run(capsys, "--compare", "--json"))] == list(CATALOGUE)
+    assert run(capsys, "--compare", "--csv").count("\n") == 1 + len(CATALOGUE)
+
+
+def test_time(capsys):
+    rows = json.loads(run(capsys, "--model", "lenet5", "--time", "--json"))["rows"]
+    assert len(rows) == 12 and all(row["ms"] >= 0 for row in rows)
+    assert "GFLOP/s" in run(capsys, "--model", "lenet5", "--time", "--by", "module")
+    assert by_module({"conv": 1, "conv_bn": 2, "conv_relu": 3, "3a/1x1": 4, "3a/1x1_relu": 5}) == {"conv": 6, "3a": 9}
+
+
+@pytest.mark.parametrize("words, message", [
+    (["--model", "gogglenet"], "did you mean googlenet?"),
+    (["--model", "resnet50"], "vgg19"),
+    (["--model", "lenet5", "--with-heads"], "no auxiliary heads"),
+    (["--model", "vgg16", "--input", "16"], "pool5"),
+    (["--model", "googlenet", "--with-heads", "--input", "64"], "aux1"),
+    (["--input", "0"], "'0'"),
+    (["--input", "24x"], "'24x'"),
+    (["--input", "1x2x3"], "240x320"),
+    (["--input", "-5"], "'-5'"),
+    (["--input", "9" * 5000], "give a size"),
+    (["--compare", "--by", "module"], "--compare"),
+])
+def test_wrong_input_gives_one_line(capsys, words, message):
+    words = [f"--input={words[-1]}"] if words[0] == "--input" else words
+    assert main(["flops", *words]) == 2
+    out, err = capsys.readouterr()
+    assert not out and err.count("\n") == 1 and message in err
+
+
+def test_counting_is_cheap():
+    """No compiler, no pictures, little memory (VGG-19's weights and gradients would take over 1 GB), in no time."""
+    code = ("import resource, sys, time; from minigooglenet.cli import main;"
+            "main(['flops']); main(['flops', '--compare']);"
+            "print([name for name in ('numba', 'matplotlib') if name in sys.modules], time.process_time() < 1,"
+            "resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 500_000)")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[] True True"
