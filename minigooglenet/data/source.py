@@ -22,20 +22,23 @@ def load(name=None, root="datasets", progress=True):
     if name is None:
         return _best(Path(root), progress)
     if name == "cifar10":
-        return _dataset("cifar10", *cifar10.read(cifar10.fetch(root, progress=progress)))
+        if not cifar10.present(root):
+            cifar10.fetch(root, progress=progress)
+        return _dataset("cifar10", *cifar10.read(Path(root) / cifar10.FOLDER))
     if name == "shapes10":
         return _dataset("shapes10", *shapes10.load(root))
     return _folder(Path(name))
 
 
 def _best(root, progress):
-    if cifar10.present(root):
-        return load("cifar10", root)
     try:
         return load("cifar10", root, progress)
-    except UserError as error:
+    except UserError:
+        if cifar10.present(root):
+            raise                       # it is there, but damaged: that is for the user to mend
         data, note = shapes10.load(root)
-        why = f"Shapes-10 stands in for CIFAR-10, which could not be had: {error}"
+        why = (f"Shapes-10 stands in for CIFAR-10, which is neither in {root} nor to be fetched just now "
+               f"(why: {cifar10.COMMAND})")
         return _dataset("shapes10", data, f"{why}; {note}" if note else why)
 
 
