@@ -10,34 +10,34 @@ def im2col(x, kernel, stride, pad):
     """As ``reference.columns.im2col``."""
     (N, H, W, C), (KH, KW) = x.shape, kernel
     OH, OW = output_hw(H, W, kernel, stride, pad)
-    columns = np.empty((N, OH, OW, KH, KW * C), x.dtype)
-    _im2col(frozen(x), columns, KW, *stride, *pad)
+    columns = np.empty((N * OH, OW, KH, KW * C), x.dtype)
+    _im2col(frozen(x).reshape(N, H, W * C), columns, C, KW, *stride, *pad)
     return columns.reshape(N * OH * OW, KH * KW * C)
 
 
 @njit
-def _im2col(x, columns, KW, SH, SW, PH, PW):
-    N, H, W, C = x.shape
-    _, OH, OW, KH, _ = columns.shape
-    for n in range(N):
-        for i in range(OH):
-            for j in range(OW):
-                left = j * SW - PW
-                first = min(KW, max(0, -left)) * C  # the run of this window's row that lies inside the picture
-                last = max(first, min(KW, W - left) * C)
-                for u in range(KH):
-                    h = i * SH - PH + u
-                    row = columns[n, i, j, u]
-                    if h < 0 or h >= H:
-                        row[:] = 0
-                        continue
-                    picture = x[n, h].reshape(W * C)
-                    for k in range(first):
-                        row[k] = 0
-                    for k in range(first, last):
-                        row[k] = picture[left * C + k]
-                    for k in range(last, KW * C):
-                        row[k] = 0
+def _im2col(x, columns, C, KW, SH, SW, PH, PW):
+    N, H, WC = x.shape
+    _, OW, KH, run = columns.shape
+    OH = columns.shape[0] // N
+    for ni in range(N * OH):
+        n, top = ni // OH, ni % OH * SH - PH
+        for j in range(OW):
+            left = (j * SW - PW) * C
+            first = min(run, max(0, -left))  # the part of each window row that lies inside the picture
+            last = max(first, min(run, WC - left))
+            for u in range(KH):
+                h = top + u
+                if h < 0 or h >= H:
+                    for k in range(run):
+                        columns[ni, j, u, k] = 0
+                    continue
+                for k in range(first):
+                    columns[ni, j, u, k] = 0
+                for k in range(first, last):
+                    columns[ni, j, u, k] = x[n, h, left + k]
+                for k in range(last, run):
+                    columns[ni, j, u, k] = 0
 
 
 def col2im(columns, shape, kernel, stride, pad):
@@ -45,24 +45,21 @@ def col2im(columns, shape, kernel, stride, pad):
     (N, H, W, C), (KH, KW) = shape, kernel
     OH, OW = output_hw(H, W, kernel, stride, pad)
     x = np.zeros(shape, columns.dtype)
-    _col2im(frozen(columns.reshape(N, OH, OW, KH, KW * C)), x, KW, *stride, *pad)
+    _col2im(frozen(columns).reshape(N * OH, OW, KH, KW * C), x.reshape(N, H, W * C), C, KW, *stride, *pad)
     return x
 
 
 @njit
-def _col2im(columns, x, KW, SH, SW, PH, PW):
-    N, H, W, C = x.shape
-    _, OH, OW, KH, _ = columns.shape
-    for n in range(N):
-        for i in range(OH):
-            for j in range(OW):
-                left = j * SW - PW
-                first = min(KW, max(0, -left)) * C
-                last = max(first, min(KW, W - left) * C)
-                for u in range(KH):
-                    h = i * SH - PH + u
-                    if 0 <= h < H:
-                        row = columns[n, i, j, u]
-                        picture = x[n, h].reshape(W * C)
-                        for k in range(first, last):
-                            picture[left * C + k] += row[k]
+def _col2im(columns, x, C, KW, SH, SW, PH, PW):
+    N, H, WC = x.shape
+    _, OW, KH, run = columns.shape
+    OH = columns.shape[0] // N
+    for ni in range(N * OH):
+        n, top = ni // OH, ni % OH * SH - PH
+        for j in range(OW):
+            left = (j * SW - PW) * C
+            first = min(run, max(0, -left))
+            last = max(first, min(run, WC - left))
+            for u in range(max(0, -top), min(KH, H - top)):
+                for k in range(first, last):
+                    x[n, top + u, left + k] += columns[ni, j, u, k]

@@ -66,11 +66,12 @@ class Conv(Layer):
         def task(s):
             d = dy[s].reshape(-1, self.F)
             dx[s] = self.uncolumns(d @ w.T, x[s].shape)
-            return self.columns(x[s]).T @ d, d.sum(axis=0)
+            dw = self.columns(x[s]).T @ d
+            return dw.reshape(self.params["w"].shape), d.sum(axis=0) if "b" in self.params else None
 
         for dw, db in over_slices(task, len(x)):
-            self.grads["w"] += dw.reshape(self.params["w"].shape)
-            if "b" in self.grads:
+            self.grads["w"] += dw
+            if db is not None:
                 self.grads["b"] += db
         return dx
 
