@@ -55,7 +55,8 @@ def _keep_freed_memory():
     """Ask glibc to keep freed blocks up to 32 MB for the next array, instead of handing them back to the system.
 
     Every training step frees and allocates the same arrays; memory fresh from the system costs a page fault for each
-    4 KB, almost a quarter of the processor time of a step on two threads. Other C libraries do not know mallopt: nothing happens.
+    4 KB, almost a quarter of the processor time of a step on two threads. Where the C library has no mallopt, nothing
+    happens.
     """
     M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
     with contextlib.suppress(OSError, AttributeError, TypeError):
