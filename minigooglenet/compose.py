@@ -76,6 +76,18 @@ class Sequential(Container):
         return Sequential({name: self.children[name] for name in names[:names.index(last) + 1]})
 
 
+def check_sizes(shapes):
+    """Raise ShapeError unless the shapes are equal but for the channels."""
+    if len({shape[:-1] for shape in shapes}) > 1:
+        raise ShapeError(f"branches end in different sizes: {', '.join(map(str, shapes))}")
+
+
+def side_by_side(outputs):
+    """One array out of several, along the channels."""
+    check_sizes([y.shape for y in outputs])
+    return np.concatenate(outputs, axis=-1)
+
+
 class Concat(Container):
     """Branches that read the same x, their outputs put side by side along the channels.
 
@@ -97,7 +109,7 @@ class Concat(Container):
 
     def forward(self, x, train=False):
         outputs, caches = zip(*(branch.forward(x, train) for branch in self.branches), strict=True)
-        return np.concatenate(outputs, axis=-1), (caches, [y.shape[-1] for y in outputs])
+        return side_by_side(outputs), (caches, [y.shape[-1] for y in outputs])
 
     def backward(self, dy, cache):
         caches, widths = cache
@@ -109,7 +121,7 @@ class Concat(Container):
         return dx
 
     def predict(self, x):
-        return np.concatenate([branch.predict(x) for branch in self.branches], axis=-1)
+        return side_by_side([branch.predict(x) for branch in self.branches])
 
     def trace(self, shape, path=""):
         for branch in self.branches:
@@ -117,8 +129,7 @@ class Concat(Container):
 
     def output_shape(self, shape):
         shapes = [branch.output_shape(shape) for branch in self.branches]
-        if len({s[:-1] for s in shapes}) > 1:
-            raise ShapeError(f"branches end in different sizes: {shapes}")
+        check_sizes(shapes)
         return *shapes[0][:-1], sum(s[-1] for s in shapes)
 
 
@@ -183,7 +194,10 @@ class Trunk(Container):
         yield from self.trunk.trace(shape, path)
         for name, (tap, head) in self.heads.items():
             tapped = self.trunk.until(tap).output_shape(shape)
-            yield from head.trace(tapped, f"{path}/{name}" if path else name)
+            try:
+                yield from head.trace(tapped, f"{path}/{name}" if path else name)
+            except ShapeError as error:
+                raise error.inside(name) from None
 
     def output_shape(self, shape):
         return self.trunk.output_shape(shape)
