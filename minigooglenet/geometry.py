@@ -1,11 +1,13 @@
 """Where windows fall: the arithmetic that convolution and pooling share."""
 
+from numbers import Integral
+
 from .errors import ShapeError
 
 
 def pair(value):
     """``3 -> (3, 3)``; a pair (height, width) stays one."""
-    a, b = (value, value) if isinstance(value, int) else value
+    a, b = (value, value) if isinstance(value, Integral) else value
     return int(a), int(b)
 
 
