@@ -1,0 +1,104 @@
+"""write_atomically: the old file or the new one, never half of one."""
+
+import errno
+import os
+import stat
+
+import pytest
+
+from minigooglenet.errors import UserError
+from minigooglenet.files import write_atomically
+
+
+def test_it_writes_and_replaces(tmp_path):
+    path = tmp_path / "deep" / "er" / "file.bin"
+    write_atomically(path, lambda file: file.write(b"one"))
+    assert path.read_bytes() == b"one"
+    write_atomically(str(path), lambda file: file.write(b"two"))
+    assert path.read_bytes() == b"two"
+    assert os.listdir(path.parent) == ["file.bin"]
+
+
+def test_text_is_utf_8(tmp_path):
+    write_atomically(tmp_path / "log.csv", lambda file: file.write("1×1, α\n"), mode="w")
+    assert (tmp_path / "log.csv").read_bytes() == "1×1, α\n".encode()
+
+
+def test_the_name_appears_only_when_the_file_is_whole(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def write(file):
+        file.write(b"new, but not")
+        file.flush()
+        assert path.read_bytes() == b"old"
+        assert all(name == "file" or name.startswith(".file.") for name in os.listdir(tmp_path))
+
+    write_atomically(path, write)
+    assert path.read_bytes() == b"new, but not"
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError, UserError])
+def test_a_failure_on_the_way_leaves_the_old_file_and_nothing_else(tmp_path, failure):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def write(file):
+        file.write(b"half")
+        raise failure("stop")
+
+    with pytest.raises(failure):
+        write_atomically(path, write)
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+
+
+def test_a_full_disk(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def write(file):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(UserError, match="file: cannot be written .No space left on device.; free some space or choose"):
+        write_atomically(path, write)
+    assert path.read_bytes() == b"old" and os.listdir(tmp_path) == ["file"]
+
+
+def test_a_full_disk_for_real():
+    """/dev/full refuses every byte. (Its folder is not ours, so the write itself is what is tried here.)"""
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full on this system")
+    with pytest.raises(OSError, match="No space left"), open("/dev/full", "wb", buffering=0) as full:
+        full.write(b"x")
+
+
+def test_places_that_cannot_be_written(tmp_path):
+    (tmp_path / "a_file").write_bytes(b"x")
+    with pytest.raises(UserError, match="a_file/below: cannot be written"):
+        write_atomically(tmp_path / "a_file" / "below", lambda file: file.write(b"y"))
+    (tmp_path / "a_folder").mkdir()
+    with pytest.raises(UserError, match="a_folder: cannot be written"):
+        write_atomically(tmp_path / "a_folder", lambda file: file.write(b"y"))
+    assert sorted(os.listdir(tmp_path)) == ["a_file", "a_folder"] and not os.listdir(tmp_path / "a_folder")
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write anywhere")
+def test_a_folder_without_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(UserError, match="cannot be written .Permission denied"):
+            write_atomically(tmp_path / "file", lambda file: file.write(b"x"))
+    finally:
+        tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
+def test_permissions_are_those_of_any_new_file(tmp_path):
+    """mkstemp makes files that only their owner can read; a checkpoint should be as open as the umask allows."""
+    before = os.umask(0o027)
+    try:
+        write_atomically(tmp_path / "file", lambda file: file.write(b"x"))
+        assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
+        assert os.umask(0o027) == 0o027  # put back
+    finally:
+        os.umask(before)
