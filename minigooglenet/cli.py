@@ -49,6 +49,9 @@ def overview():
 def main(argv=None):
     """Run one command. Returns the exit code: 0, or 2 for wrong input with one line on standard error."""
     argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show "×" gets "?" and no traceback
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
     if not argv or argv[0] in ("-h", "--help", "help"):
         print(overview())
         return 0

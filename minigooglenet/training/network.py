@@ -1,7 +1,6 @@
 """From a config to a network."""
 
-from ..errors import UserError
-from ..models import mini_googlenet
+from ..models import catalogue, mini_googlenet
 from ..models.googlenet import LOSS_WEIGHTS
 from ..weights.safetensors_io import load_into
 
@@ -11,7 +10,7 @@ def build(config, classes, input_shape, rng=None):
     if config.model == "mini":
         return mini_googlenet(config.width, norm=config.norm, classes=classes, heads=config.heads,
                               drop_prob=config.drop_prob, input_shape=tuple(input_shape), rng=rng)
-    raise UserError(f"model: got {config.model!r}, choose mini")
+    return catalogue.network(config.model, classes=classes, input_shape=tuple(input_shape), rng=rng)
 
 
 def loss_weights(config):
