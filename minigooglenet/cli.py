@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": ("commands.evaluate", "measure a trained network on the test pictures"),
     "predict": ("commands.predict", "say what is on your photos"),
     "flops": ("flops", "count parameters and operations, layer by layer"),
+    "figures": ("commands.figures", "draw the figures of a review of GoogLeNet"),
     "gradcheck": ("commands.gradcheck", "check every backward pass against finite differences"),
     "data": ("commands.data", "fetch, draw or describe a data set"),
 }

@@ -1,0 +1,70 @@
+"""``python -m minigooglenet figures``"""
+
+import difflib
+from pathlib import Path
+
+from ..errors import UserError
+from ..files import write_atomically
+
+DESCRIPTION = """\
+Draw the figures of a review of GoogLeNet. Every number comes from the code or, with its source, from a paper.
+
+  error-by-year  top-5 error of the ImageNet challenge, 2012 to 2014 (Table 2)
+  reduction      what the 1x1 convolutions save: one branch, then all nine modules
+  inception      both forms of the inception module (figure 2), with the widths of one module
+  pooling        global average pooling against a fully connected layer
+  network        the whole network, drawn from its structure
+  table-1        Table 1 as printed, beside what its widths really give
+  ablation       models and crops: 10.07 % -> 6.67 % (Table 3)
+  systems        error, multiply-adds and parameters, AlexNet to GoogLeNet"""
+
+EXAMPLES = """\
+examples:
+  python -m minigooglenet figures --out figures
+  python -m minigooglenet figures network --model vgg16 --format pdf
+  python -m minigooglenet figures inception --module 3b"""
+
+FORMATS = ("png", "pdf", "svg")
+
+
+def add_arguments(parser):
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which figures (default: all)")
+    parser.add_argument("--out", type=Path, default=Path("figures"), metavar="DIR",
+                        help="the folder they go into (default: figures)")
+    parser.add_argument("--format", choices=FORMATS, default="png", help="pdf and svg print sharper (default: png)")
+    parser.add_argument("--dpi", type=int, default=200, metavar="N", help="of png: dots per inch (default: 200)")
+    parser.add_argument("--model", metavar="NAME", help="for network: which one (default: googlenet)")
+    parser.add_argument("--module", metavar="NAME", help="for inception: which module (default: 4a)")
+
+
+def run(args):
+    from ..pictures.gallery import FIGURES
+
+    for name in args.names:
+        if name not in FIGURES:
+            guess = difflib.get_close_matches(name, FIGURES, n=1, cutoff=0.4)
+            meant = f"did you mean {guess[0]}? Or one of" if guess else "choose"
+            raise UserError(f"no figure is called {name!r}; {meant} {', '.join(FIGURES)}")
+    if not 20 <= args.dpi <= 2400:
+        raise UserError(f"--dpi: got {args.dpi}, choose 20 to 2400")
+    names = list(dict.fromkeys(args.names)) or list(FIGURES)
+    for name in names:
+        path = args.out / f"{_file_name(name, args)}.{args.format}"
+        drawing = FIGURES[name](**_options(name, args))
+        write_atomically(path, lambda file, drawing=drawing: _save(drawing, file, args))
+        print(path)
+
+
+def _options(name, args):
+    """What the command line says about this figure."""
+    about = {"network": {"model": args.model}, "inception": {"module": args.module}}
+    return {key: value for key, value in about.get(name, {}).items() if value}
+
+
+def _file_name(name, args):
+    return "-".join([name, *_options(name, args).values()])
+
+
+def _save(drawing, file, args):
+    undated = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}  # the same again is the same file
+    drawing.savefig(file, format=args.format, dpi=args.dpi, metadata=undated[args.format])
