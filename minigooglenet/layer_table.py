@@ -207,9 +207,9 @@ def _directions(norm):
 
 OTHERS = {
     "cross entropy: label smoothing": _loss,
-    "reduced GoogLeNet, three losses: one entry of each array": _one_entry,
-    "reduced GoogLeNet, three losses: a direction in each array": _directions("batch"),
-    "reduced GoogLeNet, three losses: a direction in each array, LRN": _directions("lrn"),
+    "reduced GoogLeNet, three losses: batch norm, one entry of each array": _one_entry,
+    "reduced GoogLeNet, three losses: batch norm, a direction in each array": _directions("batch"),
+    "reduced GoogLeNet, three losses: LRN, a direction in each array": _directions("lrn"),
 }
 
 
