@@ -1,10 +1,15 @@
 """Everything that decides what a training run computes: kept with its checkpoint, so that a number can be had again."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
+from ..data.augment import KINDS
 from ..errors import UserError
 from .schedule import SCHEDULES
+
+MODELS = ("mini", "lenet5", "nin-cifar")  # those of models/catalogue.py that take 32×32 pictures
+NORMS = ("batch", "lrn", "none")
 
 
 @dataclass(frozen=True)
@@ -17,6 +22,8 @@ class Config:
     head_weight, label_smoothing             training/losses.py
     average                                  decay of the averaged weights, 0 for none (training/average.py)
     augment                                  data/augment.py
+
+    Raises UserError, naming the field and what it needs, for a value that cannot be meant.
     """
 
     model: str = "mini"
@@ -42,13 +49,20 @@ class Config:
             if not condition:
                 raise UserError(f"{name}: got {getattr(self, name)!r}, needs {wanted}")
 
+        def choose(choices, name):
+            need(getattr(self, name) in choices, name, "one of " + ", ".join(choices))
+
+        choose(MODELS, "model")
+        choose(NORMS, "norm")
+        choose(SCHEDULES, "schedule")
+        choose(KINDS, "augment")
         need(self.epochs >= 1, "epochs", "1 or more")
         need(self.batch >= 1, "batch", "1 or more")
         need(self.seed >= 0, "seed", "0 or more")
-        need(self.width > 0, "width", "a positive number such as 0.25")
-        need(self.norm in ("batch", "lrn", "none"), "norm", "batch, lrn or none")
-        need(self.lr > 0, "lr", "a positive number such as 0.1")
-        need(self.schedule in SCHEDULES, "schedule", " or ".join(SCHEDULES))
+        need(0 < self.width <= 4, "width", "a number above 0 and up to 4, such as 0.25")
+        need(0 < self.lr < math.inf, "lr", "a positive number such as 0.1")
+        need(0 <= self.weight_decay < math.inf, "weight_decay", "0 or more")
+        need(0 <= self.head_weight < math.inf, "head_weight", "0 or more")
         need(0 <= self.drop_prob < 1, "drop_prob", "0 or more and less than 1")
         need(0 <= self.momentum < 1, "momentum", "0 or more and less than 1")
         need(0 <= self.average < 1, "average", "0 or more and less than 1")
@@ -57,6 +71,12 @@ class Config:
     def but(self, **changes):
         """The same config with these fields changed; None means as it was."""
         return dataclasses.replace(self, **{name: value for name, value in changes.items() if value is not None})
+
+    def differences(self, other):
+        """What is different in ``other``, in words: "epochs 6, not 3; lr 0.2, not 0.1". Empty if nothing is."""
+        return "; ".join(f"{field.name} {getattr(self, field.name)}, not {getattr(other, field.name)}"
+                         for field in dataclasses.fields(self)
+                         if getattr(self, field.name) != getattr(other, field.name))
 
 
 PRESETS = {

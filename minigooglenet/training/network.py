@@ -10,7 +10,8 @@ def build(config, classes, input_shape, rng=None):
     if config.model == "mini":
         return mini_googlenet(config.width, norm=config.norm, classes=classes, heads=config.heads,
                               drop_prob=config.drop_prob, input_shape=tuple(input_shape), rng=rng)
-    return catalogue.network(config.model, classes=classes, input_shape=tuple(input_shape), rng=rng)
+    return catalogue.network(config.model, width=config.width, norm=config.norm, classes=classes,
+                             input_shape=tuple(input_shape), rng=rng)
 
 
 def loss_weights(config):
