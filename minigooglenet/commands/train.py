@@ -1,11 +1,14 @@
 """``python -m minigooglenet train``"""
 
 import json
+import shlex
 import signal
 from pathlib import Path
 
+from ..data import cifar10, shapes10
+from ..data.augment import KINDS
 from ..errors import UserError
-from ..training.config import PRESETS
+from ..training.config import MODELS, NORMS, PRESETS
 from ..training.schedule import SCHEDULES
 from .options import add_data, add_threads, free_run, latest_run, positive, use_threads
 
@@ -15,11 +18,14 @@ Train a reduced GoogLeNet: all nine inception modules and both auxiliary heads, 
 Without options it takes the preset "quick" and the best data there is: CIFAR-10 if it lies in datasets/ or can be
 fetched, else Shapes-10, which is drawn on the spot. The run gets a folder of its own under runs/, with
 
-  checkpoint.safetensors   weights, averaged weights, optimiser, generators, config; written every few minutes
+  checkpoint.safetensors   weights, averaged weights, optimiser, generator, settings: all it takes to go on
   log.csv                  one line for each epoch
   curve.png                the learning curve
 
-Ctrl-C saves and stops; --resume goes on, bit for bit as if nothing had happened, even after a crash."""
+Ctrl-C saves and stops; --resume goes on, bit for bit as if nothing had happened, even after a crash. The same
+settings and pictures give the same weights, whatever the number of threads.
+
+Progress goes to standard error. Exit code: 0 when done, 2 with one line for wrong input, 130 after Ctrl-C."""
 
 EXAMPLES = """\
 examples:
@@ -36,20 +42,29 @@ def add_arguments(parser):
     parser.add_argument("--preset", choices=PRESETS, help="where the settings below start from (default: quick)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: a new one under runs/)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, or with the latest")
-    parser.add_argument("--model", choices=("mini", "lenet5", "nin-cifar"), help="which network (default: mini)")
-    parser.add_argument("--width", type=float, metavar="X", help="every layer's width, times the paper's")
-    parser.add_argument("--norm", choices=("batch", "lrn", "none"), help="normalisation: batch norm, the paper's LRN")
-    parser.add_argument("--epochs", type=positive, metavar="N", help="how many times through the training pictures")
-    parser.add_argument("--batch", type=positive, metavar="N", help="pictures in one step")
-    parser.add_argument("--lr", type=float, metavar="X", help="the highest learning rate")
-    parser.add_argument("--schedule", choices=SCHEDULES, help="how the rate moves")
-    parser.add_argument("--augment", metavar="KIND", help="none, crop, paper, ... (data/augment.py)")
-    parser.add_argument("--drop-prob", type=float, metavar="P", help="dropout before the classifier")
+    parser.add_argument("--model", choices=MODELS, help="which network: the reduced GoogLeNet or a forerunner "
+                                                        "(default: mini)")
+    parser.add_argument("--width", type=float, metavar="X", help="every layer's width, times the paper's (default: "
+                                                                 "0.25, full: 0.5; 1 for a forerunner)")
+    parser.add_argument("--norm", choices=NORMS, help="batch norm, the paper's local response normalisation, or none "
+                                                      "(default: batch)")
+    parser.add_argument("--epochs", type=positive, metavar="N", help="how often through the training pictures "
+                                                                      "(default: 6, full: 20)")
+    parser.add_argument("--batch", type=positive, metavar="N", help="pictures in one step (default: 128)")
+    parser.add_argument("--lr", type=float, metavar="X", help="the highest learning rate (default: 0.2)")
+    parser.add_argument("--schedule", choices=SCHEDULES, help="how the rate moves (default: one-cycle)")
+    parser.add_argument("--augment", choices=KINDS, help="how pictures are distorted (default: crop, that is shifted "
+                                                         "and mirrored)")
+    parser.add_argument("--drop-prob", type=float, metavar="P", help="dropout before the classifier (default: 0.2, "
+                                                                     "full: 0.3)")
     parser.add_argument("--no-heads", action="store_true", help="leave the auxiliary classifiers out")
     parser.add_argument("--seed", type=int, metavar="N", help="of all randomness (default: 0)")
     add_threads(parser)
-    parser.add_argument("--checkpoint-every", type=positive, default=200, metavar="N", help="steps (default: 200)")
-    parser.add_argument("--json", action="store_true", help="print one line of JSON at the end")
+    parser.add_argument("--checkpoint-every", type=positive, default=200, metavar="N",
+                        help="steps from one checkpoint to the next (default: 200); there is one after each epoch, too")
+    parser.add_argument("--json", action="store_true",
+                        help="no progress, and one line of JSON at the end: test_accuracy (a fraction), epochs, "
+                             "seconds, images_per_second, parameters, dataset, seed, out")
 
 
 def run(args):
@@ -62,28 +77,31 @@ def run(args):
     folder, config, data, checkpoint = _plan(args, checkpoints)
     dataset = load(data, args.datasets, progress=not args.json)
     folder = folder or free_run(f"{dataset.name}-{args.preset or 'quick'}")
-    trainer = Trainer(config, dataset, folder, Augment(config.augment),
-                      source=str(Path(data).resolve()) if data and Path(data).is_dir() else dataset.name)
+    trainer = Trainer(config, dataset, folder, Augment(config.augment), source=_source(data, args.datasets, dataset))
     if checkpoint:
         trainer.restore(checkpoint)
-        _same_pictures(checkpoint, trainer)
+        checkpoints.tidy(folder)
+    else:
+        trainer.save()  # fails now rather than after an epoch if the folder cannot be written
     display = Display(trainer, quiet=args.json)
     display.opening(resumed=checkpoint is not None)
-    if not checkpoint:
-        trainer.save()  # fails now rather than after an epoch if the folder cannot be written
+    if trainer.history:
+        write_log(trainer)  # the run may have been killed between its checkpoint and its log
 
     def on_step(trainer, loss):
         display.step(loss)
         if loss is None:
             write_log(trainer)
 
-    with _Interruptible() as asked:
-        done = trainer.run(on_step, stop=lambda: bool(asked), checkpoint_every=args.checkpoint_every)
-    display.close()
+    try:
+        with _Interruptible() as asked:
+            done = trainer.run(on_step, stop=lambda: bool(asked), checkpoint_every=args.checkpoint_every)
+    finally:
+        display.close()
     if not done:
         display.say(f"Stopped at step {trainer.step:,} of {trainer.steps:,}; nothing is lost. Go on with:\n"
-                    f"  python -m minigooglenet train --resume --out {folder}")
-        return 130
+                    f"  python -m minigooglenet train --resume --out {shlex.quote(str(folder))}", always=True)
+        return 128 + asked[0]  # as shells have it: 130 after Ctrl-C
     result = closing(trainer)
     display.summary(result)
     if args.json:
@@ -93,6 +111,8 @@ def run(args):
 def _plan(args, checkpoints):
     """(folder or None for a new one, config, data, checkpoint or None) from the options."""
     changes = {name: getattr(args, name) for name in CHANGES} | {"heads": False if args.no_heads else None}
+    if args.model not in (None, "mini") and args.width is None:
+        changes["width"] = 1.0  # the presets' widths are made for mini
     if not args.resume:
         if args.out and (args.out / checkpoints.NAME).exists():
             raise UserError(f"{args.out}: holds a run already; go on with it by --resume, or choose another --out")
@@ -101,19 +121,16 @@ def _plan(args, checkpoints):
     if args.out and not (folder / checkpoints.NAME).exists():  # killed before its first checkpoint: begin again
         return folder, PRESETS[args.preset or "quick"].but(**changes), args.data, None
     checkpoint = checkpoints.load(folder)
-    base = PRESETS[args.preset] if args.preset else checkpoint.config
-    if base.but(**changes) != checkpoint.config:
-        raise UserError(f"{checkpoint.path}: was begun with {checkpoint.config}; a resumed run keeps its settings, "
-                        "leave the other options out")
-    return folder, checkpoint.config, args.data or checkpoint.dataset_source, checkpoint
+    config = (PRESETS[args.preset] if args.preset else checkpoint.config).but(**changes)
+    checkpoint.same_config(config)  # at once: reading the pictures takes longer
+    return folder, config, args.data or checkpoint.dataset_source, checkpoint
 
 
-def _same_pictures(checkpoint, trainer):
-    """Bit for bit needs the same pictures."""
-    old, new = checkpoint.normaliser, trainer.normaliser
-    if (old.mean != new.mean).any() or (old.std != new.std).any():
-        raise UserError(f"{checkpoint.path}: was trained on other pictures ({checkpoint.dataset}) than "
-                        f"{trainer.dataset.name}; name them with --data")
+def _source(data, datasets, dataset):
+    """Where the pictures are, so that the run can be resumed or evaluated from any other folder."""
+    if data in (None, "cifar10", "shapes10"):
+        data = Path(datasets) / {"cifar10": cifar10.FOLDER, "shapes10": shapes10.FOLDER}[dataset.name]
+    return str(Path(data).resolve())
 
 
 class _Interruptible:

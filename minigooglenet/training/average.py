@@ -6,9 +6,9 @@ import numpy as np
 class Average:
     """a ← d a + (1 - d) w, after every step, for all parameters and running statistics.
 
-    Polyak's averaging (Polyak & Juditsky 1992) in its usual running form. d starts small, min(decay, (1 + t) / (10 + t))
-    after t steps, so that the average soon forgets the random beginning. GoogLeNet was tested with such an average
-    (Szegedy et al. 2014, section 6).
+    Polyak's averaging (Polyak & Juditsky 1992) in its usual running form. d starts small,
+    min(decay, (1 + t) / (10 + t)) after t steps, so that the average soon forgets the random beginning. GoogLeNet was
+    tested with such an average (Szegedy et al. 2014, section 6).
     """
 
     def __init__(self, arrays, decay):

@@ -5,13 +5,16 @@
     weights/PATH    the parameters            state/PATH    running statistics
     velocity/PATH   the optimiser's           average/PATH  the averaged weights and statistics, which are for use
 
-    config, classes, dataset, normaliser (mean and std per channel), input_shape, progress (step, sums, history),
-    generator (the state of the one that dropout draws from)
+    config, classes, dataset, normaliser (mean and std per channel), input_shape, generator (the state of the one that
+    dropout draws from), progress (step, seconds, sums, history, average_steps; where the pictures were, and their
+    fingerprint)
 
 The file is written under another name, flushed and renamed: after a crash the previous one is still whole.
 """
 
+import contextlib
 import dataclasses
+import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,12 +50,25 @@ class Checkpoint:
 
     @property
     def dataset_source(self):
-        """What ``data.load`` takes to find the pictures again."""
-        return self.progress["source"]
+        """What ``data.load`` takes to find the pictures again: their folder, or the name of a set it can get anew."""
+        source = self.progress["source"]
+        return self.dataset if self.dataset in ("cifar10", "shapes10") and not Path(source).is_dir() else source
 
     def for_use(self):
         """{PATH: array} to test or predict with: the average if there is one."""
         return self.part("average") or {**self.part("weights"), **self.part("state")}
+
+    def same_config(self, config):
+        """Raise UserError unless a run with ``config`` may go on from here."""
+        if different := self.config.differences(config):
+            raise UserError(f"{self.path}: was begun with {different}; a resumed run keeps its settings, so leave "
+                            "these options out, or begin another run")
+
+    def same_pictures(self, name, fingerprint):
+        """Raise UserError unless the pictures called ``name`` are those that the run was begun with."""
+        if self.progress.get("fingerprint") != fingerprint:
+            raise UserError(f"{self.path}: was begun with other pictures ({self.dataset} in {self.progress['source']}) "
+                            f"than these of {name}; name the folder that holds them with --data")
 
 
 def save(folder, *, config, classes, dataset, normaliser, input_shape, progress, generator, parts):
@@ -66,6 +82,22 @@ def save(folder, *, config, classes, dataset, normaliser, input_shape, progress,
     safetensors_io.save(Path(folder) / NAME, arrays, {key: json.dumps(value) for key, value in metadata.items()})
 
 
+def fingerprint(dataset):
+    """A number in hexadecimal that differs when any picture, label or class name of a Dataset does (SHA-256)."""
+    digest = hashlib.sha256(json.dumps(list(dataset.classes)).encode())
+    for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test):
+        digest.update(str(array.shape).encode())
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def tidy(folder):
+    """Remove what a killed process may have left half-written beside the checkpoint."""
+    for leftover in Path(folder).glob(f".{NAME}.*.part"):
+        with contextlib.suppress(OSError):
+            leftover.unlink()
+
+
 def same_classes(checkpoint, dataset):
     """Raise UserError unless the pictures have the classes that the network was trained for."""
     if list(dataset.classes) != list(checkpoint.classes):
@@ -76,10 +108,11 @@ def same_classes(checkpoint, dataset):
 def load(path):
     """The Checkpoint in a file, or in a run's folder. Raises UserError where there is none or it is not one."""
     path = Path(path)
-    if path.is_dir():
+    if path.is_dir() or not path.exists() and path.suffix != ".safetensors":
         path = path / NAME
     if not path.exists():
-        raise UserError(f"{path}: no such checkpoint; train one with: python -m minigooglenet train --out {path.parent}")
+        raise UserError(f"{path}: no such checkpoint; train one with: python -m minigooglenet train --out "
+                        f"{path.parent}")
     arrays, metadata = safetensors_io.load(path)
     try:
         values = {key: json.loads(metadata[key]) for key in

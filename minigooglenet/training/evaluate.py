@@ -26,7 +26,10 @@ def accuracy(net, x, y, normaliser, batch=256, views=1):
 
 
 def confusion(guesses, labels, classes):
-    """A table: one row for each true class, how many of its pictures went to which class, and the share it got right."""
+    """A table: one row for each true class, how many of its pictures went to which class, and the share that is right.
+
+    guesses, labels: int (N,), from 0 to len(classes) - 1.
+    """
     K = len(classes)
     counts = np.bincount(labels * K + guesses, minlength=K * K).reshape(K, K)
     width = max(map(len, classes))

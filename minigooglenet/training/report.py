@@ -1,6 +1,7 @@
 """What a training run shows: a bar or plain lines, a CSV log, a curve, and its result."""
 
 import csv
+import io
 import math
 import sys
 from pathlib import Path
@@ -13,27 +14,27 @@ VIEWS = 2  # the closing accuracy: each test picture and its mirror image, avera
 
 
 class Display:
-    """Progress for a person: a tqdm bar on a terminal, else one line for each epoch; on standard error, so that
-    standard output holds results only. ``quiet`` shows nothing but warnings."""
+    """Progress for a person: a tqdm bar on a terminal, and one line for each epoch; on standard error, so that standard
+    output holds results only. ``quiet`` leaves warnings, and notes on where the pictures come from."""
 
     def __init__(self, trainer, quiet=False):
         self.trainer, self.quiet, self.warned = trainer, quiet, False
         self.bar = None
 
-    def say(self, text):
-        """Print without tearing the bar."""
-        if not self.quiet:
+    def say(self, text, always=False):
+        """Print without tearing the bar; ``always``: even if quiet."""
+        if always or not self.quiet:
             tqdm.write(text, file=sys.stderr)
 
     def opening(self, resumed):
         trainer, config, dataset = self.trainer, self.trainer.config, self.trainer.dataset
-        if dataset.note:
-            self.say(f"note: {dataset.note}")
+        self._note()
         size = sum(w.size for w in trainer.net.parameters().values())
         self.say(f"{dataset.name}: {len(dataset.y_train):,} training and {len(dataset.y_test):,} test pictures, "
                  f"{len(dataset.classes)} classes")
-        self.say(f"{config.model}, width {config.width:g}, norm {config.norm}: {size:,} parameters with heads; "
-                 f"{config.epochs} epochs of {trainer.steps_per_epoch} steps of {config.batch}; seed {config.seed}")
+        heads = " with heads" if hasattr(trainer.net, "heads") else ""
+        self.say(f"{config.model}, width {config.width:g}, norm {config.norm}: {size:,} parameters{heads}; "
+                 f"{config.epochs} epochs of {trainer.steps_per_epoch:,} steps of {config.batch}; seed {config.seed}")
         self.say(f"run: {trainer.folder}" + (f", resumed at step {trainer.step:,}" if resumed else ""))
         if not self.quiet and sys.stderr.isatty():
             self.bar = tqdm(total=trainer.steps, initial=trainer.step, unit="step", dynamic_ncols=True, smoothing=0.1)
@@ -60,8 +61,9 @@ class Display:
         if trainer.stuck() and not self.warned:
             self.warned = True
             classes = len(trainer.dataset.classes)
-            tqdm.write(f"warning: the loss sits at ln({classes}) = {math.log(classes):.3f}, as if guessing; try "
-                       f"--norm batch, or another rate such as --lr {trainer.config.lr / 4:g}", file=sys.stderr)
+            self.say(f"warning: the loss is {row['loss']:.3f}, no better than guessing, which gives "
+                     f"ln({classes}) = {math.log(classes):.3f}; try --norm batch, or another rate such as "
+                     f"--lr {trainer.config.lr / 4:g}", always=True)
 
     def close(self):
         if self.bar is not None:
@@ -73,8 +75,11 @@ class Display:
                  f"{result['images_per_second']:.0f} images/s")
         self.say(f"  log and curve: {self.trainer.folder}/log.csv, curve.png\n"
                  f"  try it:        python -m minigooglenet predict PHOTO")
+        self._note()
+
+    def _note(self):
         if self.trainer.dataset.note:
-            self.say(f"note: {self.trainer.dataset.note}")
+            self.say(f"note: {self.trainer.dataset.note}", always=True)
 
 
 def clock(seconds):
@@ -83,25 +88,30 @@ def clock(seconds):
 
 
 def closing(trainer):
-    """The result of a finished run, as ``--json`` prints it."""
-    pictures = trainer.steps * trainer.config.batch
+    """The result of a finished run, as ``--json`` prints it.
+
+    seconds: of training, the tests after each epoch and the checkpoints, over all sittings; images_per_second: of the
+    training steps alone; parameters: with those of the auxiliary heads.
+    """
     return {
         "test_accuracy": trainer.test(views=VIEWS), "epochs": trainer.config.epochs,
-        "seconds": round(trainer.seconds, 1), "images_per_second": round(pictures / max(trainer.seconds, 1e-9), 1),
+        "seconds": round(trainer.seconds, 1), "images_per_second": round(trainer.images_per_second(), 1),
         "parameters": sum(w.size for w in trainer.net.parameters().values()),
         "dataset": trainer.dataset.name, "seed": trainer.config.seed, "out": str(trainer.folder),
     }
 
 
 def write_log(trainer):
-    """Write log.csv and curve.png into the run's folder, whole, from the history."""
+    """Write curve.png and log.csv into the run's folder, whole, from the history, unless they show it already."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, trainer.history[0].keys(), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: round(value, 5) for name, value in row.items()} for row in trainer.history)
+    log, curve = Path(trainer.folder) / "log.csv", Path(trainer.folder) / "curve.png"
+    if curve.is_file() and log.is_file() and log.read_bytes() == text.getvalue().encode():
+        return
+
     from ..pictures.curve import draw_curve  # matplotlib is not needed before the first epoch is done
 
-    def write(file):
-        writer = csv.DictWriter(file, trainer.history[0].keys(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: round(value, 5) for name, value in row.items()} for row in trainer.history)
-
-    folder = Path(trainer.folder)
-    write_atomically(folder / "log.csv", write, mode="w")
-    write_atomically(folder / "curve.png", lambda file: draw_curve(trainer.history, file))
+    write_atomically(curve, lambda file: draw_curve(trainer.history, file))
+    write_atomically(log, lambda file: file.write(text.getvalue()), mode="w")  # last: it says that both are there

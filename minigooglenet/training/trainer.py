@@ -2,6 +2,7 @@
 
 import math
 import time
+import warnings
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from .schedule import SCHEDULES
 from .sgd import SGD
 
 QUICK_LOOK = 2000  # test pictures looked at after each epoch; the closing accuracy is taken on all of them
+STUCK_AFTER = 100  # steps after which a network should know more than to guess
 
 
 class Diverged(UserError):
@@ -41,12 +43,14 @@ class Trainer:
         self.rng = np.random.default_rng(config.seed)
         self.net = build(config, len(dataset.classes), dataset.x_train.shape[1:], self.rng)
         self.normaliser = Normaliser.of(dataset.x_train)
+        self.fingerprint = checkpoints.fingerprint(dataset)
         self.sgd = SGD(self.net.parameters(), config.momentum, config.weight_decay, config.nesterov)
-        self.average = Average({**self.net.parameters(), **self.net.state()}, config.average) if config.average else None
+        learned = {**self.net.parameters(), **self.net.state()}
+        self.average = Average(learned, config.average) if config.average else None
         self.steps_per_epoch = steps_per_epoch(len(dataset.y_train), config.batch)
         self.steps = config.epochs * self.steps_per_epoch
         self.step = 0       # finished steps
-        self.seconds = 0.0  # spent training, over all sittings
+        self.seconds = 0.0  # spent in run(), over all sittings: training, tests and checkpoints
         self.history = []   # one dict for each finished epoch
         self._begin_epoch()
 
@@ -60,13 +64,12 @@ class Trainer:
         return self.config.lr * SCHEDULES[self.config.schedule]((step + 1) / (self.steps + 1), self.config.epochs)
 
     def train_step(self, x, y):
-        """One update from the batch x (N, H, W, C), y (N,). Returns the network's own loss and how many it got right."""
+        """One update from the batch x (N, H, W, C), y (N,). Returns the network's own loss and how many were right."""
         net, config = self.net, self.config
         logits, cache = net.forward(x, train=True)
         total, loss, dy = weighted_loss(logits, y, loss_weights(config), config.label_smoothing)
         if not math.isfinite(total):
-            raise Diverged(f"step {self.step + 1}: the loss is {total}; try a lower rate, such as --lr "
-                           f"{config.lr / 4:g}" + ("" if config.norm == "batch" else ", or --norm batch"))
+            raise self._diverged(f"step {self.step + 1}: the loss is {total}")
         net.zero_grads()
         net.backward(dy, cache)
         self.sgd.step(net.gradients(), self.learning_rate(self.step))
@@ -81,7 +84,15 @@ class Trainer:
 
         on_step(trainer, loss) is called after every step, and after every epoch with loss None. A checkpoint is
         written every so many steps, after each epoch, and on stopping.
+
+        Raises Diverged, and leaves the last checkpoint as it is, once the loss or a weight is no number any more.
         """
+        with warnings.catch_warnings():  # a diverging run gets one line, not those of NumPy in each thread as well
+            warnings.filterwarnings("ignore", "(overflow|invalid value|divide by zero) encountered", RuntimeWarning)
+            return self._run(on_step, stop, checkpoint_every)
+
+    def _run(self, on_step, stop, checkpoint_every):
+        began = time.perf_counter() - self.seconds
         while self.step < self.steps:
             epoch, start = divmod(self.step, self.steps_per_epoch)
             source = batches(self.dataset.x_train, self.dataset.y_train, self.config.batch, epoch, self.config.seed,
@@ -94,31 +105,30 @@ class Trainer:
                     for name, value in (("loss", loss * len(y)), ("correct", correct), ("pictures", len(y)),
                                         ("seconds", now - clock)):
                         self.sums[name] += value
-                    self.seconds += now - clock
-                    clock = now
-                    if self.step % self.steps_per_epoch == 0:
-                        self._end_epoch()
                     if on_step:
                         on_step(self, loss)
-                    if stop and stop():
+                    ended, stopping = self.step % self.steps_per_epoch == 0, bool(stop and stop())
+                    if ended:
+                        self._end_epoch(began)
+                    self.seconds = time.perf_counter() - began
+                    if ended or stopping or self.step % checkpoint_every == 0:
                         self.save()
-                        return self.step == self.steps
-                    if self.step % checkpoint_every == 0 or self.step % self.steps_per_epoch == 0:
-                        self.save()
-                        clock = time.perf_counter()
+                    if ended and on_step:
+                        on_step(self, None)  # after saving: if the log cannot be written, the epoch is not lost
+                    if stopping and self.step < self.steps:
+                        return False
+                    clock = time.perf_counter()
             finally:
                 source.close()
-            if on_step:
-                on_step(self, None)
         return True
 
-    def _end_epoch(self):
-        sums = self.sums
+    def _end_epoch(self, began):
+        sums, test_accuracy = self.sums, self.test(QUICK_LOOK)
         self.history.append({
             "epoch": self.step // self.steps_per_epoch, "step": self.step,
             "lr": self.learning_rate(self.step - 1), "loss": sums["loss"] / sums["pictures"],
-            "train_accuracy": sums["correct"] / sums["pictures"], "test_accuracy": self.test(QUICK_LOOK),
-            "images_per_second": sums["pictures"] / sums["seconds"], "seconds": self.seconds,
+            "train_accuracy": sums["correct"] / sums["pictures"], "test_accuracy": test_accuracy,
+            "images_per_second": sums["pictures"] / sums["seconds"], "seconds": time.perf_counter() - began,
         })
         self._begin_epoch()
 
@@ -133,18 +143,36 @@ class Trainer:
             if self.average:
                 self.average.swap()
 
+    def images_per_second(self):
+        """The rate of the training steps alone, over all finished epochs; 0 before the first."""
+        pictures = self.steps_per_epoch * min(self.config.batch, len(self.dataset.y_train))
+        seconds = sum(pictures / row["images_per_second"] for row in self.history)
+        return pictures * len(self.history) / seconds if seconds else 0.0
+
     def stuck(self):
-        """Whether the first epochs' loss is still that of guessing, ln(classes)."""
-        return bool(self.history) and self.history[-1]["loss"] > 0.99 * math.log(len(self.dataset.classes))
+        """Whether an epoch's loss is still no better than that of guessing, ln(classes), after enough steps to tell."""
+        return (bool(self.history) and self.step >= STUCK_AFTER
+                and self.history[-1]["loss"] > 0.99 * math.log(len(self.dataset.classes)))
+
+    def _diverged(self, what):
+        advice = f"begin again with a lower rate, such as --lr {min(self.config.lr / 4, 0.1):g}"
+        return Diverged(f"{what}; {advice}" + ("" if self.config.norm == "batch" else ", or with --norm batch"))
 
     # -- going on later ---------------------------------------------------------------------------------------------
 
     def save(self):
-        """Write the checkpoint, if there is a folder for it."""
+        """Write the checkpoint, if there is a folder for it.
+
+        Raises Diverged in place of writing numbers that are none: an update can overflow before the loss does.
+        """
         if self.folder is None:
             return
         parts = {"weights": self.net.parameters(), "state": self.net.state(), "velocity": self.sgd.velocity}
-        progress = {"source": self.source, "step": self.step, "seconds": self.seconds, "sums": self.sums, "history": self.history}
+        for path, array in {**parts["weights"], **parts["state"]}.items():
+            if not np.isfinite(array).all():
+                raise self._diverged(f"step {self.step}: {path} is not finite any more")
+        progress = {"source": self.source, "fingerprint": self.fingerprint, "step": self.step, "seconds": self.seconds,
+                    "sums": self.sums, "history": self.history}
         if self.average:
             parts["average"] = self.average.arrays
             progress["average_steps"] = self.average.steps
@@ -153,10 +181,10 @@ class Trainer:
                          generator=self.rng.bit_generator.state, parts=parts)
 
     def restore(self, checkpoint):
-        """Stand where ``checkpoint`` stood. Raises UserError if it is of another run."""
-        if checkpoint.config != self.config:
-            raise UserError(f"{checkpoint.path}: was trained with {checkpoint.config}, not {self.config}")
+        """Stand where ``checkpoint`` stood. Raises UserError if it is of another run, or of other pictures."""
         where = str(checkpoint.path)
+        checkpoint.same_config(self.config)
+        checkpoint.same_pictures(self.dataset.name, self.fingerprint)
         load_into(self.net.parameters(), checkpoint.part("weights"), where)
         load_into(self.net.state(), checkpoint.part("state"), where)
         load_into(self.sgd.velocity, checkpoint.part("velocity"), where)
