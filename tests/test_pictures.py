@@ -3,7 +3,11 @@
 import pytest
 from text_boxes import complaints, shown
 
+from minigooglenet.errors import UserError
+from minigooglenet.flops.report import MODULES
+from minigooglenet.pictures import reduction
 from minigooglenet.pictures.gallery import FIGURES
+from minigooglenet.pictures.inception import inception
 from minigooglenet.pictures.style import box, sheet
 
 
@@ -46,3 +50,39 @@ def test_nothing_is_printed_too_small(drawings, name):
 def test_table_2_as_printed(drawings):
     for number in ("16.4 %", "15.3 %", "11.7 %", "11.2 %", "7.35 %", "7.32 %", "6.67 %"):
         assert number in words(drawings["error-by-year"])
+
+
+def test_reduction_is_counted_by_hand(drawings):
+    text = words(drawings["reduction"])
+    assert f"{14 * 14 * 48 * 5 * 5 * 480 / 1e6:.1f} M" in text  # 112.9 M
+    assert "1.5 M + 3.8 M = 5.3 M" in text and "21.4 times" in text
+    assert "3,881 M" in text and "1,104 M" in text and "12,085 M" in text and "4,944 maps" in text
+
+
+def test_reduction_of_another_branch():
+    one = reduction.branch("3b", "3x3")
+    assert (one.direct, one.first, one.second) == (346_816_512, 25_690_112, 173_408_256)
+    assert "346.8 M" in words(reduction.reduction(one))
+
+
+@pytest.mark.parametrize("row", MODULES, ids=lambda row: row.name)
+def test_inception_shows_the_widths_of_any_module(row):
+    fig = inception(row.name)
+    assert complaints(fig) == []
+    texts = [text.get_text() for text, _ in shown(fig)]
+    _, n1x1, n3x3_reduce, n3x3, n5x5_reduce, n5x5, pool_proj = row
+    for maps in (n3x3_reduce, n5x5_reduce):
+        assert any(text.startswith(f"1×1 conv\n{maps} maps") for text in texts)
+    for maps in (n1x1, n3x3, n5x5, pool_proj):
+        assert str(maps) in texts  # the parts of the bar
+    assert any(f"×{n1x1 + n3x3 + n5x5 + pool_proj} out" in text for text in texts)
+
+
+def test_inception_4a_multiply_adds(drawings):
+    text = words(drawings["inception"])
+    assert "14×14×928 out, 307.1 M" in text and "14×14×512 out, 73.6 M" in text
+
+
+def test_no_such_module():
+    with pytest.raises(UserError, match="choose 3a, 3b"):
+        inception("6a")

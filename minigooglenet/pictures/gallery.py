@@ -1,8 +1,12 @@
 """Every figure of a review of GoogLeNet, by name."""
 
 from .history import error_by_year
+from .inception import inception
+from .reduction import reduction
 
 #: name -> function; each returns a matplotlib Figure, and without arguments shows what the paper and our code have.
 FIGURES = {
     "error-by-year": error_by_year,
+    "reduction": reduction,
+    "inception": inception,
 }

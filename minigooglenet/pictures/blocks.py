@@ -1,0 +1,51 @@
+"""Layers as boxes: what is written on them, and their colour. The walk is flops/counting.py's."""
+
+import re
+
+from ..flops.counting import count, folded
+from ..flops.tables import shape_text
+from .style import BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW, tint
+
+#: The fill of a box, by how its kind begins; the first that fits. In grey print, larger windows are darker.
+FILLS = (
+    ("conv 1x1", tint(ORANGE, 0.45)),
+    ("conv 3x3", tint(SKY, 0.55)),
+    ("conv", tint(BLUE, 0.5)),
+    ("max pool", tint(GREEN, 0.3)),
+    ("adaptive average pool", tint(GREEN, 0.3)),
+    ("average pool", tint(GREEN, 0.3)),
+    ("global average pool", tint(GREEN, 0.3)),
+    ("dense", tint(PURPLE, 0.4)),
+    ("LRN", tint(YELLOW, 0.35)),
+)
+
+
+def fill_of(kind):
+    """The colour of a box for a layer of this ``kind`` (a Row's)."""
+    return next((fill for beginning, fill in FILLS if kind.startswith(beginning)), "white")
+
+
+def rows_of(layer, shape):
+    """The Rows of the layers inside, ReLU and batch norm counted with their convolution."""
+    return folded(count(layer, shape).layers)
+
+
+def operation(kind):
+    """``"conv 3x3/1, batch norm, ReLU" -> "3×3 conv"``, ``"max pool 3x3/2" -> "3×3/2 max pool"``"""
+    kind = kind.split(", ")[0]
+    found = re.match(r"(.*?) (\d+x\d+)(?:/(\d+))?(.*)", kind)
+    if not found:
+        return kind.lower() if kind == "Flatten" else kind
+    what, window, stride, rest = found.groups()
+    stride = "" if stride in (None, "1") else f"/{stride}"
+    return f"{times(window)}{stride} {what}{rest}"
+
+
+def times(text):
+    """``"3x3" -> "3×3"``, only between digits."""
+    return re.sub(r"(?<=\d)x(?=\d)", "×", text)
+
+
+def size(shape):
+    """``(28, 28, 256) -> "28×28×256"``"""
+    return times(shape_text(shape))
