@@ -18,6 +18,8 @@ COMMANDS = {
     "figures": ("commands.figures", "draw the figures of a review of GoogLeNet"),
     "gradcheck": ("commands.gradcheck", "check every backward pass against finite differences"),
     "data": ("commands.data", "fetch, draw or describe a data set"),
+    "weights": ("commands.weights", "fetch the weights of GoogLeNet released in 2014"),
+    "convert": ("commands.convert", "turn a .caffemodel into safetensors"),
 }
 
 
@@ -28,10 +30,17 @@ class Help(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, max_help_position=28, width=100)
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line like every other error, without the page of usage before it."""
+
+    def error(self, message):
+        raise UserError(f"{message}; all options: {self.prog} --help")
+
+
 def parser_for(name):
     """The argument parser of one command."""
     module = importlib.import_module(f"minigooglenet.{COMMANDS[name][0]}")
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"python -m minigooglenet {name}", formatter_class=Help,
         description=getattr(module, "DESCRIPTION", COMMANDS[name][1]), epilog=getattr(module, "EXAMPLES", None))
     module.add_arguments(parser)

@@ -51,6 +51,17 @@ def load(path):
         raise UserError(f"{path}: no readable .safetensors file ({reason}); damaged or of another kind") from error
 
 
+def metadata(path):
+    """{word: word} of a safetensors file, without its arrays; UserError as ``load``."""
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return dict(file.metadata() or {})
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except safetensors.SafetensorError as error:
+        raise UserError(f"{path}: no readable .safetensors file ({error}); damaged or of another kind") from error
+
+
 def load_into(parameters, arrays, where, optional=()):
     """Copy each of ``arrays`` into the array of the same name in ``parameters``, in place: all of them or none.
 

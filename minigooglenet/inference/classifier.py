@@ -1,0 +1,123 @@
+"""A trained network as something that looks at pictures, whichever file its weights come from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import UserError
+from ..layers import softmax
+from ..models.googlenet import googlenet
+from ..weights.caffemodel import caffe_parameters
+from ..weights.convert import FORMAT, read_converted
+from ..weights.safetensors_io import is_safetensors, load_into, metadata
+from .crops import SIZE, average_small, average_softmax, crops
+from .labels import CLASSES, read_labels
+from .photos import caffe_input, centre_crop
+
+SYNSET = "synset_words.txt"
+ANY_WEIGHTS = "bvlc_googlenet.caffemodel, what convert made of it, or a training run"
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """Pictures in, probabilities out.
+
+    probabilities   function from uint8 RGB pictures (n, size, size, 3) to probabilities (n, K)
+    size            pixels along each side of what the network sees: 224, or 32 for the reduced one
+    labels          K words, in the order of the classes
+    """
+
+    name: str
+    size: int
+    labels: list = field(repr=False)
+    probabilities: Callable = field(repr=False)
+
+    def photo(self, image, number=1):
+        """Mean probabilities (K,) over 1, 10 or 144 crops of a PIL RGB image of any size.
+
+        A network for small pictures gets the middle square, scaled down, in the small crops of ``inference/crops.py``.
+        """
+        if self.size == SIZE:
+            return average_softmax([self.probabilities], crops(image, number))
+        return self.pictures(centre_crop(image, self.size, self.size)[None], number)[0]
+
+    def pictures(self, x, number=1, batch=256, on_batch=None):
+        """Mean probabilities (N, K) over 1, 2, 10 or 144 small crops of pictures (N, size, size, 3), batch by batch;
+        ``on_batch(n)`` is called after each."""
+        parts = []
+        for start in range(0, len(x), batch):
+            parts.append(average_small([self.probabilities], x[start:start + batch], number))
+            if on_batch:
+                on_batch(len(parts[-1]))
+        return np.concatenate(parts)
+
+
+def of_2014(path, labels=None):
+    """The Classifier of Caffe's GoogLeNet: from a ``.caffemodel``, or from the safetensors that ``convert`` made of it.
+
+    labels: a file with one label a line; by default ``synset_words.txt`` beside the weights or in ``datasets/``, and
+    failing that "class 281". Raises UserError for files that are something else.
+    """
+    arrays = read_converted(path) if is_safetensors(path) else caffe_parameters(path, heads=False)
+    classes = arrays["linear/b"].size if "linear/b" in arrays else CLASSES
+    net = googlenet("bvlc", classes=classes, heads=False)
+    load_into(net.parameters(), arrays, path, optional=("aux1/", "aux2/"))
+    if labels is None and classes == CLASSES:
+        beside = (Path(path).parent / SYNSET, Path("datasets") / SYNSET)
+        labels = next((file for file in beside if file.exists()), None)
+    return Classifier(str(path), SIZE, read_labels(labels, classes), lambda x: softmax(net.predict(caffe_input(x))))
+
+
+def of_run(path, labels=None):
+    """The Classifier of a training run: its folder or its checkpoint. The labels are the data set's, unless there is a
+    file of others."""
+    from ..training import checkpoint as checkpoints
+    from ..training.network import restore
+
+    checkpoint = checkpoints.load(path)
+    net, normaliser = restore(checkpoint), checkpoint.normaliser
+    words = read_labels(labels, len(checkpoint.classes)) if labels else list(checkpoint.classes)
+    return Classifier(str(path), checkpoint.input_shape[0], words,
+                      lambda x: softmax(net.predict(normaliser(np.ascontiguousarray(x)))))
+
+
+def together(classifiers):
+    """Several Classifiers as one: p = Σₘ pₘ / M, the paper's ensemble (section 7).
+
+    Raises UserError unless they see pictures of one size and know the same classes.
+    """
+    first, *others = classifiers
+    for other in others:
+        if (other.size, other.labels) != (first.size, first.labels):
+            raise UserError(f"{other.name}: sees {other.size}×{other.size} pixels and knows {len(other.labels)} classes;"
+                            f" {first.name} sees {first.size}×{first.size} and knows {len(first.labels)}, or others")
+    return first if not others else Classifier(
+        f"{len(classifiers)} models", first.size, first.labels,
+        lambda x: sum(c.probabilities(x) for c in classifiers) / len(classifiers))
+
+
+def members(path):
+    """The runs in an ensemble's folder (``model-1``, ``model-2``, … with a checkpoint each), in order; [] if none."""
+    from ..training.checkpoint import NAME
+    found = [file.parent for file in Path(path).glob(f"model-*/{NAME}") if file.parent.name[6:].isdecimal()]
+    return sorted(found, key=lambda folder: int(folder.name[6:]))
+
+
+def open_weights(path, labels=None):
+    """The Classifier of any weights: a ``.caffemodel``, a converted one, a run's folder or checkpoint, or the folder
+    of an ensemble. Raises UserError if ``path`` is none of these.
+    """
+    path = Path(path)
+    if path.is_dir():
+        inside = members(path)
+        return together([of_run(run, labels) for run in inside]) if inside else of_run(path, labels)
+    if not is_safetensors(path):
+        return of_2014(path, labels)
+    words = metadata(path)
+    if words.get("format") == FORMAT:
+        return of_2014(path, labels)
+    if "config" not in words:
+        raise UserError(f"{path}: arrays of something else; expected {ANY_WEIGHTS}")
+    return of_run(path, labels)
