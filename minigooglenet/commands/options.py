@@ -10,10 +10,9 @@ RUNS = Path("runs")
 
 def positive(text):
     """A whole number from 1 up."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"got {text}, needs 1 or more")
-    return value
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, needs a whole number from 1 up")
+    return int(text)
 
 
 def add_data(parser):
