@@ -142,6 +142,8 @@ def build(rows, style, input_shape, classes, heads=()):
                          for head in heads})
 
 
-def ending(drop_prob):
-    """How GoogLeNet ends: the average of each map, dropout, one linear layer."""
-    return GlobalPooling("pool5"), Drop("dropout", drop_prob), FullyConnected("linear", CLASSES)
+def ending(drop_prob, classifier="gap"):
+    """How GoogLeNet ends: "gap", the average of each map, dropout, one linear layer. Or "fc", what it replaced: 1024
+    units that see every pixel of every map (section 5: the average was better by 0.6 % top-1)."""
+    first = {"gap": GlobalPooling("pool5"), "fc": FullyConnected("fc", 1024)}[classifier]
+    return first, Drop("dropout", drop_prob), FullyConnected("linear", CLASSES)

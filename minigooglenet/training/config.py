@@ -10,6 +10,7 @@ from .schedule import SCHEDULES
 
 MODELS = ("mini", "lenet5", "nin-cifar")  # those of models/catalogue.py that take 32×32 pictures
 NORMS = ("batch", "lrn", "none")
+CLASSIFIERS = ("gap", "fc")
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,9 @@ class Config:
     """One training run. Two runs with equal configs on equal pictures give equal weights, bit for bit.
 
     model, width, norm, heads, drop_prob     which network (models/)
+    reduced, classifier                      1×1 reductions or figure 2(a), "gap" or "fc": for mini (models/mini.py)
     epochs, batch, seed                      how long, how many pictures a step, and all randomness
+    sampling_seed                            of order and augmentation alone, if it is to differ from ``seed``
     lr, schedule, momentum, nesterov, weight_decay      training/sgd.py, training/schedule.py; lr is the highest rate
     head_weight, label_smoothing             training/losses.py
     average                                  decay of the averaged weights, 0 for none (training/average.py)
@@ -43,6 +46,9 @@ class Config:
     label_smoothing: float = 0.0
     average: float = 0.99
     augment: str = "crop"
+    reduced: bool = True
+    classifier: str = "gap"
+    sampling_seed: int | None = None
 
     def __post_init__(self):
         def need(condition, name, wanted):
@@ -56,9 +62,11 @@ class Config:
         choose(NORMS, "norm")
         choose(SCHEDULES, "schedule")
         choose(KINDS, "augment")
+        choose(CLASSIFIERS, "classifier")
         need(self.epochs >= 1, "epochs", "1 or more")
         need(self.batch >= 1, "batch", "1 or more")
         need(self.seed >= 0, "seed", "0 or more")
+        need(self.sampling >= 0, "sampling_seed", "0 or more")
         need(0 < self.width <= 4, "width", "a number above 0 and up to 4, such as 0.25")
         need(0 < self.lr < math.inf, "lr", "a positive number such as 0.1")
         need(0 <= self.weight_decay < math.inf, "weight_decay", "0 or more")
@@ -67,6 +75,11 @@ class Config:
         need(0 <= self.momentum < 1, "momentum", "0 or more and less than 1")
         need(0 <= self.average < 1, "average", "0 or more and less than 1")
         need(0 <= self.label_smoothing < 1, "label_smoothing", "0 or more and less than 1")
+
+    @property
+    def sampling(self):
+        """The seed of the order of the pictures and of their augmentation."""
+        return self.seed if self.sampling_seed is None else self.sampling_seed
 
     def but(self, **changes):
         """The same config with these fields changed; None means as it was."""

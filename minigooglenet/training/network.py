@@ -9,7 +9,8 @@ def build(config, classes, input_shape, rng=None):
     """The network of ``config`` for pictures of ``input_shape`` and this many classes. ``rng=None``: zero weights."""
     if config.model == "mini":
         return mini_googlenet(config.width, norm=config.norm, classes=classes, heads=config.heads,
-                              drop_prob=config.drop_prob, input_shape=tuple(input_shape), rng=rng)
+                              drop_prob=config.drop_prob, reduced=config.reduced, classifier=config.classifier,
+                              input_shape=tuple(input_shape), rng=rng)
     return catalogue.network(config.model, width=config.width, norm=config.norm, classes=classes,
                              input_shape=tuple(input_shape), rng=rng)
 

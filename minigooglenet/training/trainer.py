@@ -33,8 +33,8 @@ class Trainer:
     function (uint8 batch, rng) -> batch, or None.
 
     All randomness comes from the seed: the network's own generator (initial weights, then dropout), and the batches',
-    which depend on (seed, epoch, step) only. Both are in the checkpoint, so a resumed run repeats an uninterrupted one
-    bit for bit.
+    which depend on (sampling seed, epoch, step) only. Both are in the checkpoint, so a resumed run repeats an
+    uninterrupted one bit for bit.
     """
 
     def __init__(self, config, dataset, folder=None, augment=None, source=None):
@@ -95,8 +95,8 @@ class Trainer:
         began = time.perf_counter() - self.seconds
         while self.step < self.steps:
             epoch, start = divmod(self.step, self.steps_per_epoch)
-            source = batches(self.dataset.x_train, self.dataset.y_train, self.config.batch, epoch, self.config.seed,
-                             self.augment, self.normaliser, start)
+            source = batches(self.dataset.x_train, self.dataset.y_train, self.config.batch, epoch,
+                             self.config.sampling, self.augment, self.normaliser, start)
             try:
                 clock = time.perf_counter()
                 for x, y in source:
