@@ -24,7 +24,7 @@ def run(args):
 
     arrays = convert(args.source, args.target, heads=not args.no_heads)
     numbers = sum(array.size for array in arrays.values())
-    heads = any(name.startswith("aux") for name in arrays)
-    print(f"{args.source}: {len(arrays)} arrays, {numbers:,} parameters, {'with' if heads else 'without'} auxiliary heads")
+    heads = "with" if any(name.startswith("aux") for name in arrays) else "without"
+    print(f"{args.source}: {len(arrays)} arrays, {numbers:,} parameters, {heads} auxiliary heads")
     print(f"{args.target}: {args.target.stat().st_size:,} bytes, variant {WORDS['variant']}, {WORDS['channels']} minus "
           f"{WORDS['mean']}\n  try it:  python -m minigooglenet predict PHOTO --weights {args.target}")

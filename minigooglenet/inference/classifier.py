@@ -91,11 +91,15 @@ def together(classifiers):
     first, *others = classifiers
     for other in others:
         if (other.size, other.labels) != (first.size, first.labels):
-            raise UserError(f"{other.name}: sees {other.size}×{other.size} pixels and knows {len(other.labels)} classes;"
-                            f" {first.name} sees {first.size}×{first.size} and knows {len(first.labels)}, or others")
+            raise UserError(f"{other.name}: sees {other.size}×{other.size} pixels and knows {_few(other.labels)}; "
+                            f"{first.name} sees {first.size}×{first.size} and knows {_few(first.labels)}")
     return first if not others else Classifier(
         f"{len(classifiers)} models", first.size, first.labels,
         lambda x: sum(c.probabilities(x) for c in classifiers) / len(classifiers))
+
+
+def _few(labels):
+    return f"{len(labels)} classes ({', '.join(labels[:3])}, …)"
 
 
 def members(path):

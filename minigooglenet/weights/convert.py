@@ -30,7 +30,7 @@ def convert(source, target, heads=True):
 
 
 def read_converted(path):
-    """{our name: array} from a file that ``convert`` wrote. Raises UserError if it is another, or prepared otherwise."""
+    """{our name: array} from a file that ``convert`` wrote. Raises UserError if it is another, or made otherwise."""
     arrays, words = safetensors_io.load(path)
     for key, expected in WORDS.items():
         if words.get(key) != expected:
