@@ -22,7 +22,9 @@ def add_arguments(parser):
     parser.add_argument("--run", type=Path, dest="checkpoint", metavar="DIR",
                         help="the run's folder, or a checkpoint (default: the latest run)")
     add_data(parser)
-    parser.add_argument("--views", type=int, choices=(1, 2), default=2, help="1: the picture; 2: and its mirror image")
+    parser.add_argument("--views", type=int, choices=(1, 2, 10, 144), default=2,
+                        help="how often to look at each picture, averaging: 1, the picture; 2, and its mirror image "
+                             "(the default); 10, shifted too; 144, in four sizes, as the paper tested")
     add_threads(parser)
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
 

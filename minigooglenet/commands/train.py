@@ -10,7 +10,7 @@ from ..data.augment import KINDS
 from ..errors import UserError
 from ..training.config import MODELS, NORMS, PRESETS
 from ..training.schedule import SCHEDULES
-from .options import add_data, add_threads, free_run, latest_run, positive, use_threads
+from .options import add_data, add_threads, free_run, latest_run, positive, use_threads, whole
 
 DESCRIPTION = """\
 Train a reduced GoogLeNet: all nine inception modules and both auxiliary heads, on 32x32 pictures, on your CPU.
@@ -38,10 +38,18 @@ CHANGES = ("model", "width", "norm", "epochs", "batch", "lr", "schedule", "seed"
 
 
 def add_arguments(parser):
-    add_data(parser)
-    parser.add_argument("--preset", choices=PRESETS, help="where the settings below start from (default: quick)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: a new one under runs/)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, or with the latest")
+    add_settings(parser)
+    parser.add_argument("--json", action="store_true",
+                        help="no progress, and one line of JSON at the end: test_accuracy (a fraction), epochs, "
+                             "seconds, images_per_second, parameters, dataset, seed, out")
+
+
+def add_settings(parser):
+    """The options of every command that trains; ``changes`` reads those that belong to the Config."""
+    add_data(parser)
+    parser.add_argument("--preset", choices=PRESETS, help="where the settings below start from (default: quick)")
     parser.add_argument("--model", choices=MODELS, help="which network: the reduced GoogLeNet or a forerunner "
                                                         "(default: mini)")
     parser.add_argument("--width", type=float, metavar="X", help="every layer's width, times the paper's (default: "
@@ -58,13 +66,10 @@ def add_arguments(parser):
     parser.add_argument("--drop-prob", type=float, metavar="P", help="dropout before the classifier (default: 0.2, "
                                                                      "full: 0.3)")
     parser.add_argument("--no-heads", action="store_true", help="leave the auxiliary classifiers out")
-    parser.add_argument("--seed", type=int, metavar="N", help="of all randomness (default: 0)")
+    parser.add_argument("--seed", type=whole, metavar="N", help="of all randomness (default: 0)")
     add_threads(parser)
     parser.add_argument("--checkpoint-every", type=positive, default=200, metavar="N",
                         help="steps from one checkpoint to the next (default: 200); there is one after each epoch, too")
-    parser.add_argument("--json", action="store_true",
-                        help="no progress, and one line of JSON at the end: test_accuracy (a fraction), epochs, "
-                             "seconds, images_per_second, parameters, dataset, seed, out")
 
 
 def run(args):
@@ -77,7 +82,7 @@ def run(args):
     folder, config, data, checkpoint = _plan(args, checkpoints)
     dataset = load(data, args.datasets, progress=not args.json)
     folder = folder or free_run(f"{dataset.name}-{args.preset or 'quick'}")
-    trainer = Trainer(config, dataset, folder, Augment(config.augment), source=_source(data, args.datasets, dataset))
+    trainer = Trainer(config, dataset, folder, Augment(config.augment), source=source(data, args.datasets, dataset))
     if checkpoint:
         trainer.restore(checkpoint)
         checkpoints.tidy(folder)
@@ -94,7 +99,7 @@ def run(args):
             write_log(trainer)
 
     try:
-        with _Interruptible() as asked:
+        with Interruptible() as asked:
             done = trainer.run(on_step, stop=lambda: bool(asked), checkpoint_every=args.checkpoint_every)
     finally:
         display.close()
@@ -108,32 +113,38 @@ def run(args):
         print(json.dumps(result))
 
 
+def changes(args):
+    """{field: value} of the Config for the options of ``add_settings``; None where one was not given."""
+    given = {name: getattr(args, name) for name in CHANGES} | {"heads": False if args.no_heads else None}
+    if args.model not in (None, "mini") and args.width is None:
+        given["width"] = 1.0  # the presets' widths are made for mini
+    return given
+
+
 def _plan(args, checkpoints):
     """(folder or None for a new one, config, data, checkpoint or None) from the options."""
-    changes = {name: getattr(args, name) for name in CHANGES} | {"heads": False if args.no_heads else None}
-    if args.model not in (None, "mini") and args.width is None:
-        changes["width"] = 1.0  # the presets' widths are made for mini
+    given = changes(args)
     if not args.resume:
         if args.out and (args.out / checkpoints.NAME).exists():
             raise UserError(f"{args.out}: holds a run already; go on with it by --resume, or choose another --out")
-        return args.out, PRESETS[args.preset or "quick"].but(**changes), args.data, None
+        return args.out, PRESETS[args.preset or "quick"].but(**given), args.data, None
     folder = args.out or latest_run()
     if args.out and not (folder / checkpoints.NAME).exists():  # killed before its first checkpoint: begin again
-        return folder, PRESETS[args.preset or "quick"].but(**changes), args.data, None
+        return folder, PRESETS[args.preset or "quick"].but(**given), args.data, None
     checkpoint = checkpoints.load(folder)
-    config = (PRESETS[args.preset] if args.preset else checkpoint.config).but(**changes)
+    config = (PRESETS[args.preset] if args.preset else checkpoint.config).but(**given)
     checkpoint.same_config(config)  # at once: reading the pictures takes longer
     return folder, config, args.data or checkpoint.dataset_source, checkpoint
 
 
-def _source(data, datasets, dataset):
+def source(data, datasets, dataset):
     """Where the pictures are, so that the run can be resumed or evaluated from any other folder."""
     if data in (None, "cifar10", "shapes10"):
         data = Path(datasets) / {"cifar10": cifar10.FOLDER, "shapes10": shapes10.FOLDER}[dataset.name]
     return str(Path(data).resolve())
 
 
-class _Interruptible:
+class Interruptible:
     """Turns the first Ctrl-C or SIGTERM into a request that is honoured after the current step; a second one is not
     waited for."""
 

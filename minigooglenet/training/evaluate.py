@@ -2,22 +2,17 @@
 
 import numpy as np
 
+from ..inference.crops import average_small
 from ..layers import softmax
-
-VIEWS = {
-    1: lambda x: [x],
-    2: lambda x: [x, x[:, :, ::-1]],
-}
 
 
 def probabilities(net, x, normaliser, batch=256, views=1):
     """Class probabilities (N, classes) for uint8 pictures (N, H, W, 3), batch by batch, averaged over the views:
-    1 is the picture itself, 2 adds its mirror image."""
-    results = []
-    for start in range(0, len(x), batch):
-        seen = VIEWS[views](x[start:start + batch])
-        results.append(np.mean([softmax(net.predict(normaliser(np.ascontiguousarray(v)))) for v in seen], axis=0))
-    return np.concatenate(results)
+    1 is the picture itself, 2 adds its mirror image, 10 and 144 are ``small_crops`` of inference/crops.py."""
+    def model(pictures):
+        return softmax(net.predict(normaliser(np.ascontiguousarray(pictures))))
+
+    return np.concatenate([average_small([model], x[start:start + batch], views) for start in range(0, len(x), batch)])
 
 
 def accuracy(net, x, y, normaliser, batch=256, views=1):
