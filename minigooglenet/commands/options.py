@@ -8,11 +8,16 @@ from ..errors import UserError
 RUNS = Path("runs")
 
 
+def whole(text, least=0):
+    """A whole number from 0 up."""
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"got {text!r}, needs a whole number from {least} up")
+    return int(text)
+
+
 def positive(text):
     """A whole number from 1 up."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"got {text!r}, needs a whole number from 1 up")
-    return int(text)
+    return whole(text, 1)
 
 
 def add_data(parser):
