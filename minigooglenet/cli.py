@@ -18,6 +18,7 @@ COMMANDS = {
     "figures": ("commands.figures", "draw the figures of a review of GoogLeNet"),
     "gradcheck": ("commands.gradcheck", "check every backward pass against finite differences"),
     "data": ("commands.data", "fetch, draw or describe a data set"),
+    "ensemble": ("commands.ensemble", "train several networks and average what they say"),
     "weights": ("commands.weights", "fetch the weights of GoogLeNet released in 2014"),
     "convert": ("commands.convert", "turn a .caffemodel into safetensors"),
 }

@@ -111,15 +111,21 @@ def members(path):
 
 def open_weights(path, labels=None):
     """The Classifier of any weights: a ``.caffemodel``, a converted one, a run's folder or checkpoint, or the folder
-    of an ensemble. Raises UserError if ``path`` is none of these.
+    of an ensemble, whose members go ``together``. Raises UserError if ``path`` is none of these.
     """
-    path = Path(path)
+    return together(open_members([path], labels))
+
+
+def open_members(paths, labels=None):
+    """A list of Classifiers, one for each file or run; the folder of an ensemble stands for all its members."""
+    runs = [run for path in map(Path, paths) for run in (members(path) if path.is_dir() else []) or [path]]
+    return [_open(run, labels) for run in runs]
+
+
+def _open(path, labels):
     if path.is_dir():
-        inside = members(path)
-        return together([of_run(run, labels) for run in inside]) if inside else of_run(path, labels)
-    if not is_safetensors(path):
-        return of_2014(path, labels)
-    words = metadata(path)
+        return of_run(path, labels)
+    words = metadata(path) if is_safetensors(path) else {"format": FORMAT}
     if words.get("format") == FORMAT:
         return of_2014(path, labels)
     if "config" not in words:
