@@ -7,7 +7,7 @@ from ..flops.counting import count
 from ..flops.report import MODULES, inputs, naive
 from ..models.catalogue import network
 from .blocks import fill_of, operation, rows_of, size
-from .style import GREY, PALE, SMALL, TEXT, TITLE, box, drawn, line, millions, sheet, tint, wrapped
+from .style import PALE, SMALL, TEXT, box, drawn, line, millions, sheet, tint
 
 WIDTH, HEIGHT = 7.2, 4.5
 BOX, BAR = 0.5, 0.28  # heights, inches
@@ -27,17 +27,13 @@ def inception(module="4a"):
     forms = ("(a) naive", naive(rows[module], shape[-1])), ("(b) with 1×1 reductions", net.children[module])
     column = WIDTH / 2
     scale = (column - 0.2) / max(concat.output_shape(shape)[-1] for _, concat in forms)
-    fig, ax = sheet(WIDTH, HEIGHT)
-    ax.text(0.1, 0.22, f"The inception module in both forms, with the widths of {module}", fontsize=TITLE,
-            fontweight="bold", va="center")
+    fig, ax = sheet(WIDTH, HEIGHT, f"The inception module in both forms, with the widths of {module}",
+                    "In the boxes: the window, how many maps come out, and multiply-adds for one picture of 224×224. "
+                    "The input and the row at the bottom are as wide as they have maps. A ReLU follows each "
+                    "convolution. After Szegedy et al. 2014, figure 2 and Table 1; counted from the structure.")
     for x, (title, concat) in zip((0.1, column + 0.1), forms, strict=True):
         ax.text(x, 0.57, title, fontsize=TEXT, va="center")
         draw_module(ax, x, 0.75, column - 0.2, HEIGHT - 1.3, concat, shape, scale)
-    note = ("In the boxes: the window, how many maps come out, and multiply-adds for one picture of 224×224. The "
-            "input and the row at the bottom are as wide as they have maps. A ReLU follows each convolution. After "
-            "Szegedy et al. 2014, figure 2 and Table 1; counted from the structure.")
-    ax.text(0.1, HEIGHT - 0.1, wrapped(note, WIDTH - 0.2, SMALL), fontsize=SMALL, color=GREY, va="bottom",
-            linespacing=1.35)
     return fig
 
 

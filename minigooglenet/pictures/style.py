@@ -48,13 +48,17 @@ def figure(rows=1, columns=1, width=6.4, height=4.0, dpi=150, **options):
     return fig, axes
 
 
-def sheet(width, height, dpi=150):
-    """(figure, axes) to draw on as on paper: coordinates are inches, from the upper left corner, nothing is shown."""
+def sheet(width, height, title="", note="", dpi=150):
+    """(figure, axes) to draw on as on paper: coordinates are inches, from the upper left corner, nothing is shown but
+    ``title`` above and ``note``, in small print, below."""
     fig = Figure(figsize=(width, height), dpi=dpi)
     FigureCanvasAgg(fig)
     ax = fig.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, width), ylim=(height, 0))
     ax.axis("off")
+    ax.text(0.1, 0.22, title, fontsize=TITLE, fontweight="bold", va="center")
+    ax.text(0.1, height - 0.1, wrapped(note, width - 0.2, SMALL), fontsize=SMALL, color=GREY, va="bottom",
+            linespacing=1.35)
     return fig, ax
 
 
