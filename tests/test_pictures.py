@@ -4,10 +4,14 @@ import pytest
 from text_boxes import complaints, shown
 
 from minigooglenet.errors import UserError
+from minigooglenet.flops import count
 from minigooglenet.flops.report import MODULES
+from minigooglenet.models.catalogue import CATALOGUE
 from minigooglenet.pictures import reduction
+from minigooglenet.pictures.blocks import size
 from minigooglenet.pictures.gallery import FIGURES
 from minigooglenet.pictures.inception import inception
+from minigooglenet.pictures.network import network
 from minigooglenet.pictures.style import box, sheet
 
 
@@ -86,3 +90,35 @@ def test_inception_4a_multiply_adds(drawings):
 def test_no_such_module():
     with pytest.raises(UserError, match="choose 3a, 3b"):
         inception("6a")
+
+
+def test_pooling_is_counted_by_hand(drawings):
+    text = words(drawings["pooling"])
+    assert f"{7 * 7 * 1024 * 1024:,} weights" in text and "\n0 weights" in text  # 51,380,224 against 0
+    assert "58.4 M" in text and "7.0 M" in text
+
+
+@pytest.mark.parametrize("model", CATALOGUE)
+def test_any_network_is_drawn_whole(model):
+    fig = network(model)
+    assert complaints(fig) == []
+    assert fig.get_figheight() < 11  # A4, with margins
+    texts = [text.get_text() for text, _ in shown(fig)]
+    counted = count(model)
+    assert any(f"{counted.params:,} parameters, {counted.macs:,} multiply-adds" in text for text in texts)
+    for row in counted.modules:
+        assert row.kind == "Flatten" or row.name in texts
+    outputs = [size(row.output) for row in counted.modules if row.kind != "Flatten"]
+    assert [text for text in texts if text in outputs] == outputs
+
+
+@pytest.mark.parametrize("model, depth", [("googlenet", 22), ("mini", 22), ("googlenet-naive", 13), ("alexnet", 8),
+                                          ("vgg16", 16), ("vgg19", 19), ("lenet5", 5)])
+def test_depth(model, depth):
+    assert f" {depth} layers with weights" in words(network(model))
+
+
+def test_heads_are_drawn_as_side_branches(drawings):
+    text = words(drawings["network"])
+    assert "3,188,840 params" in text and "3,190,888 params" in text
+    assert "aux1" not in words(network(heads=False))

@@ -31,14 +31,15 @@ def rows_of(layer, shape):
 
 
 def operation(kind):
-    """``"conv 3x3/1, batch norm, ReLU" -> "3×3 conv"``, ``"max pool 3x3/2" -> "3×3/2 max pool"``"""
-    kind = kind.split(", ")[0]
-    found = re.match(r"(.*?) (\d+x\d+)(?:/(\d+))?(.*)", kind)
+    """A Row's kind as it stands on a box: ``"conv 3x3/1, batch norm, ReLU" -> "3×3 conv"``, ``"average pool 5x5/3" ->
+    "5×5/3 avg pool"``, ``"dense 1024->1000" -> "dense 1024→1000"``."""
+    kind = kind.split(", ")[0].replace("->", "→")
+    found = re.fullmatch(r"(\D*?) (\d+x\d+)(?:/(\d+))?(.*)", kind)
     if not found:
-        return kind.lower() if kind == "Flatten" else kind
+        return kind
     what, window, stride, rest = found.groups()
-    stride = "" if stride in (None, "1") else f"/{stride}"
-    return f"{times(window)}{stride} {what}{rest}"
+    what = what.removesuffix(" to").replace("average", "avg")
+    return f"{times(window)}{'' if stride in (None, '1') else f'/{stride}'} {what}{rest}"
 
 
 def times(text):

@@ -1,7 +1,9 @@
 """Every figure of a review of GoogLeNet, by name."""
 
+from .classifier import pooling
 from .history import error_by_year
 from .inception import inception
+from .network import network
 from .reduction import reduction
 
 #: name -> function; each returns a matplotlib Figure, and without arguments shows what the paper and our code have.
@@ -9,4 +11,6 @@ FIGURES = {
     "error-by-year": error_by_year,
     "reduction": reduction,
     "inception": inception,
+    "pooling": pooling,
+    "network": network,
 }
