@@ -10,6 +10,7 @@ BLAS is held to one thread for the whole process, because its own threads and ou
 import contextlib
 import ctypes
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from .errors import UserError
@@ -17,6 +18,7 @@ from .errors import UserError
 _pool = None
 _count = 0
 _blas_limit = None
+_here = threading.local()  # .busy: this thread is one of the pool's, at work on a task
 
 
 def set_threads(count=None):
@@ -77,6 +79,16 @@ def over_slices(task, N, size=8):
     if not _count:
         set_threads()
     slices = [slice(start, min(start + size, N)) for start in range(0, N, size)]
-    if _pool is None or len(slices) == 1:
+    if _pool is None or len(slices) == 1 or getattr(_here, "busy", False):
         return [task(s) for s in slices]
-    return list(_pool.map(task, slices))
+    return list(_pool.map(lambda s: _marked(task, s), slices))
+
+
+def _marked(task, s):
+    """Run one task in a pool thread; what it shares out in turn stays in this thread (a pool that waits for itself
+    would wait for ever)."""
+    _here.busy = True
+    try:
+        return task(s)
+    finally:
+        _here.busy = False

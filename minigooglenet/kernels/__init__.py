@@ -30,6 +30,9 @@ _FILE_OF = {
     "channel_affine": "normalise",
     "channel_mix": "normalise",
     "crop_resize": "augment",
+    **dict.fromkeys(("winograd_filter", "winograd_filter_adjoint", "winograd_input", "winograd_input_adjoint",
+                     "winograd_output", "winograd_output_adjoint"), "winograd"),
+    **dict.fromkeys(("affine_relu", "sums", "relu_sums", "relu_mix"), "fused"),
 }
 
 

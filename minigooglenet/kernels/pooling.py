@@ -16,9 +16,9 @@ def _output(x, kernel, stride, pad, ceil_mode):
     return np.empty((N, *output_hw(H, W, kernel, stride, pad, ceil_mode), C), x.dtype)
 
 
-def max_pool(x, kernel, stride, pad, ceil_mode):
+def max_pool(x, kernel, stride, pad, ceil_mode, y=None):
     """As ``reference.pooling.max_pool``."""
-    x, y = frozen(x), _output(x, kernel, stride, pad, ceil_mode)
+    x, y = frozen(x), _output(x, kernel, stride, pad, ceil_mode) if y is None else y
     over_slices(lambda s: _max_pool(x[s], y[s], *kernel, *stride, *pad), len(x))
     return y
 
@@ -52,9 +52,10 @@ def _max_pool(x, y, KH, KW, SH, SW, PH, PW):
                         out[c] = column[c] if column[c] > out[c] else out[c]
 
 
-def max_pool_backward(dy, x, y, kernel, stride, pad, ceil_mode):
+def max_pool_backward(dy, x, y, kernel, stride, pad, ceil_mode, dx=None):
     """As ``reference.pooling.max_pool_backward``."""
-    dy, x, y, dx = frozen(dy), frozen(x), frozen(y), np.zeros(x.shape, x.dtype)
+    dx = np.zeros(x.shape, x.dtype) if dx is None else dx
+    dy, x, y = frozen(dy), frozen(x), frozen(y)
     over_slices(lambda s: _max_pool_backward(dy[s], x[s], y[s], dx[s], *kernel, *stride, *pad), len(x))
     return dx
 

@@ -34,14 +34,14 @@ class BatchNorm(Layer):
             total, squares = kernels.channel_sums(x, x)  # float64, so that the difference below keeps its digits
             mean = total / M
             variance = np.maximum(squares / M - mean**2, 0)
-            self._remember(mean, variance * M / max(M - 1, 1))
+            self.remember(mean, variance * M / max(M - 1, 1))
         else:
             mean, variance = (self.buffers[name].astype(np.float64) for name in ("mean", "variance"))
         inverse = 1 / np.sqrt(variance + self.eps)
         scale = self.params["gamma"] * inverse
         return kernels.channel_affine(x, scale, self.params["beta"] - mean * scale), (x, mean, inverse, train)
 
-    def _remember(self, mean, variance):
+    def remember(self, mean, variance):
         for name, value in (("mean", mean), ("variance", variance)):
             running = self.buffers[name]
             running += (self.momentum * (value - running)).astype(running.dtype)

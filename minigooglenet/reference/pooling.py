@@ -22,18 +22,20 @@ def windows(shape, kernel, stride, pad, ceil_mode):
             yield (i, j), (rows, columns), divisor
 
 
-def max_pool(x, kernel, stride, pad, ceil_mode):
-    """y[n, i, j, c] = the largest x in the window; padding counts as -inf. x (N, H, W, C) -> (N, OH, OW, C)."""
+def max_pool(x, kernel, stride, pad, ceil_mode, y=None):
+    """y[n, i, j, c] = the largest x in the window; padding counts as -inf. x (N, H, W, C) -> (N, OH, OW, C), into ``y``
+    if that is given."""
     N, H, W, C = x.shape
-    y = np.empty((N, *output_hw(H, W, kernel, stride, pad, ceil_mode), C), x.dtype)
+    y = np.empty((N, *output_hw(H, W, kernel, stride, pad, ceil_mode), C), x.dtype) if y is None else y
     for (i, j), (rows, columns), _ in windows(x.shape, kernel, stride, pad, ceil_mode):
         y[:, i, j] = x[:, rows, columns].max(axis=(1, 2))
     return y
 
 
-def max_pool_backward(dy, x, y, kernel, stride, pad, ceil_mode):
-    """Hand each window's gradient to the first pixel, in reading order, that equals its maximum. Returns dx."""
-    dx = np.zeros_like(x)
+def max_pool_backward(dy, x, y, kernel, stride, pad, ceil_mode, dx=None):
+    """Hand each window's gradient to the first pixel, in reading order, that equals its maximum. Returns dx; where one
+    is given, adds to that."""
+    dx = np.zeros(x.shape, x.dtype) if dx is None else dx
     for (i, j), (rows, columns), _ in windows(x.shape, kernel, stride, pad, ceil_mode):
         remaining = dy[:, i, j].copy()  # what has not found its winner yet
         for h in range(rows.start, rows.stop):

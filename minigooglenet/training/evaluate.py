@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .. import fast
 from ..inference.crops import average_small
 from ..layers import softmax
 
@@ -9,8 +10,10 @@ from ..layers import softmax
 def probabilities(net, x, normaliser, batch=256, views=1):
     """Class probabilities (N, classes) for uint8 pictures (N, H, W, 3), batch by batch, averaged over the views:
     1 is the picture itself, 2 adds its mirror image, 10 and 144 are ``small_crops`` of inference/crops.py."""
+    frozen = fast.predictor(net)
+
     def model(pictures):
-        return softmax(net.predict(normaliser(np.ascontiguousarray(pictures))))
+        return softmax(frozen.predict(normaliser(np.ascontiguousarray(pictures))))
 
     return np.concatenate([average_small([model], x[start:start + batch], views) for start in range(0, len(x), batch)])
 

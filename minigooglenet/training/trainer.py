@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from .. import fast
 from ..data.batches import batches, steps_per_epoch
 from ..data.dataset import Normaliser
 from ..errors import UserError
@@ -42,6 +43,7 @@ class Trainer:
         self.config, self.dataset, self.folder, self.augment = config, dataset, folder, augment
         self.rng = np.random.default_rng(config.seed)
         self.net = build(config, len(dataset.classes), dataset.x_train.shape[1:], self.rng)
+        self.engine = fast.speed_up(self.net, input_gradient=False)  # the same network, the same parameters
         self.normaliser = Normaliser.of(dataset.x_train)
         self.fingerprint = checkpoints.fingerprint(dataset)
         self.sgd = SGD(self.net.parameters(), config.momentum, config.weight_decay, config.nesterov)
@@ -66,12 +68,12 @@ class Trainer:
     def train_step(self, x, y):
         """One update from the batch x (N, H, W, C), y (N,). Returns the network's own loss and how many were right."""
         net, config = self.net, self.config
-        logits, cache = net.forward(x, train=True)
+        logits, cache = self.engine.forward(x, train=True)
         total, loss, dy = weighted_loss(logits, y, loss_weights(config), config.label_smoothing)
         if not math.isfinite(total):
             raise self._diverged(f"step {self.step + 1}: the loss is {total}")
         net.zero_grads()
-        net.backward(dy, cache)
+        self.engine.backward(dy, cache)
         self.sgd.step(net.gradients(), self.learning_rate(self.step))
         if self.average:
             self.average.update()

@@ -1,0 +1,147 @@
+"""Convolutions of one window that read one input, run as one: their weights side by side, one product."""
+
+import numpy as np
+
+from .. import kernels
+from ..geometry import output_hw
+from .algorithms import choose
+
+
+def slice_size(N, H, W):
+    """How many pictures make one task: few enough to stay in the cache, at least four tasks, never by the number of
+    threads."""
+    return max(1, min(2048 // (H * W), -(-N // 4)))
+
+
+class Bundle:
+    """F = F_1 + F_2 + … filters from several units (a convolution each, all with batch norm or all without).
+
+    The life of one pass: ``open`` it; for every slice ``convolve``; ``settle`` the statistics of the batch; for every
+    slice ``finish`` (scale, shift, ReLU). Backward: for every slice ``gather`` sums; ``settle_back``; for every slice
+    ``pull`` the gradient through; ``collect`` the weights' gradients. Targets and gradients are lists of (array,
+    offset), one for each unit: the channels of ``array`` from ``offset`` on.
+    """
+
+    def __init__(self, units):
+        self.convs, self.bns = [unit.conv for unit in units], [unit.bn for unit in units if unit.bn]
+        self.first = self.convs[0]
+        self.widths = [conv.F for conv in self.convs]
+        self.F = sum(self.widths)
+        self.starts = np.cumsum([0, *self.widths[:-1]]).tolist()
+        self.algorithm = choose(self.first)
+
+    def joined(self, layers, name, kind="params"):
+        """One array of all the units' ``name``, side by side on the last axis."""
+        arrays = [getattr(layer, kind)[name] for layer in layers]
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
+
+    def hand_out(self, layers, name, gradient):
+        """Add a joined gradient to the units' own."""
+        for layer, start, width in zip(layers, self.starts, self.widths, strict=True):
+            layer.grads[name] += gradient[..., start:start + width].astype(layer.grads[name].dtype)
+
+    def constants(self):
+        """(scale, shift) of a unit that does not look at the batch: running statistics, or just the biases."""
+        if not self.bns:
+            if "b" not in self.first.params:
+                return np.ones(self.F), np.zeros(self.F)
+            return np.ones(self.F), self.joined(self.convs, "b").astype(np.float64)
+        mean, variance = (self.joined(self.bns, name, "buffers").astype(np.float64) for name in ("mean", "variance"))
+        scale = self.joined(self.bns, "gamma") / np.sqrt(variance + self.bns[0].eps)
+        return scale, self.joined(self.bns, "beta") - mean * scale
+
+    # -- forward ----------------------------------------------------------------------------------------------------
+
+    def open(self, x, train):
+        """The state of one pass over the batch x."""
+        for conv in self.convs:
+            conv.check(x)
+        hw = output_hw(*x.shape[1:3], self.first.kernel, self.first.stride, self.first.pad)
+        state = State()
+        state.x, state.batch_statistics = x, train and bool(self.bns)
+        state.u = self.algorithm.prepare(self.joined(self.convs, "w"))
+        state.z = np.empty((len(x), *hw, self.F), x.dtype) if self.bns else None  # without: not needed for backward
+        state.shape = (len(x), *hw)
+        if not state.batch_statistics:
+            state.scale, state.shift = self.constants()
+        return state
+
+    def convolve(self, state, s):
+        """z of a slice, and its sums if batch norm asks for them."""
+        x = state.x[s]
+        z = np.empty((len(x), *state.shape[1:], self.F), x.dtype) if state.z is None else state.z[s]
+        self.algorithm.forward(x, state.u, z)
+        return z, kernels.sums(z) if state.batch_statistics else None
+
+    def settle(self, state, sums):
+        """Scale and shift from the batch's own mean and variance, and the running ones moved towards those."""
+        M = state.z.size // self.F
+        total, squares = sum(sums)
+        state.mean = total / M
+        variance = np.maximum(squares / M - state.mean**2, 0)
+        state.inverse = 1 / np.sqrt(variance + self.bns[0].eps)
+        state.scale = self.joined(self.bns, "gamma") * state.inverse
+        state.shift = self.joined(self.bns, "beta") - state.mean * state.scale
+        for bn, start, width in zip(self.bns, self.starts, self.widths, strict=True):
+            own = slice(start, start + width)
+            bn.remember(state.mean[own], variance[own] * M / max(M - 1, 1))
+
+    def finish(self, state, z, targets, s):
+        """y = max(scale · z + shift, 0), each unit's part into its target."""
+        for (y, offset), start, width in zip(targets, self.starts, self.widths, strict=True):
+            own = slice(start, start + width)
+            kernels.affine_relu(z, start, width, state.scale[own], state.shift[own], y[s], offset)
+
+    # -- backward ---------------------------------------------------------------------------------------------------
+
+    def parts(self, state, dys, ys):
+        """For each unit: where its dy, y and z begin, and its width. Without batch norm y stands in for z."""
+        for (dy, dy_offset), (y, y_offset), start, width in zip(dys, ys, self.starts, self.widths, strict=True):
+            z, z_offset = (y, y_offset) if state.z is None else (state.z, start)
+            yield dy, dy_offset, y, y_offset, z, z_offset, start, width
+
+    def gather(self, state, dys, ys, s):
+        """(2, F): Σ g and Σ g z of a slice, where g = dy where the ReLU let it through."""
+        return np.concatenate([kernels.relu_sums(dy[s], dy_offset, y[s], y_offset, z[s], z_offset, width)
+                               for dy, dy_offset, y, y_offset, z, z_offset, _, width in self.parts(state, dys, ys)],
+                              axis=1)
+
+    def settle_back(self, state, sums):
+        """dz = a g + b z + c with a, b, c per channel (``layers/batchnorm.py``); γ, β or biases get their gradients."""
+        total, along = sum(sums)
+        state.a, state.b, state.c = state.scale, np.zeros(self.F), np.zeros(self.F)
+        if not self.bns:
+            if "b" in self.first.params:
+                self.hand_out(self.convs, "b", total)
+            return
+        if not state.batch_statistics:
+            mean, variance = (self.joined(self.bns, name, "buffers").astype(np.float64) for name in ("mean", "variance"))
+            state.mean, state.inverse = mean, 1 / np.sqrt(variance + self.bns[0].eps)
+        dgamma = (along - state.mean * total) * state.inverse
+        self.hand_out(self.bns, "beta", total)
+        self.hand_out(self.bns, "gamma", dgamma)
+        if state.batch_statistics:
+            M = state.z.size // self.F
+            state.b = -state.scale * state.inverse * dgamma / M
+            state.c = -state.b * state.mean - state.scale * total / M
+
+    def pull(self, state, dys, ys, dx, s):
+        """Add the slice's dx into ``dx`` (None to leave it out) and return its share of the weights' gradient."""
+        x = state.x[s]
+        dz = np.empty((len(x), *state.shape[1:], self.F), x.dtype)
+        for dy, dy_offset, y, y_offset, z, z_offset, start, width in self.parts(state, dys, ys):
+            own = slice(start, start + width)
+            kernels.relu_mix(dy[s], dy_offset, y[s], y_offset, z[s], z_offset, width,
+                             state.a[own], state.b[own], state.c[own], dz, start)
+        return self.algorithm.backward(dz, x, state.u, None if dx is None else dx[s])
+
+    def collect(self, gradients):
+        """Add the slices' shares, in their order, to the convolutions' gradients."""
+        total = gradients[0]
+        for gradient in gradients[1:]:
+            total += gradient
+        self.hand_out(self.convs, "w", self.algorithm.weight_gradient(total))
+
+
+class State:
+    """What one pass over one batch knows: the cache of a unit."""

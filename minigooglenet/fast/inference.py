@@ -1,0 +1,109 @@
+"""Units and concatenations that only predict: batch norm folded into the weights, weights prepared once."""
+
+import numpy as np
+
+from .. import kernels
+from ..compose import Sequential
+from ..geometry import output_hw
+from ..layers import MaxPool
+from ..layers.base import Layer
+from ..threads import over_slices
+from .algorithms import Pointwise
+from .bundle import Bundle
+
+
+class FrozenBundle:
+    """Convolutions that read one input, with what follows them, as one product, a sum and a ReLU.
+
+        relu(scale · (x * w) + shift) = relu(x * (w scale) + shift)
+    """
+
+    def __init__(self, units):
+        bundle = Bundle(units)
+        self.first, self.F, self.algorithm = bundle.first, bundle.F, bundle.algorithm
+        self.widths, self.starts = bundle.widths, bundle.starts
+        w = bundle.joined(bundle.convs, "w")
+        scale, shift = bundle.constants()
+        self.u = self.algorithm.prepare((w * scale).astype(w.dtype))
+        self.shift = shift.astype(w.dtype)
+
+    def run(self, x, targets=None):
+        """Into the targets, (array, offset) for each unit; or return a new array with all."""
+        self.first.check(x)
+        hw = output_hw(*x.shape[1:3], self.first.kernel, self.first.stride, self.first.pad)
+        z = np.empty((len(x), *hw, self.F), x.dtype)
+        self.algorithm.forward(x, self.u, z)
+        one = np.ones(self.F, x.dtype)
+        for (y, offset), start, width in zip(targets or [(z, 0)], self.starts if targets else [0],
+                                             self.widths if targets else [self.F], strict=True):
+            own = slice(start, start + width)
+            kernels.affine_relu(z, start, width, one[own], self.shift[own], y, offset)
+        return z
+
+
+class FrozenUnit(Layer):
+    """Convolution and all that follows it."""
+
+    def __init__(self, conv, bn):
+        super().__init__()
+        self.conv, self.bn, self.expects = conv, bn, conv.expects
+        self.bundle = FrozenBundle([self])
+
+    def output_shape(self, shape):
+        return self.conv.output_shape(shape)
+
+    def predict(self, x):
+        return self.bundle.run(x)
+
+
+class FrozenConcat(Layer):
+    """An inception module: one product for the 1×1s that open branches, each branch's end in its own channels."""
+
+    def __init__(self, branches):
+        super().__init__()
+        self.branches = branches
+        self.opening = [b for b, branch in enumerate(branches)
+                        if isinstance(branch[0], FrozenUnit) and isinstance(branch[0].bundle.algorithm, Pointwise)]
+        self.bundle = FrozenBundle([branches[b][0] for b in self.opening]) if self.opening else None
+
+    def predict(self, x):
+        N, H, W, C = x.shape
+        widths = [branch[-1].conv.F if isinstance(branch[-1], FrozenUnit) else C for branch in self.branches]
+        offsets, out = np.cumsum([0, *widths]), np.empty((N, H, W, sum(widths)), x.dtype)
+
+        def target(b, last, F):
+            return (out, int(offsets[b])) if last else (np.empty((N, H, W, F), x.dtype), 0)
+
+        reached = {}
+        if self.bundle:
+            targets = [target(b, len(self.branches[b]) == 1, self.branches[b][0].conv.F) for b in self.opening]
+            self.bundle.run(x, targets)
+            reached = {b: y for b, (y, _) in zip(self.opening, targets, strict=True)}
+        for b, branch in enumerate(self.branches):
+            here, rest = (reached[b], branch[1:]) if b in reached else (x, branch)
+            for place, layer in enumerate(rest, len(branch) - len(rest) + 1):
+                if isinstance(layer, MaxPool):
+                    here = kernels.max_pool(here, *layer.window)
+                    if place == len(branch):
+                        out[..., offsets[b]:offsets[b + 1]] = here
+                else:
+                    goal = target(b, place == len(branch), layer.conv.F)
+                    layer.bundle.run(here, [goal])
+                    here = goal[0]
+        return out
+
+
+class Sliced(Layer):
+    """Takes a few pictures at a time through all layers, each such slice on one thread."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.net = getattr(net, "trunk", net)  # heads are for training
+        assert isinstance(self.net, Sequential)
+
+    def output_shape(self, shape):
+        return self.net.output_shape(shape)
+
+    def predict(self, x):
+        size = max(1, min(8, 8192 // (x.shape[1] * x.shape[2])))
+        return np.concatenate(over_slices(lambda s: self.net.predict(x[s]), len(x), size))
