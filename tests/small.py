@@ -1,0 +1,69 @@
+"""Small training runs, for the tests that need one: a few drawn pictures, a narrow network, and the command line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from minigooglenet.data import Dataset, shapes10
+from minigooglenet.data.records import write_folder
+from minigooglenet.training import checkpoint
+from minigooglenet.training.config import Config
+
+ROOT = Path(__file__).resolve().parent.parent
+NARROW = Config(width=0.05, batch=8, epochs=2, lr=0.05, augment="crop", average=0.9)
+
+
+def pictures(train=40, test=12):
+    """A Dataset of so many drawn pictures."""
+    return Dataset("shapes", *shapes10.draw(train, 5, split=0), *shapes10.draw(test, 5, split=1), shapes10.CLASSES)
+
+
+def folder(path, train=40, test=12):
+    """The same as a folder in the layout of CIFAR-10's binary version. Returns ``path``."""
+    drawn = pictures(train, test)
+    write_folder(path, drawn.x_train, drawn.y_train, drawn.x_test, drawn.y_test, drawn.classes)
+    return path
+
+
+def command(*arguments, cwd=None, **options):
+    """Start ``python -m minigooglenet ARGUMENTS`` as a process of its own, with pipes to read what it says."""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
+        "MINIGOOGLENET_OFFLINE": "1", "PYTHONUNBUFFERED": "1",
+    }
+    return subprocess.Popen([sys.executable, "-m", "minigooglenet", *map(str, arguments)], cwd=cwd, text=True,
+                            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+
+
+def run(*arguments, **options):
+    """(exit code, standard output, standard error) of a command, once it has ended."""
+    process = command(*arguments, **options)
+    output, errors = process.communicate(timeout=300)
+    return process.returncode, output, errors
+
+
+def differences(one, other):
+    """What differs between two checkpoints (files or folders) of the same run: a list of names, empty if they agree in
+    every bit of every array, in the generator, and in everything that was counted except time."""
+    one, other = checkpoint.load(one), checkpoint.load(other)
+    names = [name for name in one.arrays.keys() | other.arrays.keys()
+             if name not in one.arrays or name not in other.arrays
+             or one.arrays[name].dtype != other.arrays[name].dtype
+             or one.arrays[name].tobytes() != other.arrays[name].tobytes()]
+    return sorted(names) + [name for name, a, b in (("generator", one.generator, other.generator),
+                                                    ("progress", _timeless(one.progress), _timeless(other.progress)),
+                                                    ("config", one.config, other.config)) if a != b]
+
+
+def _timeless(value):
+    if isinstance(value, dict):
+        return {key: _timeless(part) for key, part in value.items() if key not in ("seconds", "images_per_second")}
+    return [_timeless(part) for part in value] if isinstance(value, list) else value
+
+
+def same(one, other):
+    """Whether two {path: array} agree bit for bit."""
+    return one.keys() == other.keys() and all(np.array_equal(one[path], other[path]) for path in one)
