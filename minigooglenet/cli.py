@@ -19,6 +19,7 @@ COMMANDS = {
     "gradcheck": ("commands.gradcheck", "check every backward pass against finite differences"),
     "data": ("commands.data", "fetch, draw or describe a data set"),
     "ensemble": ("commands.ensemble", "train several networks and average what they say"),
+    "ablation": ("commands.ablation", "measure what crops, models, heads and reductions bring"),
     "weights": ("commands.weights", "fetch the weights of GoogLeNet released in 2014"),
     "convert": ("commands.convert", "turn a .caffemodel into safetensors"),
 }
