@@ -1,0 +1,125 @@
+"""Interrupted and resumed, as real processes: what ends is what an undisturbed run ends with, bit for bit."""
+
+import resource
+import shutil
+import signal
+import time
+
+import pytest
+import small
+from kill_resume import EVERY, kill_and_compare, options, wait_until_it_trains
+
+from minigooglenet.training import checkpoint
+
+NAME = checkpoint.NAME
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with ``data`` and a finished run, ``whole``."""
+    place = tmp_path_factory.mktemp("runs")
+    code, _, errors = small.run(*train(place, "whole"))
+    assert code == 0, errors
+    return place
+
+
+def train(place, out):
+    if not (place / "data").exists():
+        small.folder(place / "data", 96, 16)
+    return options(place / "data", place / out, width=0.05, batch=8, epochs=2, threads=2)
+
+
+def test_killed_at_random_moments(tmp_path):
+    said = []
+    assert kill_and_compare(tmp_path, kills=3, say=said.append) == [], said
+    assert sum(line.startswith("kill") for line in said) == 3
+
+
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_ctrl_c_saves_and_says_how_to_go_on(place, number, code):
+    out = place / f"stopped by {number.name}"
+    process = small.command(*train(place, out.name))
+    wait_until_it_trains(process)
+    time.sleep(0.5)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == code and output == ""
+    step = checkpoint.load(out).progress["step"]
+    lines = errors.splitlines()
+    assert lines[-2] == f"Stopped at step {step} of 24; nothing is lost. Go on with:"
+    assert lines[-1] == f"  python -m minigooglenet train --resume --out '{out}'"
+    code, output, errors = small.run("train", "--resume", "--out", out)
+    assert code == 0 and f"resumed at step {step}" in errors
+    assert small.differences(place / "whole", out) == []
+
+
+def test_ctrl_c_with_json_leaves_standard_output_empty(place):
+    process = small.command(*train(place, "stopped, json"), "--json")
+    while not (place / "stopped, json" / NAME).exists() and process.poll() is None:
+        time.sleep(0.02)
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and output == "" and "--resume --out" in errors.splitlines()[-1]
+
+
+def test_killed_before_its_first_checkpoint(place):
+    out = place / "hardly begun"
+    out.mkdir()
+    (out / f".{NAME}.abc.part").write_bytes(b"half")
+    code, _, errors = small.run(*train(place, out.name), "--resume")
+    assert code == 0 and "resumed" not in errors
+    assert small.differences(place / "whole", out) == []
+
+
+def test_a_finished_run_says_its_result_again_and_changes_nothing(place):
+    out = place / "finished"
+    shutil.copytree(place / "whole", out)
+    (out / f".{NAME}.abc.part").write_bytes(b"half")
+    before = {path.name: path.read_bytes() for path in (place / "whole").iterdir()}
+    results = [small.run("train", "--resume", "--out", out, "--json") for _ in range(2)]
+    assert results[0] == results[1] and results[0][0] == 0 and '"test_accuracy"' in results[0][1]
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before  # and the half-written file is gone
+
+
+def test_a_log_that_was_not_written_any_more_is_made_up_for(place):
+    out = place / "no log"
+    shutil.copytree(place / "whole", out)
+    (out / "log.csv").unlink()
+    (out / "curve.png").unlink()
+    assert small.run("train", "--resume", "--out", out)[0] == 0
+    assert (out / "log.csv").read_bytes() == (place / "whole" / "log.csv").read_bytes()
+    assert (out / "curve.png").exists()
+
+
+def test_from_another_folder_and_after_a_relative_name(place, tmp_path):
+    command = [word if word != place / "data" else "data" for word in train(place, "elsewhere")]
+    process = small.command(*command, cwd=place)
+    wait_until_it_trains(process)
+    process.kill()
+    process.communicate()
+    code, _, errors = small.run("train", "--resume", "--out", place / "elsewhere", cwd=tmp_path)
+    assert code == 0, errors
+    assert small.differences(place / "whole", place / "elsewhere") == []
+    code, output, _ = small.run("evaluate", "--run", place / "elsewhere", cwd=tmp_path)
+    assert code == 0 and "16 test pictures of data" in output
+
+
+def test_a_full_disk_keeps_the_earlier_checkpoint(place):
+    """RLIMIT_FSIZE: no file may grow beyond it, as if the disk were full."""
+    out = place / "full"
+    process = small.command(*train(place, out.name))
+    wait_until_it_trains(process)
+    while checkpoint.load(out).progress["step"] < EVERY:
+        time.sleep(0.02)
+    process.kill()
+    process.communicate()
+    before = (out / NAME).read_bytes()
+    limit = len(before) // 2
+    code, output, errors = small.run("train", "--resume", "--out", out, "--checkpoint-every", 1, "--json",
+                                     preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
+    assert code == 2 and output == "" and len(errors.splitlines()) == 1
+    assert f"{out / NAME}: cannot be written (File too large); free some space" in errors
+    assert (out / NAME).read_bytes() == before and not list(out.glob("*.part")) + list(out.glob(".*.part"))
+    assert small.run("train", "--resume", "--out", out)[0] == 0  # there is room again
+    assert small.differences(place / "whole", out) == []
