@@ -79,7 +79,7 @@ def _crops(args):
     name, models, found, y = _photos(args) if args.photos else _pictures(args)
     rows = table(found, y)
     if args.figure:
-        _draw(args, rows, name)
+        _draw(args.figure, rows, name, len(y))
     if args.json:
         print(json.dumps({"kind": "crops", "on": name, "pictures": len(y), "models": models, "rows": rows}))
     else:
@@ -139,6 +139,18 @@ def _error(value, first):
     return f"{value:.2%}", f"{100 * (value - first):+.2f}" if first is not None and value != first else ""
 
 
+def _draw(path, rows, name, pictures):
+    """Table 3 and ours, side by side."""
+    from ..files import write_atomically
+    from ..pictures.ablation import TABLE_3, Series, ablation
+
+    key = "top1" if rows[0]["top5"] is None else "top5"
+    ours = Series(f"here: {Path(name).name}", tuple((r["models"], r["crops"], round(100 * r[key], 2)) for r in rows),
+                  f"top-{key[3:]} error", f"Here: {pictures:,} pictures of {Path(name).name}.")
+    drawing = ablation(TABLE_3, ours)
+    write_atomically(path, lambda file: drawing.savefig(file, format=path.suffix[1:] or "png"))
+
+
 # -- with and without -------------------------------------------------------------------------------------------------
 
 
@@ -161,8 +173,9 @@ def _variants(args):
         print(json.dumps({"kind": args.kind, "dataset": dataset.name, "epochs": base.epochs, "width": base.width,
                           "rows": rows}))
     else:
-        print(f"{words}\n{dataset.name}, {base.epochs} epoch{'s' * (base.epochs > 1)}, width {base.width:g}; parameters "
-              f"and multiply-adds of the network in use, without heads\n\n{variants_report(variants, rows)}")
+        epochs = f"{base.epochs} epoch{'s' * (base.epochs > 1)}"
+        print(f"{words}\n{dataset.name}, {epochs}, width {base.width:g}; parameters and multiply-adds of the network "
+              f"in use, without heads\n\n{variants_report(variants, rows)}")
 
 
 def variants_report(variants, rows):
@@ -177,11 +190,3 @@ def variants_report(variants, rows):
     several = len(rows) > len(variants)
     means = [line(name, "mean", [row for row in rows if row["variant"] == name]) for name in variants if several]
     return Table(("variant", "seed", "accuracy", "parameters", "MACs", "seconds"), lines, means).text()
-
-
-def _draw(args, rows, name):
-    from ..files import write_atomically
-    from ..pictures.ablation import ablation
-
-    figure = ablation(rows, name)
-    write_atomically(args.figure, lambda file: figure.savefig(file, format=args.figure.suffix[1:] or "png"))

@@ -1,0 +1,213 @@
+"""What is on photos: from the command line, with Caffe's weights, converted ones and training runs."""
+
+import json
+import os
+from pathlib import Path
+
+import caffe_writer as caffe
+import numpy as np
+import pytest
+import small
+from PIL import Image
+
+from minigooglenet.cli import main
+from minigooglenet.commands.predict import bar
+from minigooglenet.errors import UserError
+from minigooglenet.inference import classifier
+from minigooglenet.inference.photos import open_photo
+from minigooglenet.layers import softmax
+from minigooglenet.models import googlenet
+from minigooglenet.training.evaluate import probabilities
+from minigooglenet.training.trainer import Trainer
+from minigooglenet.weights import safetensors_io
+from minigooglenet.weights.caffemodel import TRUNK, our_path
+from minigooglenet.weights.convert import convert, read_converted
+from minigooglenet.weights.fetch import FILE
+
+CAFFE, PHOTOS = os.environ.get("MINIGOOGLENET_CAFFE"), os.environ.get("MINIGOOGLENET_PHOTOS")
+CLASSES = 7
+
+
+@pytest.fixture(scope="module")
+def net():
+    return googlenet("bvlc", classes=CLASSES, heads=False, rng=np.random.default_rng(7))
+
+
+@pytest.fixture(scope="module")
+def weights(net, tmp_path_factory):
+    """``net`` as Caffe would have written it."""
+    layers, arrays = {}, net.parameters()
+    for name in TRUNK:
+        w, b = (arrays[f"{our_path(name)}/{key}"] for key in "wb")
+        layers[name] = [w.transpose(3, 2, 0, 1) if w.ndim == 4 else w.T, b]
+    path = tmp_path_factory.mktemp("weights") / FILE
+    path.write_bytes(caffe.net(layers))
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A training run of a few steps."""
+    folder = tmp_path_factory.mktemp("run") / "model"
+    trainer = Trainer(small.NARROW.but(epochs=1), small.pictures(), folder)
+    trainer.run()
+    trainer.average.swap()          # the averaged weights are those for use
+    return folder, trainer
+
+
+@pytest.fixture
+def photo(tmp_path, rng):
+    path = tmp_path / "photo.png"
+    Image.fromarray(rng.integers(0, 256, (280, 300, 3), np.uint8)).save(path)
+    return path
+
+
+def test_caffe_weights_see_blue_first_and_the_mean_subtracted(net, weights, rng):
+    x = rng.integers(0, 256, (2, 224, 224, 3), np.uint8)
+    blue_first = x[..., [2, 1, 0]].astype(np.float32) - np.array([104, 117, 123], np.float32)
+    found = classifier.of_2014(weights)
+    assert found.size == 224 and found.labels == [f"class {k}" for k in range(CLASSES)]
+    np.testing.assert_allclose(found.probabilities(x), softmax(net.predict(blue_first)), rtol=1e-5)
+
+
+def test_photo_takes_the_middle(weights, photo):
+    found = classifier.of_2014(weights)
+    image = open_photo(photo)
+    middle = np.asarray(image.resize((274, 256), Image.Resampling.BICUBIC))[16:240, 25:249]
+    np.testing.assert_allclose(found.photo(image), found.probabilities(middle[None])[0], rtol=1e-5)
+    assert np.abs(found.photo(image, 10) - found.photo(image)).max() > 1e-6
+
+
+def test_converted_weights_are_the_same(weights, photo, tmp_path, capsys):
+    target = tmp_path / "new" / "net.safetensors"
+    assert main(["convert", str(weights), str(target), "--no-heads"]) == 0
+    said = capsys.readouterr().out
+    assert f"{sum(a.size for a in read_converted(target).values()):,} parameters, without auxiliary heads" in said
+    assert "BGR minus [104.0, 117.0, 123.0]" in said
+    image = open_photo(photo)
+    np.testing.assert_array_equal(classifier.open_weights(target).photo(image),
+                                  classifier.open_weights(weights).photo(image))
+
+
+def test_weights_for_pictures_prepared_otherwise_are_refused(weights, tmp_path):
+    target = tmp_path / "net.safetensors"
+    convert(weights, target)
+    arrays, words = safetensors_io.load(target)
+    safetensors_io.save(target, arrays, words | {"channels": "RGB"})
+    with pytest.raises(UserError, match="channels is 'RGB', expected 'BGR'"):
+        classifier.open_weights(target)
+    safetensors_io.save(target, arrays)
+    with pytest.raises(UserError, match="arrays of something else"):
+        classifier.open_weights(target)
+
+
+def test_convert_names_what_it_writes(weights, tmp_path):
+    with pytest.raises(UserError, match=r"ends in \.safetensors"):
+        convert(weights, tmp_path / "net.npz")
+
+
+def test_json_and_a_file_that_is_no_picture(weights, photo, tmp_path, capsys):
+    text, missing = tmp_path / "words.txt", tmp_path / "missing.jpg"
+    text.write_text("no picture")
+    code = main(["predict", str(text), str(photo), str(missing), str(photo), "--weights", str(weights), "--json"])
+    out, err = capsys.readouterr()
+    assert code == 2
+    assert err.count("\n") == 2 and "words.txt" in err and "missing.jpg" in err
+    answers = json.loads(out)
+    assert [set(answer) for answer in answers] == [{"photo", "top5"}] * 2
+    assert answers[0] == answers[1] and answers[0]["photo"] == str(photo)
+    top = answers[0]["top5"]
+    p = classifier.of_2014(weights).photo(open_photo(photo))
+    assert [row["class"] for row in top] == list(np.argsort(-p)[:5])
+    for row in top:
+        assert set(row) == {"class", "label", "probability"} and row["label"] == f"class {row['class']}"
+        assert row["probability"] == pytest.approx(p[row["class"]])
+
+
+def test_terminal(weights, photo, capsys):
+    assert main(["predict", str(photo), "--weights", str(weights), "--top", "2"]) == 0
+    head, empty, name, *lines = capsys.readouterr().out.splitlines()
+    assert head.endswith("7 classes, 1 crop") and name == str(photo) and len(lines) == 2
+    assert all("%  class " in line for line in lines)
+
+
+def test_bars():
+    assert bar(1, 4, "utf-8") == "████" and bar(0, 4, "utf-8") == "    "
+    assert bar(0.5, 4, "utf-8") == "██  " and bar(0.28125, 4, "utf-8") == "█▏  "
+    assert bar(1, 4, "ascii") == "####" and bar(0.5, 4, "ascii") == "##  "
+
+
+def test_labels(weights, photo, tmp_path, capsys):
+    words = tmp_path / "words.txt"
+    words.write_text("\n".join(f"n{k:08} word {k}, other" for k in range(CLASSES)))
+    assert main(["predict", str(photo), "--weights", str(weights), "--labels", str(words), "--json"]) == 0
+    top = json.loads(capsys.readouterr().out)[0]["top5"]
+    assert top[0]["label"] == f"word {top[0]['class']}, other"
+    words.write_text("one\ntwo\n")
+    assert main(["predict", str(photo), "--weights", str(weights), "--labels", str(words)]) == 2
+    assert "2 labels, expected 7" in capsys.readouterr().err
+
+
+def test_figure(weights, photo, tmp_path, capsys):
+    out = tmp_path / "figure.png"
+    assert main(["predict", str(photo), str(photo), "--weights", str(weights), "--figure", str(out), "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
+    with Image.open(out) as image:
+        assert image.format == "PNG" and image.height > 300
+
+
+def test_a_run_sees_what_evaluate_sees(run):
+    folder, trainer = run
+    x = trainer.dataset.x_test
+    found = classifier.open_weights(folder)
+    assert found.size == 32 and found.labels == trainer.dataset.classes
+    for number in (1, 2, 10):
+        expected = probabilities(trainer.net, x, trainer.normaliser, views=number)
+        np.testing.assert_allclose(found.pictures(x, number, batch=5), expected, atol=1e-5)
+        if number != 2:
+            np.testing.assert_allclose(found.photo(Image.fromarray(x[3]), number), expected[3], atol=1e-5)
+
+
+def test_a_run_says_its_classes(run, photo, tmp_path, monkeypatch, capsys):
+    folder, _ = run
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", str(photo), "--weights", str(folder / "checkpoint.safetensors"), "--json"]) == 0
+    assert all(row["label"] in small.pictures().classes for row in json.loads(capsys.readouterr().out)[0]["top5"])
+
+
+def test_usual_weights(run, weights, photo, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["predict", str(photo)]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    Path("datasets").mkdir()
+    Path("datasets", FILE).symlink_to(weights)
+    assert main(["predict", str(photo)]) == 0
+    assert "7 classes" in capsys.readouterr().out
+    Path("runs").mkdir()
+    Path("runs/mine").symlink_to(run[0])
+    assert main(["predict", str(photo)]) == 0
+    assert "runs/mine: 10 classes" in capsys.readouterr().out
+
+
+def test_together_is_the_mean_and_only_of_what_fits(run, weights, rng):
+    one = classifier.of_run(run[0])
+    other = classifier.Classifier("other", 32, one.labels, lambda x: np.full((len(x), 10), 0.1))
+    x = rng.integers(0, 256, (3, 32, 32, 3), np.uint8)
+    np.testing.assert_allclose(classifier.together([one, other]).probabilities(x), (one.probabilities(x) + 0.1) / 2)
+    with pytest.raises(UserError, match="sees 224×224 pixels and knows 7 classes"):
+        classifier.together([one, classifier.of_2014(weights)])
+
+
+@pytest.mark.skipif(not (CAFFE and PHOTOS), reason="MINIGOOGLENET_CAFFE or MINIGOOGLENET_PHOTOS names no folder")
+def test_forty_photos(capsys):
+    expected = json.loads((Path(PHOTOS) / "expected.json").read_text())
+    files = [str(Path(PHOTOS) / photo["photo"]) for photo in expected]
+    assert main(["predict", *files, "--weights", str(Path(CAFFE) / FILE), "--json"]) == 0
+    answers = json.loads(capsys.readouterr().out)
+    assert [Path(answer["photo"]).name for answer in answers] == [photo["photo"] for photo in expected]
+    for answer, photo in zip(answers, expected, strict=True):
+        found = {row["class"]: row["probability"] for row in answer["top5"]}
+        assert answer["top5"][0]["class"] == photo["top5"][0][0]
+        for k, p in photo["top5"]:
+            assert found.get(k, 0) == pytest.approx(p, abs=1e-3)
+        assert not answer["top5"][0]["label"].startswith("class ")     # synset_words.txt beside the weights
