@@ -4,7 +4,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate predict flops gradcheck data test lint bench clean
+.PHONY: help setup train evaluate predict flops gradcheck data lesson lessons check progress book test lint bench clean
 
 help:        ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -36,6 +36,27 @@ gradcheck: setup        ## check every backward pass against finite differences
 
 data: setup        ## fetch CIFAR-10, or draw Shapes-10: make data ARGS="shapes10"
 	@$(RUN) -m minigooglenet data $(ARGS)
+
+lesson: setup        ## run a lesson of the course: make lesson N=5; without N, the list of them
+	@$(RUN) -m lessons $(N) $(ARGS)
+
+lessons: setup        ## run all lessons, in order, against their time budgets   (options: ARGS="--quick")
+	@$(RUN) -m lessons all $(ARGS)
+
+check: setup        ## check your answers to a lesson's exercises: make check N=5; a hint: make check N=5 HINT=1
+	@test -n "$(N)" || { echo "which lesson? make check N=5"; exit 2; }
+	@$(RUN) -m lessons check $(N) $(if $(HINT),--hint $(HINT)) $(ARGS)
+
+progress: setup        ## which lessons ran, which exercises pass, what is next
+	@$(RUN) -m lessons progress
+
+book: $(VENV)/book        ## all lessons as a web site and notebooks, in build/book   (options: ARGS="1 5 --quick")
+	@$(RUN) -m lessons book $(ARGS)
+
+$(VENV)/book: $(VENV)/ready
+	@echo "Setting up Jupyter's tools for the book, once ..."
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[test,book]'
+	@touch $@
 
 test: setup        ## all tests
 	@$(RUN) -m pytest $(ARGS)

@@ -1,0 +1,188 @@
+"""Checks of lesson 01: sizes by the formula, convolution against seven loops, col2im against the library's."""
+
+import numpy as np
+
+from lessons.check import Case, Exercise, Mistake
+from minigooglenet.geometry import output_size as right_size
+from minigooglenet.reference.columns import col2im as right_col2im
+from minigooglenet.reference.convolution import convolve as seven_loops
+
+#: (H, W, K, S, P): no square pictures; strides that leave a rest, windows that overlap, touch and leave gaps.
+GRID = ((5, 4, 3, 1, 0), (4, 6, 3, 1, 1), (7, 5, 3, 2, 1), (6, 8, 2, 2, 0), (5, 7, 1, 1, 0), (5, 8, 2, 3, 1),
+        (9, 6, 5, 2, 2))
+
+
+def label(H, W, K, S, P):
+    return f"{K}×{K} windows, stride {S}, padding {P}, pictures of {H}×{W}"
+
+
+# -- how many windows ------------------------------------------------------------------------------------------------
+
+def size_cases():
+    for size, K, S, P in ((5, 3, 1, 0), (224, 7, 2, 3), (56, 3, 1, 1), (28, 5, 1, 2), (14, 1, 1, 0), (9, 2, 3, 0),
+                          (12, 3, 2, 0)):
+        yield Case(f"{size} pixels, window {K}, stride {S}, padding {P}", (size, K, S, P), right_size(size, K, S, P))
+
+
+def no_one_added(size, K, S, P):
+    return (size + 2 * P - K) // S
+
+
+def padded_once(size, K, S, P):
+    return (size + P - K) // S + 1
+
+
+def rounded_up(size, K, S, P):
+    return -(-(size + 2 * P - K) // S) + 1
+
+
+def stride_ignored(size, K, S, P):
+    return size + 2 * P - K + 1
+
+
+# -- convolution -----------------------------------------------------------------------------------------------------
+
+def convolve_cases():
+    rng = np.random.default_rng(101)
+    for H, W, K, S, P in GRID:
+        x, w, b = rng.standard_normal((2, H, W, 3)), rng.standard_normal((K, K, 3, 4)), rng.standard_normal(4)
+        yield Case(label(H, W, K, S, P) + ", batch 2", (x, w, b, S, P), seven_loops(x, w, b, (S, S), (P, P)))
+    x, w, b = (a.astype(np.float32) for a in (x, w, b))
+    yield Case("float32 in, float32 out", (x, w, b, 2, 2), seven_loops(x, w, b, (2, 2), (2, 2)))
+
+
+def _conv(x, w, b, S, P):
+    return seven_loops(x, w, b, (S, S), (P, P))
+
+
+def mirrored(x, w, b, S, P):
+    return _conv(x, w[::-1, ::-1], b, S, P)
+
+
+def height_for_width(x, w, b, S, P):
+    return _conv(x, w, b, S, P).transpose(0, 2, 1, 3)
+
+
+def no_padding(x, w, b, S, P):
+    return _conv(x, w, b, S, 0)
+
+
+def no_bias(x, w, b, S, P):
+    return _conv(x, w, 0 * b, S, P)
+
+
+def first_channel_only(x, w, b, S, P):
+    return _conv(x[..., :1], w[:, :, :1], b, S, P)
+
+
+def window_does_not_stride(x, w, b, S, P):
+    right = _conv(x, w, b, S, P)
+    return _conv(x, w, b, 1, P)[:, :right.shape[1], :right.shape[2]]
+
+
+def edge_repeated(x, w, b, S, P):
+    return _conv(np.pad(x, ((0, 0), (P, P), (P, P), (0, 0)), mode="edge"), w, b, S, 0)
+
+
+# -- col2im ----------------------------------------------------------------------------------------------------------
+
+def col2im_cases():
+    rng = np.random.default_rng(102)
+    for H, W, K, S, P in GRID:
+        rows = 2 * right_size(H, K, S, P) * right_size(W, K, S, P)
+        columns = rng.standard_normal((rows, K * K * 3))
+        wanted = right_col2im(columns, (2, H, W, 3), (K, K), (S, S), (P, P))
+        yield Case(label(H, W, K, S, P) + ", batch 2", (columns, (2, H, W, 3), K, S, P), wanted)
+
+
+def _put_back(columns, shape, K, S, P, put):
+    """The walk of col2im; ``put(padded, place, window)`` writes one window of the batch."""
+    N, H, W, C = shape
+    OH, OW = right_size(H, K, S, P), right_size(W, K, S, P)
+    windows = columns.reshape(N, OH, OW, K, K, C)
+    padded = np.zeros((N, H + 2 * P, W + 2 * P, C))
+    for i in range(OH):
+        for j in range(OW):
+            put(padded, (slice(None), slice(i * S, i * S + K), slice(j * S, j * S + K)), windows[:, i, j])
+    return padded
+
+
+def _add(padded, place, window):
+    padded[place] += window
+
+
+def assigned(columns, shape, K, S, P):
+    def assign(padded, place, window):
+        padded[place] = window
+    return _put_back(columns, shape, K, S, P, assign)[:, P:P + shape[1], P:P + shape[2]]
+
+
+def averaged(columns, shape, K, S, P):
+    total = _put_back(columns, shape, K, S, P, _add)
+    times = _put_back(np.ones_like(columns), shape, K, S, P, _add)
+    return (total / np.maximum(times, 1))[:, P:P + shape[1], P:P + shape[2]]
+
+
+def padding_kept(columns, shape, K, S, P):
+    return _put_back(columns, shape, K, S, P, _add)
+
+
+def cut_at_one_end(columns, shape, K, S, P):
+    return _put_back(columns, shape, K, S, P, _add)[:, :shape[1], :shape[2]]
+
+
+def window_transposed(columns, shape, K, S, P):
+    C = shape[3]
+    turned = columns.reshape(-1, K, K, C).transpose(0, 2, 1, 3).reshape(len(columns), -1)
+    return right_col2im(turned, shape, (K, K), (S, S), (P, P))
+
+
+def channels_first(columns, shape, K, S, P):
+    C = shape[3]
+    turned = columns.reshape(-1, C, K, K).transpose(0, 2, 3, 1).reshape(len(columns), -1)
+    return right_col2im(turned, shape, (K, K), (S, S), (P, P))
+
+
+EXERCISES = [
+    Exercise(
+        "output_size",
+        hints=("Put the window at the very left of the padded side. How far can it move from there, in pixels?",
+               "It can move size + 2P - K pixels, in steps of S. How many whole steps are that?",
+               "(size + 2P - K) // S steps, and the place where it began counts too: add 1."),
+        cases=size_cases,
+        mistakes=[
+            Mistake(no_one_added, "the first window is one, too: add 1 after the division"),
+            Mistake(padded_once, "padding is added at both ends: 2·P"),
+            Mistake(rounded_up, "a convolution rounds down: a window that does not fit entirely is left out"),
+            Mistake(stride_ignored, "the window moves S pixels at a time: divide by S"),
+        ]),
+    Exercise(
+        "convolve",
+        hints=("Make the padded picture first, with np.pad on axes 1 and 2 only. Then no index can be outside.",
+               "For each (i, j), the window is padded[:, i*S:i*S+K, j*S:j*S+K], of the shape (N, K, K, C).",
+               "window.reshape(N, -1) @ w.reshape(-1, F) + b gives y[:, i, j] for the whole batch."),
+        cases=convolve_cases,
+        mistakes=[
+            Mistake(mirrored, "the weights are mirrored; deep learning does not: x[i + u] meets w[u]"),
+            Mistake(height_for_width, "height and width are swapped: axis 1 is H, axis 2 is W"),
+            Mistake(no_padding, "the padding P is ignored: there should be P rows and columns of zeros on each side"),
+            Mistake(no_bias, "the bias b is missing: one number per filter, added everywhere"),
+            Mistake(first_channel_only, "only the first channel is summed: the sum runs over c, too"),
+            Mistake(window_does_not_stride, "the stride is ignored: window (i, j) begins at row i·S and column j·S"),
+            Mistake(edge_repeated, "the padding must be zeros; yours repeats the border"),
+        ]),
+    Exercise(
+        "col2im",
+        hints=("columns.reshape(N, OH, OW, K, K, C) has a window for every (i, j). OH and OW are exercise 1.",
+               "Make a picture of zeros of the padded size, and add window (i, j) at rows i*S to i*S + K, with +=.",
+               "At the end cut the padding off at both ends: padded[:, P:P+H, P:P+W]."),
+        cases=col2im_cases,
+        mistakes=[
+            Mistake(assigned, "windows overlap: add (+=) where you assign (=)"),
+            Mistake(averaged, "you take the mean where windows overlap; the adjoint takes the sum"),
+            Mistake(padding_kept, "the padding is still there: cut P rows and columns off at each end"),
+            Mistake(cut_at_one_end, "you cut the padding off at one end only: begin at row P and column P"),
+            Mistake(window_transposed, "u and v are swapped: a row runs over u (down), then v (to the right), then c"),
+            Mistake(channels_first, "the channel is the last axis of a row: reshape to (..., K, K, C)"),
+        ]),
+]

@@ -1,0 +1,86 @@
+"""Running lessons: one in this process, cell by cell, or all in processes of their own, against their budgets."""
+
+import os
+import subprocess
+import sys
+import time
+import traceback
+import types
+
+from . import progress
+from .helpers import ROOT
+
+
+def run(lesson, output_only=False):
+    """Run a lesson from top to bottom, printing its text, its code and what the code prints. Returns the exit code.
+
+    With ``output_only`` nothing but the last, as ``python lessons/NN_topic.py`` does.
+    """
+    started = time.perf_counter()
+    module = types.ModuleType(f"lesson_{lesson.number}")
+    module.__file__ = str(lesson.path)
+    sys.modules[module.__name__] = module  # dataclasses and pickles look their module up there
+    for cell in lesson.cells():
+        if not output_only:
+            _print(cell)
+        if cell.kind == "code":
+            try:
+                exec(compile("\n" * (cell.line - 1) + cell.text, str(lesson.path), "exec"), module.__dict__)
+            except Exception as error:
+                _explain(error, lesson)
+                return 1
+            sys.stdout.flush()
+            if not output_only:
+                print()
+    seconds = time.perf_counter() - started
+    progress.ran(lesson, seconds)
+    if not output_only:
+        print(f"Lesson {lesson.number} took {seconds:.1f} s, of a budget of {lesson.facts['Time']}.")
+    return 0
+
+
+def _print(cell):
+    if cell.kind == "markdown":
+        print(cell.text + "\n")
+    elif "figure" not in cell.tags:
+        print("\n".join(f"  | {line}".rstrip() for line in cell.text.splitlines()) + "\n", flush=True)
+
+
+def _explain(error, lesson):
+    """The traceback from the lesson's own line on."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = next((at for at, frame in enumerate(frames) if frame.filename == str(lesson.path)), 0)
+    sys.stdout.flush()
+    print(f"\nLesson {lesson.number} stopped:", file=sys.stderr)
+    print("".join(traceback.format_list(frames[own:])), end="", file=sys.stderr)
+    print("".join(traceback.format_exception_only(error)), end="", file=sys.stderr)
+
+
+def run_apart(lesson, quick=False):
+    """(exit code, seconds, everything printed) of a lesson in a process of its own."""
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
+    if quick:
+        environment["MINIGOOGLENET_QUICK"] = "1"
+    started = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", "lessons", lesson.number, "--output"], cwd=ROOT, env=environment,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False)
+    return done.returncode, time.perf_counter() - started, done.stdout
+
+
+def run_all(lessons, quick=False, factor=1.0):
+    """Run all, print a line for each with its time against its budget (times ``factor``). Returns the exit code."""
+    width, bad, total = max(len(lesson.question) for lesson in lessons), [], 0
+    for lesson in lessons:
+        print(f"{lesson.number}  {lesson.question:<{width}} ", end="", flush=True)
+        code, seconds, printed = run_apart(lesson, quick)
+        total += seconds
+        late = seconds > lesson.budget * factor
+        verdict = "FAILED" if code else "TOO SLOW" if late else "ok"
+        print(f" {seconds:6.1f} s of {lesson.budget * factor:4.0f} s  {verdict}", flush=True)
+        if code:
+            print("\n".join(f"      {line}" for line in printed.splitlines()[-15:]))
+        if code or late:
+            bad.append(lesson.number)
+    print(f"\n{len(lessons) - len(bad)} of {len(lessons)} lessons ran within their budgets, in {total:.0f} s."
+          + (f" Not so: {', '.join(bad)}." if bad else ""))
+    return 1 if bad else 0

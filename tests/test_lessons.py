@@ -1,0 +1,269 @@
+"""The lessons' form, their exercises, and the machinery. Running them all is the business of tests/lessons/."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lessons import catalogue, causes, check, helpers, progress
+from lessons.catalogue import cells, lessons
+
+SECTIONS = ("Predict first", "Build it small", "The library's own", "The picture", "Exercises", "If you got …",
+            "Where books and libraries get this wrong", "Recap", "Glossary", "Next")
+LESSONS = lessons()
+EXERCISES = [(lesson, exercise) for lesson in LESSONS for exercise in check.exercises(lesson)]
+MISTAKES = [(lesson, exercise, mistake) for lesson, exercise in EXERCISES for mistake in exercise.mistakes]
+
+
+def named(parts):
+    return "-".join([parts[0].number, *(getattr(p, "name", None) or p.function.__name__ for p in parts[1:])])
+
+
+@pytest.fixture(params=LESSONS, ids=lambda lesson: lesson.number)
+def lesson(request):
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def own_progress(tmp_path, monkeypatch):
+    monkeypatch.setenv("MINIGOOGLENET_PROGRESS", str(tmp_path / "progress.json"))
+    return tmp_path / "progress.json"
+
+
+# -- the anatomy of a lesson -------------------------------------------------------------------------------------------
+
+def sections(lesson):
+    """{heading: its cells}"""
+    found, current = {}, None
+    for cell in lesson.cells():
+        heading = re.match(r"## (.+)", cell.text) if cell.kind == "markdown" else None
+        current = heading[1] if heading else current
+        found.setdefault(current, []).append(cell)
+    return found
+
+
+def test_sections_come_in_order(lesson):
+    assert tuple(name for name in sections(lesson) if name) == SECTIONS
+
+
+def test_building_it_small_takes_at_most_40_lines(lesson):
+    code = "\n".join(cell.text for cell in sections(lesson)["Build it small"] if cell.kind == "code")
+    lines = [line for line in code.splitlines() if line.strip() and not line.strip().startswith("#")]
+    assert 0 < len(lines) <= 40
+
+
+def test_guesses_are_empty_and_compared(lesson):
+    source = lesson.path.read_text()
+    guesses = re.findall(r"^(guess\w*) = (.*?)(?:\s*#.*)?$", source, re.MULTILINE)
+    assert guesses and all(value == "None" for _, value in guesses)
+    for name, _ in guesses:
+        assert re.search(rf"compare\((?:[^()]|\([^()]*\))*\b{name}\b", source), f"{name} is never compared"
+
+
+def test_there_is_a_figure_with_a_description(lesson):
+    assert re.search(rf'show\(\w+, "{lesson.number}_\w+",\s+f?"', lesson.path.read_text())
+
+
+def test_recap_has_five_lines_and_the_glossary_explains(lesson):
+    found = sections(lesson)
+    assert re.findall(r"^(\d)\. ", found["Recap"][0].text, re.MULTILINE) == list("12345")
+    assert re.search(r"^\* \*\*.+?\*\*: .+", found["Glossary"][0].text, re.MULTILINE)
+
+
+def test_claims_are_asserted(lesson):
+    assert lesson.path.read_text().count("\nassert ") >= 3
+
+
+def test_readme_lists_it_with_its_time(lesson):
+    row = next((line for line in (catalogue.HERE / "README.md").read_text().splitlines()
+                if line.startswith(f"| {lesson.number} ")), None)
+    assert row, "lessons/README.md has no row for it"
+    assert lesson.question in row and row.rstrip("| ").endswith(lesson.facts["Time"])
+
+
+# -- exercises ---------------------------------------------------------------------------------------------------------
+
+def test_exercises_solutions_and_checks_name_the_same_functions(lesson):
+    names = [exercise.name for exercise in check.exercises(lesson)]
+    assert 2 <= len(names) <= 3
+    assert catalogue.names_in(lesson.beside("exercises")) == catalogue.names_in(lesson.beside("solutions")) == names
+    section = "\n".join(cell.text for cell in sections(lesson)["Exercises"])
+    assert all(f"`{name}(" in section for name in names)
+
+
+@pytest.mark.parametrize("lesson, exercise", EXERCISES, ids=[named(e) for e in EXERCISES])
+def test_exercise_has_three_hints_and_three_to_six_mistakes(lesson, exercise):
+    assert len(exercise.hints) == 3 and all(exercise.hints)
+    assert 3 <= len(exercise.mistakes) <= 7
+
+
+def test_solutions_pass(lesson):
+    verdicts = check.check(lesson, "solutions")
+    assert all(verdict.status == "passes" for verdict in verdicts.values()), verdicts
+
+
+def test_stubs_are_unfinished(lesson):
+    for name, verdict in check.check(lesson).items():
+        if verdict.status != "unfinished" and not os.environ.get("CI"):
+            pytest.skip(f"you have written {name}")
+        assert verdict.status == "unfinished"
+        assert re.fullmatch(rf"not written yet: lessons/exercises/{lesson.stem}.py, line \d+: raise NotImplementedError",
+                            verdict.text)
+
+
+@pytest.mark.parametrize("lesson, exercise, mistake", MISTAKES, ids=[named(m) for m in MISTAKES])
+def test_a_usual_mistake_is_found_and_gets_its_hint(lesson, exercise, mistake):
+    verdict = check.judge(exercise, mistake.function, lesson.beside("checks"))
+    assert verdict.status == "wrong"
+    assert mistake.hint in " ".join(verdict.text.split())
+
+
+# -- verdicts ----------------------------------------------------------------------------------------------------------
+
+def cases():
+    x = np.arange(24.0).reshape(2, 3, 4)
+    yield check.Case("a small one", (x,), 2 * x + 1)
+    yield check.Case("in float32", (x.astype(np.float32),), 2 * x.astype(np.float32) + 1)
+
+
+TWICE = check.Exercise("twice", ("a", "b", "c"), cases, [check.Mistake(lambda x: 2 * x, "add the one")])
+
+
+def writes_into_x(x):
+    x *= 2
+    return x
+
+
+@pytest.mark.parametrize("attempt, fragments", [
+    (lambda x: None, ("None", "is there a return?")),
+    (lambda x: 2 * x, ("case 1 of 2: a small one", "called with x (2, 3, 4) float64", "add the one", "24 of 24")),
+    (lambda x: (2 * x + 1)[:, ::-1], ("worst at", "mirrored along axis 1")),
+    (lambda x: (2 * x + 1).transpose(0, 2, 1), ("(2, 4, 3), expected (2, 3, 4)", "two axes are swapped")),
+    (lambda x: -2 * x - 1, ("the sign is the wrong way round",)),
+    (lambda x: x + 0.5, ("averaged over the batch",)),
+    (lambda x: 2 * x.astype(np.float64) + 1, ("in float32", "float64, expected float32", "follows the input")),
+    (lambda x: 2 * x + 1 + np.nan, ("NaN",)),
+    (lambda x: np.zeros_like(x), ("all zeros",)),
+    (lambda x: np.where(np.arange(2)[:, None, None] == 0, 2 * x + 1, 0), ("only the first picture",)),
+    (lambda x: "words", ("expected numbers",)),
+    (lambda x, y: x, ("TypeError", "other arguments")),
+    (lambda x: x[5], ("IndexError", "test_lessons.py, line")),
+    (writes_into_x, ("read-only", "write into a new array")),
+])
+def test_verdict_names_what_is_wrong(attempt, fragments):
+    verdict = check.judge(TWICE, attempt, catalogue.Path(__file__))
+    assert verdict.status == "wrong"
+    for fragment in fragments:
+        assert fragment in " ".join(verdict.text.split())
+
+
+def test_numbers_tuples_and_texts_are_compared_by_their_kind():
+    assert not causes.difference(3, 3) and causes.difference(3, 4)
+    assert not causes.difference(0.1 + 0.2, 0.3)
+    assert causes.difference((1.0, np.ones(2)), (1.0, np.zeros(2)), returns=("loss", "dx"))[0][0] == "dx"
+    assert causes.difference([1, 2], (1, 3)) and not causes.difference([1, 2], (1, 2))
+    assert causes.difference("floor", "ceil") and not causes.difference("ceil", "ceil")
+    assert causes.difference({"a": 1}, {"a": 2})[0][0] == "a"
+    assert causes.difference(np.ones(3), (1, 2)) == [("your answer", "(3,), expected (2,)")]
+
+
+def test_a_property_says_what_it_found():
+    def test(attempt):
+        if attempt() != 144:
+            raise check.Wrong(f"{attempt()} boxes", "mirror each crop, too")
+    exercise = check.Exercise("boxes", ("a", "b", "c"), lambda: [check.Property("how many", test)])
+    text = check.judge(exercise, lambda: 72, catalogue.Path(__file__)).text
+    assert "how many" in text and "72 boxes" in text and "mirror each crop, too" in text
+
+
+def test_a_file_that_does_not_load_is_explained(tmp_path, monkeypatch):
+    lesson = LESSONS[0]
+    broken = tmp_path / "exercises.py"
+    monkeypatch.setattr(catalogue.Lesson, "beside", lambda self, folder: broken if folder == "mine" else
+                        catalogue.HERE / folder / f"{self.stem}.py")
+    broken.write_text("def output_size(size, K, S, P)\n    return 1\n")
+    verdict = check.check(lesson, "mine")["output_size"]
+    assert verdict.status == "wrong" and "SyntaxError in" in verdict.text and "line 1" in verdict.text
+    broken.write_text("import nothing_of_that_name\n")
+    assert "ModuleNotFoundError" in check.check(lesson, "mine")["output_size"].text
+
+
+# -- the command line --------------------------------------------------------------------------------------------------
+
+def call(*arguments, **environment):
+    return subprocess.run([sys.executable, "-m", "lessons", *arguments], cwd=helpers.ROOT, capture_output=True,
+                          text=True, env={**os.environ, **environment}, check=False)
+
+
+def test_list_names_every_lesson_and_the_next_step():
+    done = call()
+    assert done.returncode == 0
+    assert all(f"{lesson.number}  {lesson.question}" in done.stdout for lesson in LESSONS)
+    assert "Next: make lesson N=1" in done.stdout
+
+
+def test_check_reveals_hints_one_by_one():
+    lesson, exercise = EXERCISES[0]
+    text, passing, done = check.report(lesson, hint=0)
+    if "not written yet" not in text:
+        pytest.skip("you have written it")
+    assert not done and exercise.hints[0] not in text and f"make check N={int(lesson.number)} HINT=1" in text
+    text, *_ = check.report(lesson, hint=2)
+    assert exercise.hints[1] in text and exercise.hints[2] not in text
+    text, *_ = check.report(lesson, hint=9)
+    assert exercise.hints[2] in text and f"lessons/solutions/{lesson.stem}.py" in text
+
+
+def test_wrong_input_takes_one_line():
+    for arguments in (("99",), ("check", "99"), ("juggle",), ("check", "1", "--exercise", "nothing")):
+        done = call(*arguments)
+        assert done.returncode == 2 and done.stderr.startswith("lessons: ") and done.stderr.count("\n") == 1
+
+
+def test_exit_codes_of_check():
+    assert call("check", "1", "--solutions").returncode == 0
+    if "not written yet" in check.report(LESSONS[0])[0]:
+        assert call("check", "1").returncode == 1
+
+
+# -- progress ----------------------------------------------------------------------------------------------------------
+
+def test_progress_leads_through_the_course(own_progress):
+    lesson, after = LESSONS[0], progress.exercises_of(LESSONS[0])
+    progress.ran(lesson, 1.23)
+    assert f"write {after[0]} in lessons/exercises/{lesson.stem}.py" in progress.overview()
+    progress.checked(lesson, after)
+    assert f"{len(after)}/{len(after)}" in progress.overview()
+    assert f"write {after[0]}" not in progress.overview()
+    assert json.loads(own_progress.read_text())["ran"]["01"]["seconds"] == 1.2
+
+
+def test_unreadable_progress_is_said_and_survived(own_progress, capsys):
+    own_progress.write_text("{]")
+    assert progress.load() == {"ran": {}, "passed": {}}
+    assert "starting afresh" in capsys.readouterr().err
+    own_progress.unlink()
+    own_progress.mkdir()
+    progress.ran(LESSONS[0], 1)
+    assert "progress is not kept" in capsys.readouterr().err
+
+
+# -- helpers -----------------------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("guess, outcome, said", [
+    (None, 9, "No guess"), (9, 9, "exactly right"), (9.0, 9, "exactly right"), (18, 9, "2.0 times too high"),
+    (3, 9, "3.0 times too low"), (8, 9, "11 % too low"), (8.9, 9, "very close"), (-1, 9, "10 too low"),
+    ("Yes ", "yes", "right"), ("no", "yes", "Worth finding out why"), ([1], 9, "Worth finding out why")])
+def test_compare_judges_kindly_whatever_the_guess(guess, outcome, said, capsys):
+    helpers.compare("something", guess, outcome)
+    assert said in capsys.readouterr().out
+
+
+def test_cells_know_kind_line_and_tags():
+    found = cells('# %% [markdown]\n# # Title\n#\n# text\n\n# %% tags=["figure"]\nx = 1\n\n\n# %%\ny = 2\n')
+    assert [(c.kind, c.text, c.line, c.tags) for c in found] == [
+        ("markdown", "# Title\n\ntext", 2, ()), ("code", "x = 1", 7, ("figure",)), ("code", "y = 2", 11, ())]
