@@ -8,6 +8,7 @@ from minigooglenet.flops import count
 from minigooglenet.flops.report import MODULES
 from minigooglenet.models.catalogue import CATALOGUE
 from minigooglenet.pictures import reduction
+from minigooglenet.pictures.ablation import TABLE_3, Series, ablation
 from minigooglenet.pictures.blocks import size
 from minigooglenet.pictures.gallery import FIGURES
 from minigooglenet.pictures.inception import inception
@@ -122,3 +123,38 @@ def test_heads_are_drawn_as_side_branches(drawings):
     text = words(drawings["network"])
     assert "3,188,840 params" in text and "3,190,888 params" in text
     assert "aux1" not in words(network(heads=False))
+
+
+def test_table_1_marks_what_disagrees(drawings):
+    fig = drawings["table-1"]
+    text = words(fig)
+    assert "13 of 24 counts agree" in text
+    texts = [t.get_text() for t, _ in shown(fig)]
+    assert [t for t in texts if t.startswith("≠")] == [f"≠ {i}" for i in range(1, 9)]
+    for printed, ours in (("2.7K", "9.2K"), ("34M", "118.0M"), ("463K", "498.1K"), ("54M", "51.1M"),
+                          ("1,502M", "1,582.7M")):
+        assert texts[texts.index(printed) + 1] == ours
+    assert texts.count("7×7/1") == texts.count("7×7/2") == 1 and texts.count("3×3/2") == 4
+    orange = [patch for patch in fig.axes[0].patches if patch.get_facecolor()[:3] != (1, 1, 1)]
+    assert len(orange) == 11  # a shade for each count that disagrees, seen in print with its ≠
+
+
+def test_table_3_as_printed(drawings):
+    text = words(drawings["ablation"])
+    for number in ("10.07 %\n1 pass", "9.15 %\n10 passes", "7.89 %\n144 passes", "8.09 %\n7 passes",
+                   "7.62 %\n70 passes", "6.67 %\n1,008 passes"):
+        assert number in text
+
+
+@pytest.mark.parametrize("rows", [
+    ((1, 1, 12.5), (1, 2, 11.9), (1, 10, 11.8), (7, 1, 9.31), (7, 2, 9.3), (7, 10, 9.28)),
+    ((1, 1, 12.5), (7, 1, 12.4)),  # almost the same
+    ((1, 1, 12.5), (1, 10, 12.5), (1, 144, 12.5)),
+    ((3, 10, 7.0),),
+])
+def test_our_ablation_is_drawn_beside_the_papers(rows):
+    fig = ablation(TABLE_3, Series("ours", rows, "error", "Ours: seeds 0 to 6."))
+    assert complaints(fig) == []
+    for models, crops, error in rows:
+        assert f"{error:g} %\n{models * crops:,} pass" in words(fig)
+    assert len(fig.axes) == 2 and "seeds 0 to 6" in words(fig) and "10.07 %" in words(fig)

@@ -1,10 +1,12 @@
 """Every figure of a review of GoogLeNet, by name."""
 
+from .ablation import ablation
 from .classifier import pooling
 from .history import error_by_year
 from .inception import inception
 from .network import network
 from .reduction import reduction
+from .table_1 import table_1
 
 #: name -> function; each returns a matplotlib Figure, and without arguments shows what the paper and our code have.
 FIGURES = {
@@ -13,4 +15,6 @@ FIGURES = {
     "inception": inception,
     "pooling": pooling,
     "network": network,
+    "table-1": table_1,
+    "ablation": ablation,
 }
