@@ -46,9 +46,14 @@ class Bundle:
             if "b" not in self.first.params:
                 return np.ones(self.F), np.zeros(self.F)
             return np.ones(self.F), self.joined(self.convs, "b").astype(np.float64)
-        mean, variance = (self.joined(self.bns, name, "buffers").astype(np.float64) for name in ("mean", "variance"))
-        scale = self.joined(self.bns, "gamma") / np.sqrt(variance + self.bns[0].eps)
+        mean, inverse = self.running()
+        scale = self.joined(self.bns, "gamma") * inverse
         return scale, self.joined(self.bns, "beta") - mean * scale
+
+    def running(self):
+        """(μ, 1/σ) from the running statistics."""
+        mean, variance = (self.joined(self.bns, name, "buffers").astype(float) for name in ("mean", "variance"))
+        return mean, 1 / np.sqrt(variance + self.bns[0].eps)
 
     # -- forward ----------------------------------------------------------------------------------------------------
 
@@ -115,8 +120,7 @@ class Bundle:
                 self.hand_out(self.convs, "b", total)
             return
         if not state.batch_statistics:
-            mean, variance = (self.joined(self.bns, name, "buffers").astype(np.float64) for name in ("mean", "variance"))
-            state.mean, state.inverse = mean, 1 / np.sqrt(variance + self.bns[0].eps)
+            state.mean, state.inverse = self.running()
         dgamma = (along - state.mean * total) * state.inverse
         self.hand_out(self.bns, "beta", total)
         self.hand_out(self.bns, "gamma", dgamma)

@@ -9,6 +9,7 @@ import numpy as np
 from .jit import frozen, njit
 
 BLOCK = 64
+_size = np.uintp  # an index that cannot be negative: numba then leaves out the check that keeps loops from vectorising
 
 
 def _flat(a):
@@ -19,7 +20,7 @@ def _flat(a):
 def affine_relu(z, z_offset, F, scale, shift, y, y_offset):
     """As ``reference.fused.affine_relu``."""
     scale, shift = frozen(scale.astype(z.dtype)), frozen(shift.astype(z.dtype))
-    _affine_relu(frozen(_flat(z)), z_offset, F, scale, shift, _flat(y), y_offset)
+    _affine_relu(frozen(_flat(z)), _size(z_offset), _size(F), scale, shift, _flat(y), _size(y_offset))
 
 
 @njit
@@ -58,7 +59,8 @@ def _sums(z, total):
 def relu_sums(dy, dy_offset, y, y_offset, z, z_offset, F):
     """As ``reference.fused.relu_sums``."""
     total = np.zeros((2, F))
-    _relu_sums(frozen(_flat(dy)), dy_offset, frozen(_flat(y)), y_offset, frozen(_flat(z)), z_offset, F, total)
+    _relu_sums(frozen(_flat(dy)), _size(dy_offset), frozen(_flat(y)), _size(y_offset), frozen(_flat(z)), _size(z_offset),
+               _size(F), total)
     return total
 
 
@@ -84,8 +86,8 @@ def _relu_sums(dy, dy_offset, y, y_offset, z, z_offset, F, total):
 def relu_mix(dy, dy_offset, y, y_offset, z, z_offset, F, a, b, c, dz, dz_offset):
     """As ``reference.fused.relu_mix``."""
     a, b, c = (frozen(v.astype(z.dtype)) for v in (a, b, c))
-    _relu_mix(frozen(_flat(dy)), dy_offset, frozen(_flat(y)), y_offset, frozen(_flat(z)), z_offset, F, a, b, c,
-              _flat(dz), dz_offset)
+    _relu_mix(frozen(_flat(dy)), _size(dy_offset), frozen(_flat(y)), _size(y_offset), frozen(_flat(z)), _size(z_offset),
+              _size(F), a, b, c, _flat(dz), _size(dz_offset))
 
 
 @njit

@@ -1,6 +1,6 @@
 """Pooling, compiled. Inner loops run along the channels, which lie next to each other, so they vectorise.
 
-The maximum over a window is separable: first the largest of each column of the window's rows, then of those. The
+The maximum over a window is separable: first the largest of each column of the window, then of those. The
 maximum does not remember where it was; the backward pass finds the winner again by comparing.
 """
 
@@ -31,25 +31,34 @@ def _max_pool(x, y, KH, KW, SH, SW, PH, PW):
     for n in range(N):
         for i in range(OH):
             top = i * SH - PH
-            first, last = max(top, 0), min(top + KH, H)
-            best = tallest.reshape(W * C)
-            row = x[n, first].reshape(W * C)
-            for k in range(W * C):
-                best[k] = row[k]
-            for h in range(first + 1, last):
-                row = x[n, h].reshape(W * C)
-                for k in range(W * C):
-                    best[k] = row[k] if row[k] > best[k] else best[k]
+            first, last = max(top, 0), min(top + KH, H) - 1
+            second, third = min(first + 1, last), min(first + 2, last)  # may repeat a row: a maximum does not mind
+            for w in range(W):
+                for c in range(C):
+                    tallest[w, c] = _max3(x[n, first, w, c], x[n, second, w, c], x[n, third, w, c])
+            for h in range(first + 3, last + 1):
+                for w in range(W):
+                    for c in range(C):
+                        tallest[w, c] = _max2(tallest[w, c], x[n, h, w, c])
             for j in range(OW):
                 left = j * SW - PW
-                out = y[n, i, j]
-                begin, end = max(left, 0), min(left + KW, W)
+                first, last = max(left, 0), min(left + KW, W) - 1
+                second, third = min(first + 1, last), min(first + 2, last)
                 for c in range(C):
-                    out[c] = tallest[begin, c]
-                for w in range(begin + 1, end):
-                    column = tallest[w]
+                    y[n, i, j, c] = _max3(tallest[first, c], tallest[second, c], tallest[third, c])
+                for w in range(first + 3, last + 1):
                     for c in range(C):
-                        out[c] = column[c] if column[c] > out[c] else out[c]
+                        y[n, i, j, c] = _max2(y[n, i, j, c], tallest[w, c])
+
+
+@njit
+def _max2(a, b):
+    return a if a > b else b
+
+
+@njit
+def _max3(a, b, c):
+    return _max2(_max2(a, b), c)
 
 
 def max_pool_backward(dy, x, y, kernel, stride, pad, ceil_mode, dx=None):

@@ -1,7 +1,7 @@
 """What follows a convolution, several steps in one pass: plain NumPy.
 
-Arrays here are (N, P, C) with P pixels; ``(array, offset)`` means the F channels from ``offset`` on, so that a branch can
-read and write its part of a concatenation in place.
+Arrays end in channels, whatever comes before. An array with an offset means the F channels from there on, so that a
+branch can read and write its part of a concatenation in place.
 """
 
 import numpy as np
