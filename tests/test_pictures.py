@@ -1,8 +1,11 @@
 """Every figure renders, its words can be read, and its numbers are those of the structure."""
 
+import matplotlib
 import pytest
 from text_boxes import complaints, shown
 
+from minigooglenet.cli import main
+from minigooglenet.commands import figures
 from minigooglenet.errors import UserError
 from minigooglenet.flops import count
 from minigooglenet.flops.report import MODULES
@@ -14,6 +17,7 @@ from minigooglenet.pictures.gallery import FIGURES
 from minigooglenet.pictures.inception import inception
 from minigooglenet.pictures.network import network
 from minigooglenet.pictures.style import box, sheet
+from minigooglenet.pictures.systems import SYSTEMS
 
 
 def words(fig):
@@ -158,3 +162,69 @@ def test_our_ablation_is_drawn_beside_the_papers(rows):
     for models, crops, error in rows:
         assert f"{error:g} %\n{models * crops:,} pass" in words(fig)
     assert len(fig.axes) == 2 and "seeds 0 to 6" in words(fig) and "10.07 %" in words(fig)
+
+
+def test_systems_are_counted_from_the_structure(drawings):
+    text = words(drawings["systems"])
+    for system in SYSTEMS:
+        counted = count(system.model)
+        assert f"{counted.params / 1e6:.1f} M params, {counted.macs / 1e9:.2f} G MACs" in text
+    assert "9.8 times fewer multiply-adds" in text.replace("\n", " ") and "19.8 times fewer parameters" in text
+    for error in ("18.2 %", "16.0 %", "7.2 %", "7.1 %", "7.89 %", "no top-5 error published"):
+        assert error in text
+
+
+def test_systems_words_stand_beside_the_bubbles(drawings):
+    fig = drawings["systems"]
+    texts, (ax,) = shown(fig), fig.axes
+    for bubble in ax.collections:
+        (size,), (centre,) = bubble.get_sizes(), ax.transData.transform(bubble.get_offsets())
+        radius = size ** 0.5 / 2 * fig.dpi / 72
+        for text, extent in texts:
+            nearest = (min(max(c, low), high) for c, low, high in zip(centre, extent.min, extent.max, strict=True))
+            assert sum((a - b) ** 2 for a, b in zip(nearest, centre, strict=True)) > radius ** 2, text.get_text()
+
+
+# -- the command ----------------------------------------------------------------------------------------------------
+
+def run(*arguments):
+    return main(["figures", *map(str, arguments)])
+
+
+def test_the_command_draws_what_was_asked_for(tmp_path, capsys):
+    assert run("network", "inception", "--model", "lenet5", "--module", "3b", "--out", tmp_path, "--dpi", 60) == 0
+    written = sorted(tmp_path.iterdir())
+    assert [path.name for path in written] == ["inception-3b.png", "network-lenet5.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in written)
+    assert sorted(capsys.readouterr().out.split()) == [str(path) for path in written]
+
+
+@pytest.mark.parametrize("form, beginning", [("pdf", b"%PDF"), ("svg", b"<?xml")])
+def test_the_same_again_is_the_same_file(tmp_path, form, beginning):
+    files = []
+    for folder in ("one", "two"):
+        assert run("error-by-year", "--out", tmp_path / folder, "--format", form) == 0
+        files.append((tmp_path / folder / f"error-by-year.{form}").read_bytes())
+    assert files[0] == files[1] and files[0].startswith(beginning)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (("netwrok",), "did you mean network?"), (("inception", "--module", "9z"), "choose 3a"),
+    (("network", "--model", "resnet"), "no network is called"), (("--dpi", 3), "20 to 600"),
+    (("pooling", "--module", "3b"), "goes with"), (("pooling", "--out", "/dev/null/here"), "cannot be written")])
+def test_wrong_input_gives_one_line(capsys, arguments, words):
+    assert run(*arguments) == 2
+    error = capsys.readouterr().err
+    assert words in error and error.count("\n") == 1
+
+
+def test_every_figure_is_in_the_description():
+    assert all(f"\n  {name} " in figures.DESCRIPTION for name in FIGURES)
+
+
+def test_looks_do_not_depend_on_the_readers_settings():
+    with matplotlib.rc_context({"font.size": 30, "font.family": "serif", "axes.facecolor": "black"}):
+        before = dict(matplotlib.rcParams)
+        fig = FIGURES["error-by-year"]()
+        assert dict(matplotlib.rcParams) == before
+    assert complaints(fig) == []

@@ -39,19 +39,23 @@ def add_arguments(parser):
 
 def run(args):
     from ..pictures.gallery import FIGURES
+    from ..pictures.style import save
 
     for name in args.names:
         if name not in FIGURES:
             guess = difflib.get_close_matches(name, FIGURES, n=1, cutoff=0.4)
             meant = f"did you mean {guess[0]}? Or one of" if guess else "choose"
             raise UserError(f"no figure is called {name!r}; {meant} {', '.join(FIGURES)}")
-    if not 20 <= args.dpi <= 2400:
-        raise UserError(f"--dpi: got {args.dpi}, choose 20 to 2400")
+    if not 20 <= args.dpi <= 600:
+        raise UserError(f"--dpi: got {args.dpi}, choose 20 to 600")
+    for option, name in (("model", "network"), ("module", "inception")):
+        if getattr(args, option) and args.names and name not in args.names:
+            raise UserError(f"--{option}: goes with the figure {name}, which is not among {', '.join(args.names)}")
     names = list(dict.fromkeys(args.names)) or list(FIGURES)
     for name in names:
         path = args.out / f"{_file_name(name, args)}.{args.format}"
         drawing = FIGURES[name](**_options(name, args))
-        write_atomically(path, lambda file, drawing=drawing: _save(drawing, file, args))
+        write_atomically(path, lambda file, drawing=drawing: save(drawing, file, args.format, args.dpi))
         print(path)
 
 
@@ -63,8 +67,3 @@ def _options(name, args):
 
 def _file_name(name, args):
     return "-".join([name, *_options(name, args).values()])
-
-
-def _save(drawing, file, args):
-    undated = {"png": {}, "pdf": {"CreationDate": None}, "svg": {"Date": None}}  # the same again is the same file
-    drawing.savefig(file, format=args.format, dpi=args.dpi, metadata=undated[args.format])

@@ -6,6 +6,7 @@ from .history import error_by_year
 from .inception import inception
 from .network import network
 from .reduction import reduction
+from .systems import systems
 from .table_1 import table_1
 
 #: name -> function; each returns a matplotlib Figure, and without arguments shows what the paper and our code have.
@@ -17,4 +18,5 @@ FIGURES = {
     "network": network,
     "table-1": table_1,
     "ablation": ablation,
+    "systems": systems,
 }
