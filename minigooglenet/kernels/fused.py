@@ -59,8 +59,8 @@ def _sums(z, total):
 def relu_sums(dy, dy_offset, y, y_offset, z, z_offset, F):
     """As ``reference.fused.relu_sums``."""
     total = np.zeros((2, F))
-    _relu_sums(frozen(_flat(dy)), _size(dy_offset), frozen(_flat(y)), _size(y_offset), frozen(_flat(z)), _size(z_offset),
-               _size(F), total)
+    _relu_sums(frozen(_flat(dy)), _size(dy_offset), frozen(_flat(y)), _size(y_offset), frozen(_flat(z)),
+               _size(z_offset), _size(F), total)
     return total
 
 

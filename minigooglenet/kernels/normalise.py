@@ -77,25 +77,44 @@ def lrn(x, size, alpha, beta, k):
 
 
 @njit
-def _scale(x, scale, size, rate, k):
-    """scale_i = k + rate · (the sum of x² over the window around i)."""
-    C, half = len(x), size // 2
-    for i in range(C):
-        total = x.dtype.type(0)
-        for j in range(max(0, i - half), min(C, i - half + size)):
-            total += x[j] * x[j]
-        scale[i] = k + rate * total
+def _window_sums(a, padded, sums, size):
+    """sums_i = the sum of a over the ``size`` channels around i. ``padded`` is scratch with size zeros to spare."""
+    C, half = len(a), size // 2
+    for c in range(C):
+        padded[half + c] = a[c]
+    for c in range(C):
+        sums[c] = padded[c]
+    for offset in range(1, size):
+        for c in range(C):
+            sums[c] += padded[offset + c]
+
+
+@njit
+def _powers(squares, powers, rate, beta, k):
+    """powers = (k + rate · squares)^-beta; for 3/4 by square roots, which processors do eight at a time."""
+    one = squares.dtype.type(1)
+    if beta == 0.75:
+        for c in range(len(squares)):
+            root = np.sqrt(k + rate * squares[c])
+            powers[c] = one / (root * np.sqrt(root))
+    else:
+        for c in range(len(squares)):
+            powers[c] = (k + rate * squares[c]) ** -beta
 
 
 @njit
 def _lrn(x, y, size, rate, beta, k):
     N, P, C = x.shape
-    scale = np.empty(C, x.dtype)
+    padded, squares = np.zeros(C + size, x.dtype), np.empty(C, x.dtype)
+    sums, powers = np.empty(C, x.dtype), np.empty(C, x.dtype)
     for n in range(N):
         for p in range(P):
-            _scale(x[n, p], scale, size, rate, k)
-            for i in range(C):
-                y[n, p, i] = x[n, p, i] * scale[i] ** -beta
+            for c in range(C):
+                squares[c] = x[n, p, c] * x[n, p, c]
+            _window_sums(squares, padded, sums, size)
+            _powers(sums, powers, rate, beta, k)
+            for c in range(C):
+                y[n, p, c] = x[n, p, c] * powers[c]
 
 
 def lrn_backward(dy, x, size, alpha, beta, k):
@@ -110,18 +129,18 @@ def lrn_backward(dy, x, size, alpha, beta, k):
 @njit
 def _lrn_backward(dy, x, dx, size, rate, beta, k):
     N, P, C = x.shape
-    half = size // 2
-    scale = np.empty(C, x.dtype)
+    padded, squares = np.zeros(C + size, x.dtype), np.empty(C, x.dtype)
+    sums, powers = np.empty(C, x.dtype), np.empty(C, x.dtype)
     pulled = np.empty(C, x.dtype)  # dy_j x_j s_j^(-beta - 1)
+    factor = 2 * rate * beta
     for n in range(N):
         for p in range(P):
-            _scale(x[n, p], scale, size, rate, k)
-            for i in range(C):
-                power = scale[i] ** -beta
-                dx[n, p, i] = dy[n, p, i] * power
-                pulled[i] = dy[n, p, i] * x[n, p, i] * power / scale[i]
-            for i in range(C):
-                total = x.dtype.type(0)
-                for j in range(max(0, i - half), min(C, i - half + size)):
-                    total += pulled[j]
-                dx[n, p, i] -= 2 * rate * beta * x[n, p, i] * total
+            for c in range(C):
+                squares[c] = x[n, p, c] * x[n, p, c]
+            _window_sums(squares, padded, sums, size)
+            _powers(sums, powers, rate, beta, k)
+            for c in range(C):
+                pulled[c] = dy[n, p, c] * x[n, p, c] * powers[c] / (k + rate * sums[c])
+            _window_sums(pulled, padded, sums, size)
+            for c in range(C):
+                dx[n, p, c] = dy[n, p, c] * powers[c] - factor * x[n, p, c] * sums[c]
