@@ -7,7 +7,7 @@ import pytest
 
 from minigooglenet.compose import Concat, Sequential, Trunk
 from minigooglenet.errors import ShapeError
-from minigooglenet.layers import Conv, Dense, Dropout, GlobalAvgPool, MaxPool, ReLU
+from minigooglenet.layers import Conv, Dense, Dropout, Flatten, GlobalAvgPool, MaxPool, ReLU
 from minigooglenet.layers.base import Layer
 from minigooglenet.models.inception import Style, inception
 
@@ -104,6 +104,17 @@ def test_where_a_head_sits_two_gradients_meet(rng):
     np.testing.assert_allclose(net.backward(only_third, cache), expected, rtol=1e-10, atol=1e-12)
 
 
+def test_a_gradient_handed_to_a_trunk_is_not_written_to(rng):
+    """A head on the last layer, and one below a layer whose backward hands dy through."""
+    body = Sequential({"a": conv(rng, 2, 3), "flatten": Flatten()})
+    net = Trunk(body, {"aux1": ("flatten", Dense(12, 2, rng=rng, dtype="float64")), "aux2": ("a", GlobalAvgPool())})
+    outputs, cache = net.forward(rng.standard_normal((2, 2, 2, 2)), train=True)
+    dys = [rng.standard_normal(y.shape) for y in outputs]
+    for dy in dys:
+        dy.flags.writeable = False
+    net.backward(dys, cache)
+
+
 def test_the_heads_are_not_touched_outside_training(rng):
     net, x = small_trunk(rng), rng.standard_normal((2, 3, 4, 2))
     y = net.predict(x)
@@ -187,7 +198,7 @@ class Watched(Layer):
         assert alive in ([], [len(self.seen) - 1]), f"outputs {alive} of {len(self.seen)} are still alive"
         y = x + 1
         self.seen.append(weakref.ref(y))
-        return y, None
+        return y, x
 
 
 def test_predict_lets_each_activation_go():

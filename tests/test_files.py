@@ -19,6 +19,16 @@ def test_it_writes_and_replaces(tmp_path):
     assert os.listdir(path.parent) == ["file.bin"]
 
 
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere an open file cannot be replaced")
+def test_a_reader_of_the_old_file_keeps_the_old_file(tmp_path):
+    """Replaced, not overwritten: whoever has the file open never sees it half new."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with path.open("rb") as reader:
+        write_atomically(path, lambda file: file.write(b"new"))
+        assert reader.read() == b"old"
+
+
 def test_text_is_utf_8(tmp_path):
     write_atomically(tmp_path / "log.csv", lambda file: file.write("1×1, α\n"), mode="w")
     assert (tmp_path / "log.csv").read_bytes() == "1×1, α\n".encode()

@@ -117,6 +117,16 @@ def test_the_divisor_counts_padding_but_not_what_lies_beyond():
     assert np.allclose(y, [[4 / 9, 2 / 6], [2 / 6, 1 / 4]])
 
 
+def test_operations_other_than_multiply_adds_are_counted_by_hand():
+    shape = (7, 5, 6)
+    assert MaxPool((2, 3), 2).other_ops(shape) == AvgPool((2, 3), 2).other_ops(shape) == 3 * 2 * 6 * (2 * 3)
+    assert GlobalAvgPool().other_ops(shape) == ReLU().other_ops(shape) == 7 * 5 * 6
+    assert AdaptiveAvgPool((2, 1)).other_ops(shape) == 6 * (4 * 5 + 4 * 5)  # rows 0-3 and 3-6 of 7
+    assert LRN().other_ops(shape) == 7 * 5 * ((3 + 4 + 5 + 5 + 4 + 3) + 3 * 6)
+    assert BatchNorm(6).other_ops(shape) == 2 * 7 * 5 * 6 and Dropout(0.4).other_ops(shape) == 0
+    assert MaxPool(2).macs(shape) == LRN().macs(shape) == 0
+
+
 def test_pool_stride_defaults_to_the_window():
     assert MaxPool((2, 3)).stride == (2, 3) and MaxPool(3, 1).stride == (1, 1)
 
@@ -173,6 +183,13 @@ def test_batch_norm_of_a_constant_or_a_single_number():
         assert np.abs(y).max() < 1e-2
         assert np.isfinite(layer.backward(np.ones_like(x), cache)).all()
     assert np.isfinite(layer.buffers["variance"]).all()
+
+
+def test_batch_norm_never_takes_the_root_of_a_negative_number(rng):
+    """Of equal large numbers E[x²] - E[x]² is nothing but rounding, and as often below 0 as above."""
+    x = np.broadcast_to(rng.uniform(1e8, 1e9, 50), (3, 5, 7, 50))
+    y, cache = BatchNorm(50, dtype="float64").forward(x, train=True)
+    assert np.isfinite(y).all()
 
 
 def test_batch_norm_keeps_its_digits_far_from_zero(rng):

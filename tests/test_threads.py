@@ -17,6 +17,7 @@ def test_slices_are_fixed_and_come_back_in_order(count, N, size, threads):
     parts = over_slices(lambda s: list(range(N))[s], N, size)
     assert [len(part) for part in parts] == [size] * (N // size) + [N % size] * (N % size > 0)
     assert sum(parts, []) == list(range(N))
+    assert all(s.stop <= N for s in over_slices(lambda s: s, N, size))
 
 
 def test_order_is_kept_when_the_first_slice_is_the_slowest(threads):
