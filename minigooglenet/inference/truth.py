@@ -31,7 +31,7 @@ def read_truth(folder, file=None, classes=1000):
         entries = _entries(octets.decode("utf-8-sig"))
     except OSError as problem:
         raise UserError(f"{file}: cannot be read ({problem.strerror or problem})") from problem
-    except (ValueError, KeyError, TypeError, csv.Error) as problem:
+    except (ValueError, KeyError, TypeError, RecursionError, csv.Error) as problem:
         what = recognise(octets[:512])
         raise UserError(f"{file}: expected a JSON list of {{\"photo\", \"label\"}} or CSV lines file,label"
                         + (f", but this is {what}" if what else "")) from problem

@@ -100,7 +100,7 @@ def is_safetensors(path):
             return False
         try:
             return isinstance(json.loads(file.read(length)), dict)
-        except ValueError:
+        except (ValueError, RecursionError):
             return False
 
 

@@ -1,0 +1,151 @@
+"""Several networks: what they differ in, how they go on after a kill, and how they vote."""
+
+import json
+import time
+
+import numpy as np
+import pytest
+import small
+
+from minigooglenet.cli import main
+from minigooglenet.commands.ensemble import configs
+from minigooglenet.data.batches import batches
+from minigooglenet.errors import UserError
+from minigooglenet.inference.classifier import members, of_run
+from minigooglenet.training import checkpoint
+from minigooglenet.training.series import Series
+from minigooglenet.training.trainer import Trainer
+
+BASE = small.NARROW.but(epochs=1)
+OPTIONS = ["--width", "0.05", "--epochs", "1", "--batch", "8", "--lr", "0.05"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return small.folder(tmp_path_factory.mktemp("data") / "shapes")
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory):
+    """The folder of an ensemble of two."""
+    out = tmp_path_factory.mktemp("ensemble") / "two"
+    assert main(["ensemble", "--models", "2", "--out", str(out), "--data", str(data), *OPTIONS, "--json"]) == 0
+    return out
+
+
+def first_batch(config):
+    dataset = small.pictures()
+    return next(iter(batches(dataset.x_train, dataset.y_train, 8, 0, config.sampling)))
+
+
+def test_sampling_only_means_the_same_beginning_in_another_order():
+    one, two = configs(BASE, 2, "sampling")
+    a, b = (Trainer(config, small.pictures()) for config in (one, two))
+    assert small.same(a.net.parameters(), b.net.parameters())
+    assert a.rng.bit_generator.state == b.rng.bit_generator.state           # and the same dropout
+    assert not np.array_equal(first_batch(one)[1], first_batch(two)[1])
+    a.run()
+    b.run()
+    assert not small.same(a.net.parameters(), b.net.parameters())
+
+
+def test_the_first_model_is_the_one_that_train_trains():
+    one, = configs(BASE, 1, "sampling")
+    a, b = (Trainer(config, small.pictures()) for config in (one, BASE))
+    a.run()
+    b.run()
+    assert small.same(a.net.parameters(), b.net.parameters())
+
+
+def test_differ_in_seed():
+    one, two, three = configs(BASE.but(seed=5), 3, "seed")
+    assert [config.seed for config in (one, two, three)] == [5, 6, 7]
+    assert [config.sampling for config in (one, two, three)] == [5, 6, 7]
+    a, b = (Trainer(config, small.pictures()) for config in (one, two))
+    assert not small.same(a.net.parameters(), b.net.parameters())
+
+
+def test_stopped_and_gone_on_with(tmp_path):
+    dataset = small.pictures()
+
+    def runs(place):
+        return {tmp_path / place / f"model-{i}": c for i, c in enumerate(configs(BASE, 2, "sampling"), 1)}
+
+    whole = Series(runs("whole"), dataset, quiet=True).run()
+    for steps in (1, 2, 4):             # in the first model, again in it, in the second
+        left = iter(range(steps))
+        next(left)
+        assert Series(runs("parts"), dataset, quiet=True).run(stop=lambda left=left: next(left, None) is None) is None
+    facts = Series(runs("parts"), dataset, quiet=True).run()
+    assert [fact["test_accuracy"] for fact in facts.values()] == [fact["test_accuracy"] for fact in whole.values()]
+    for model in ("model-1", "model-2"):
+        assert small.differences(tmp_path / "whole" / model, tmp_path / "parts" / model) == []
+
+
+def test_finished_models_are_left_alone(trained, data, capsys):
+    before = {folder: (folder / checkpoint.NAME).stat().st_mtime_ns for folder in members(trained)}
+    assert main(["ensemble", "--models", "3", "--out", str(trained), "--json"]) == 0      # the rest as it was begun
+    result = json.loads(capsys.readouterr().out)
+    assert [row["sampling_seed"] for row in result["single"]] == [0, 1, 2]
+    assert [folder.name for folder in members(trained)] == ["model-1", "model-2", "model-3"]
+    assert {folder: (folder / checkpoint.NAME).stat().st_mtime_ns for folder in before} == before
+    assert checkpoint.load(trained / "model-3").config.epochs == 1
+
+
+def test_other_settings_are_refused(trained, data, capsys):
+    assert main(["ensemble", "--models", "2", "--out", str(trained), "--epochs", "3", "--json"]) == 2
+    assert "epochs 1, not 3" in capsys.readouterr().err
+
+
+def test_the_vote_is_the_mean_of_the_softmax(trained, data, capsys):
+    runs = [str(trained / "model-1"), str(trained / "model-2")]
+    assert main(["ensemble", "--runs", *runs, "--views", "1", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    dataset = small.pictures()
+    x, y = dataset.x_test, dataset.y_test
+    p = [of_run(trained / name).probabilities(x) for name in ("model-1", "model-2")]
+    assert [row["test_accuracy"] for row in result["single"]] == [pytest.approx((q.argmax(1) == y).mean(), abs=1e-6)
+                                                                   for q in p]
+    assert result["test_accuracy"] == pytest.approx(((p[0] + p[1]).argmax(1) == y).mean(), abs=1e-6)
+    assert result["mean"] == pytest.approx(np.mean([row["test_accuracy"] for row in result["single"]]), abs=1e-6)
+    assert (result["models"], result["views"], result["pictures"]) == (2, 1, len(y))
+
+
+def test_the_table(trained, capsys):
+    assert main(["ensemble", "--runs", str(trained / "model-1")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("shapes: accuracy on 12 test pictures, 2 views of each")
+    assert lines[-1].split()[0] == "together" and lines[-1].split()[1] == lines[-2].split()[1]
+
+
+def test_other_classes_are_refused(trained, tmp_path, capsys):
+    drawn = small.folder(tmp_path / "other")
+    (drawn / "batches.meta.txt").write_text("\n".join("abcdefghij") + "\n")
+    assert main(["ensemble", "--runs", str(trained / "model-1"), "--data", str(drawn)]) == 2
+    assert "choose its own data" in capsys.readouterr().err
+
+
+def test_a_negative_sampling_seed_is_refused():
+    with pytest.raises(UserError, match="sampling_seed: got -1"):
+        BASE.but(sampling_seed=-1)
+
+
+def test_killed_as_a_process(data, trained, tmp_path):
+    def start():
+        return small.command("ensemble", "--models", "2", "--out", "killed", "--data", data, *OPTIONS,
+                             "--checkpoint-every", "1", "--json", cwd=tmp_path)
+
+    process = start()
+    second = tmp_path / "killed" / "model-2" / checkpoint.NAME
+    limit = time.monotonic() + 240
+    try:
+        while not second.exists() and process.poll() is None and time.monotonic() < limit:
+            time.sleep(0.02)
+    finally:
+        process.kill()
+        process.communicate()
+    assert second.exists()
+    output, errors = start().communicate(timeout=300)
+    assert json.loads(output)["models"] == 2, errors
+    for model in ("model-1", "model-2"):
+        assert small.differences(trained / model, tmp_path / "killed" / model) == []
