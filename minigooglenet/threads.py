@@ -18,7 +18,7 @@ from .errors import UserError
 _pool = None
 _count = 0
 _blas_limit = None
-_here = threading.local()  # .busy: this thread is one of the pool's, at work on a task
+_here = threading.local()  # .busy: this thread is at work on one slice of several
 
 
 def set_threads(count=None):
@@ -75,18 +75,26 @@ def threads():
 
 
 def over_slices(task, N, size=8):
-    """``[task(slice(0, size)), task(slice(size, 2 * size)), ...]``, the last slice cut at N, run side by side."""
+    """``[task(slice(0, size)), task(slice(size, 2 * size)), ...]``, the last slice cut at N, run side by side.
+
+    Only the outermost call with more than one slice shares its work out. Inside its tasks everything stays in one
+    thread: a pool whose tasks wait for the same pool would wait for ever.
+    """
     if not _count:
         set_threads()
     slices = [slice(start, min(start + size, N)) for start in range(0, N, size)]
-    if _pool is None or len(slices) == 1 or getattr(_here, "busy", False):
+    if len(slices) == 1 or inside_a_task():
         return [task(s) for s in slices]
-    return list(_pool.map(lambda s: _marked(task, s), slices))
+    run = map if _pool is None else _pool.map
+    return list(run(lambda s: _marked(task, s), slices))
+
+
+def inside_a_task():
+    """Whether the work at hand is one of several slices already. Does not depend on the number of threads."""
+    return getattr(_here, "busy", False)
 
 
 def _marked(task, s):
-    """Run one task in a pool thread; what it shares out in turn stays in this thread (a pool that waits for itself
-    would wait for ever)."""
     _here.busy = True
     try:
         return task(s)

@@ -1,6 +1,8 @@
-"""Three ways to compute the same convolution. All work on a slice of the batch, on one thread.
+"""Three ways to compute the same convolution, each on one thread.
 
-``prepare(w)`` turns weights (KH, KW, C, F) into what the way needs; ``forward(x, u, z)`` writes z; ``backward(dz, x, u,
+``prepare(w)`` turns weights (KH, KW, C, F) into what the way needs; ``forward(x, u, z)`` writes z, or with ``lines``
+(first, last) only those of its ``lines_of`` lines (lines of pixels, or of tiles): a single picture can be shared out
+among threads like that. ``backward(dz, x, u,
 dx)`` **adds** into dx (None to leave it out) and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
 """
 
@@ -31,8 +33,13 @@ class Pointwise:
         self.shape = w.shape
         return w.reshape(w.shape[2:])
 
-    def forward(self, x, u, z):
-        np.matmul(rows(x), u, out=rows(z))
+    def lines_of(self, N, OH):
+        """How many lines the output has, and of how many pixels' height each is."""
+        return N * OH, 1
+
+    def forward(self, x, u, z, lines=(0, None)):
+        part, W = slice(*lines), x.shape[2]
+        np.matmul(rows(x.reshape(-1, W, x.shape[3])[part]), u, out=rows(z.reshape(-1, W, z.shape[3])[part]))
 
     def backward(self, dz, x, u, dx):
         if dx is not None:
@@ -53,8 +60,11 @@ class Winograd:
     def prepare(self, w):
         return np.ascontiguousarray(kernels.winograd_filter(w))
 
-    def forward(self, x, u, z):
-        kernels.winograd_output(kernels.winograd_input(x, self.pad, self.m) @ u, z, self.m)
+    def lines_of(self, N, OH):
+        return N * -(-OH // self.m), self.m
+
+    def forward(self, x, u, z, lines=None):
+        kernels.winograd_output(kernels.winograd_input(x, self.pad, self.m, lines) @ u, z, self.m, lines)
 
     def backward(self, dz, x, u, dx):
         products = kernels.winograd_output_adjoint(dz, self.m)
@@ -76,8 +86,13 @@ class Columns:
         self.shape = w.shape
         return w.reshape(-1, w.shape[-1])
 
-    def forward(self, x, u, z):
-        np.matmul(kernels.im2col(x, *self.window), u, out=rows(z))
+    def lines_of(self, N, OH):
+        return N * OH, 1
+
+    def forward(self, x, u, z, lines=None):
+        first, last = lines or (0, None)
+        out = z.reshape(-1, *z.shape[2:])[first:last]
+        np.matmul(kernels.im2col(x, *self.window, lines), u, out=rows(out))
 
     def backward(self, dz, x, u, dx):
         if dx is not None:

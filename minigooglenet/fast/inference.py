@@ -7,9 +7,11 @@ from ..compose import Sequential
 from ..geometry import output_hw
 from ..layers import MaxPool
 from ..layers.base import Layer
-from ..threads import over_slices
+from ..threads import inside_a_task, over_slices
 from .algorithms import Pointwise
 from .bundle import Bundle
+
+BANDS = 4  # into so many parts a single picture is cut
 
 
 class FrozenBundle:
@@ -25,20 +27,36 @@ class FrozenBundle:
         w = bundle.joined(bundle.convs, "w")
         scale, shift = bundle.constants()
         self.u = self.algorithm.prepare((w * scale).astype(w.dtype))
-        self.shift = shift.astype(w.dtype)
+        self.scale, self.shift = np.ones(self.F, w.dtype), shift.astype(w.dtype)
 
     def run(self, x, targets=None):
-        """Into the targets, (array, offset) for each unit; or return a new array with all."""
+        """Into the targets, (array, offset) for each unit; or return a new array with all.
+
+        A picture that comes alone is shared out among the threads by lines.
+        """
         self.first.check(x)
-        hw = output_hw(*x.shape[1:3], self.first.kernel, self.first.stride, self.first.pad)
-        z = np.empty((len(x), *hw, self.F), x.dtype)
-        self.algorithm.forward(x, self.u, z)
-        one = np.ones(self.F, x.dtype)
-        for (y, offset), start, width in zip(targets or [(z, 0)], self.starts if targets else [0],
-                                             self.widths if targets else [self.F], strict=True):
-            own = slice(start, start + width)
-            kernels.affine_relu(z, start, width, one[own], self.shift[own], y, offset)
+        OH, OW = output_hw(*x.shape[1:3], self.first.kernel, self.first.stride, self.first.pad)
+        z = np.empty((len(x), OH, OW, self.F), x.dtype)
+        parts = list(zip(self.starts, self.widths, targets, strict=True)) if targets else [(0, self.F, (z, 0))]
+        lines, height = self.algorithm.lines_of(len(x), OH)
+        per_picture = lines // len(x)
+
+        def task(s):
+            self.algorithm.forward(x, self.u, z, (s.start, s.stop))
+            top, bottom = (line // per_picture * OH + min(line % per_picture * height, OH)
+                           for line in (s.start, s.stop))
+            for start, width, (y, offset) in parts:
+                own = slice(start, start + width)
+                kernels.affine_relu(_lines(z)[top:bottom], start, width, self.scale[own], self.shift[own],
+                                    _lines(y)[top:bottom], offset)
+
+        over_slices(task, lines, lines if inside_a_task() else -(-lines // BANDS))
         return z
+
+
+def _lines(a):
+    """(N, H, W, C) -> (N·H, W, C), a view."""
+    return a.reshape(-1, *a.shape[2:])
 
 
 class FrozenUnit(Layer):
@@ -106,4 +124,6 @@ class Sliced(Layer):
 
     def predict(self, x):
         size = max(1, min(8, 8192 // (x.shape[1] * x.shape[2])))
+        if len(x) < BANDS and len(x) > size:
+            size = len(x)  # too few to give every thread one: share out each layer's lines instead
         return np.concatenate(over_slices(lambda s: self.net.predict(x[s]), len(x), size))

@@ -6,22 +6,22 @@ from ..geometry import output_hw
 from .jit import frozen, njit
 
 
-def im2col(x, kernel, stride, pad):
+def im2col(x, kernel, stride, pad, lines=None):
     """As ``reference.columns.im2col``."""
     (N, H, W, C), (KH, KW) = x.shape, kernel
     OH, OW = output_hw(H, W, kernel, stride, pad)
-    columns = np.empty((N * OH, OW, KH, KW * C), x.dtype)
-    _im2col(frozen(x).reshape(N, H, W * C), columns, C, KW, *stride, *pad)
-    return columns.reshape(N * OH * OW, KH * KW * C)
+    first, last = lines or (0, N * OH)
+    columns = np.empty((last - first, OW, KH, KW * C), x.dtype)
+    _im2col(frozen(x).reshape(N, H, W * C), columns, C, KW, *stride, *pad, first, OH)
+    return columns.reshape((last - first) * OW, KH * KW * C)
 
 
 @njit
-def _im2col(x, columns, C, KW, SH, SW, PH, PW):
+def _im2col(x, columns, C, KW, SH, SW, PH, PW, line, OH):
     N, H, WC = x.shape
-    _, OW, KH, run = columns.shape
-    OH = columns.shape[0] // N
-    for ni in range(N * OH):
-        n, top = ni // OH, ni % OH * SH - PH
+    lines, OW, KH, run = columns.shape
+    for ni in range(lines):
+        n, top = (line + ni) // OH, (line + ni) % OH * SH - PH
         for j in range(OW):
             left = (j * SW - PW) * C
             first = min(run, max(0, -left))  # the part of each window row that lies inside the picture

@@ -70,9 +70,9 @@ def _channel_mix(dy, a, x, b, c, dx):
 def lrn(x, size, alpha, beta, k):
     """As ``reference.normalise.lrn``."""
     C, y = x.shape[-1], np.empty(x.shape, x.dtype)
-    x, out = frozen(x.reshape(len(x), -1, C)), y.reshape(len(x), -1, C)
+    x, out = frozen(x.reshape(-1, x.shape[-2], C)), y.reshape(-1, x.shape[-2], C)  # lines of pixels, of all pictures
     constants = [x.dtype.type(v) for v in (alpha / size, beta, k)]
-    over_slices(lambda s: _lrn(x[s], out[s], size, *constants), len(x))
+    over_slices(lambda s: _lrn(x[s], out[s], size, *constants), len(x), -(-len(x) // 16))
     return y
 
 

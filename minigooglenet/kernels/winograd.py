@@ -13,22 +13,23 @@ __all__ = ["winograd_filter", "winograd_filter_adjoint", "winograd_input", "wino
            "winograd_output_adjoint"]
 
 
-def winograd_input(x, pad, m):
+def winograd_input(x, pad, m, lines=None):
     """As ``reference.winograd.winograd_input``."""
     N, H, W, C = x.shape
     TH, TW = tiles(H, W, pad, m)
-    v = np.empty((36, N * TH * TW, C), x.dtype)
-    _input(frozen(x), v, TH, TW, pad, m)
+    first, last = lines or (0, N * TH)
+    v = np.empty((36, (last - first) * TW, C), x.dtype)
+    _input(frozen(x), v, TH, TW, pad, m, first * TW)
     return v
 
 
 @njit
-def _input(x, v, TH, TW, pad, m):
+def _input(x, v, TH, TW, pad, m, first):
     N, H, W, C = x.shape
     d = np.empty((6, 6, C), x.dtype)
     two, four, five, zero = x.dtype.type(2), x.dtype.type(4), x.dtype.type(5), x.dtype.type(0)
-    for t in range(N * TH * TW):
-        n, i, j = t // (TH * TW), t // TW % TH * m - pad, t % TW * m - pad
+    for t in range(v.shape[1]):
+        n, i, j = (first + t) // (TH * TW), (first + t) // TW % TH * m - pad, (first + t) % TW * m - pad
         for a in range(6):
             for b in range(6):
                 if 0 <= i + a < H and 0 <= j + b < W:
@@ -93,19 +94,21 @@ def _input_adjoint(dv, dx, TH, TW, pad, m):
                     dx[n, i + a, j + b, c] += d[a, b, c]
 
 
-def winograd_output(products, y, m):
+def winograd_output(products, y, m, lines=None):
     """As ``reference.winograd.winograd_output``."""
-    (_output_4 if m == 4 else _output_2)(frozen(products), y)
+    N, OH, OW, F = y.shape
+    first = lines[0] if lines else 0
+    (_output_4 if m == 4 else _output_2)(frozen(products), y, first * -(-OW // m))
 
 
 @njit
-def _output_4(M, y):
+def _output_4(M, y, first):
     N, OH, OW, F = y.shape
     TH, TW = (OH + 3) // 4, (OW + 3) // 4
     d = np.empty((4, 6, F), y.dtype)
     two, four, eight = y.dtype.type(2), y.dtype.type(4), y.dtype.type(8)
-    for t in range(N * TH * TW):
-        n, i, j = t // (TH * TW), t // TW % TH * 4, t % TW * 4
+    for t in range(M.shape[1]):
+        n, i, j = (first + t) // (TH * TW), (first + t) // TW % TH * 4, (first + t) % TW * 4
         for b in range(6):
             for f in range(F):
                 plus, minus = M[6 + b, t, f] + M[12 + b, t, f], M[6 + b, t, f] - M[12 + b, t, f]
@@ -129,13 +132,13 @@ def _output_4(M, y):
 
 
 @njit
-def _output_2(M, y):
+def _output_2(M, y, first):
     N, OH, OW, F = y.shape
     TH, TW = (OH + 1) // 2, (OW + 1) // 2
     d = np.empty((2, 6, F), y.dtype)
     two = y.dtype.type(2)
-    for t in range(N * TH * TW):
-        n, i, j = t // (TH * TW), t // TW % TH * 2, t % TW * 2
+    for t in range(M.shape[1]):
+        n, i, j = (first + t) // (TH * TW), (first + t) // TW % TH * 2, (first + t) % TW * 2
         for b in range(6):
             for f in range(F):
                 m1, m2, m3, m4 = M[6 + b, t, f], M[12 + b, t, f], M[18 + b, t, f], M[24 + b, t, f]
