@@ -1,5 +1,6 @@
 """What more models and more crops buy: the paper's Table 3, and a table of our own beside it."""
 
+import itertools
 from typing import NamedTuple
 
 from .style import BLUE, GREY, SMALL, VERMILION, caption, drawn, figure
@@ -43,6 +44,9 @@ def _panel(ax, table):
     lines = {models: [(crops.index(c), error, models * c) for m, c, error in sorted(table.rows) if m == models]
              for models in sorted({row[0] for row in table.rows})}
     highest = max(lines, key=lambda models: sum(error for _, error, _ in lines[models]) / len(lines[models]))
+    span = (max(errors) - min(errors)) or 1
+    last = sorted(points[-1][1] for points in lines.values())
+    crowded = any(above - below < 0.15 * span for below, above in itertools.pairwise(last))
     for (models, points), (colour, mark) in zip(lines.items(), STYLES * len(lines), strict=False):
         ax.plot([x for x, *_ in points], [error for _, error, _ in points], mark, color=colour, markersize=5,
                 linewidth=1.4)
@@ -52,9 +56,11 @@ def _panel(ax, table):
             ax.annotate(f"{error:.4g} %\n{passes:,} {'pass' if passes == 1 else 'passes'}", (x, error), ha="center",
                         textcoords="offset points", fontsize=SMALL, linespacing=1.2, **side)
         x, error, _ = points[-1]
-        ax.annotate(f"{models} {'model' if models == 1 else 'models'}", (x, error), xytext=(22, -8 if upper else -9),
-                    va="bottom" if upper else "top", textcoords="offset points", color=colour, fontweight="bold")
-    span = (max(errors) - min(errors)) or 1
+        level = {"va": "center", "xytext": (22, -4)}
+        if crowded:
+            level = {"va": "bottom", "xytext": (22, -8)} if upper else {"va": "top", "xytext": (22, -9)}
+        ax.annotate(f"{models} {'model' if models == 1 else 'models'}", (x, error), textcoords="offset points",
+                    color=colour, fontweight="bold", **level)
     ax.set(xlim=(-0.5, len(crops) - 0.15), ylim=(min(errors) - 0.3 * span, max(errors) + 0.3 * span),
            xlabel="crops", ylabel=f"{table.measure} in %")
     ax.set_xticks(range(len(crops)), [f"{c:,}" for c in crops])

@@ -6,17 +6,18 @@ from ..flops.counting import count, folded
 from ..flops.tables import shape_text
 from .style import BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW, tint
 
-#: The fill of a box, by how its kind begins; the first that fits. In grey print, larger windows are darker.
+#: The fill of a box, by how its kind begins; the first that fits. In grey print, larger windows are darker, and layers
+#: without weights lighter than those with.
 FILLS = (
-    ("conv 1x1", tint(ORANGE, 0.45)),
-    ("conv 3x3", tint(SKY, 0.55)),
-    ("conv", tint(BLUE, 0.5)),
-    ("max pool", tint(GREEN, 0.3)),
-    ("adaptive average pool", tint(GREEN, 0.3)),
-    ("average pool", tint(GREEN, 0.3)),
-    ("global average pool", tint(GREEN, 0.3)),
-    ("dense", tint(PURPLE, 0.4)),
-    ("LRN", tint(YELLOW, 0.35)),
+    ("conv 1x1", tint(ORANGE, 0.38)),
+    ("conv 3x3", tint(SKY, 0.72)),
+    ("conv", tint(BLUE, 0.6)),
+    ("max pool", tint(GREEN, 0.17)),
+    ("adaptive average pool", tint(GREEN, 0.17)),
+    ("average pool", tint(GREEN, 0.17)),
+    ("global average pool", tint(GREEN, 0.17)),
+    ("dense", tint(PURPLE, 0.55)),
+    ("LRN", tint(YELLOW, 0.25)),
 )
 
 
