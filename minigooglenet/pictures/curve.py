@@ -1,8 +1,9 @@
 """The learning curve of a training run."""
 
-from .style import COLOURS, figure
+from .style import COLOURS, drawn, figure
 
 
+@drawn
 def draw_curve(history, file):
     """Loss and accuracy by epoch, as PNG into ``file``. ``history`` as the trainer keeps it."""
     fig, (left, right) = figure(1, 2, width=8, height=3.2)
