@@ -2,8 +2,8 @@
 
 ``prepare(w)`` turns weights (KH, KW, C, F) into what the way needs; ``forward(x, u, z)`` writes z, or with ``lines``
 (first, last) only those of its ``lines_of`` lines (lines of pixels, or of tiles): a single picture can be shared out
-among threads like that. ``backward(dz, x, u,
-dx)`` **adds** into dx (None to leave it out) and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
+among threads like that. ``backward(dz, x, u, dx, fresh)`` adds into dx, or writes it where it is ``fresh`` memory (None
+leaves it out), and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
 """
 
 import numpy as np
@@ -41,8 +41,10 @@ class Pointwise:
         part, W = slice(*lines), x.shape[2]
         np.matmul(rows(x.reshape(-1, W, x.shape[3])[part]), u, out=rows(z.reshape(-1, W, z.shape[3])[part]))
 
-    def backward(self, dz, x, u, dx):
-        if dx is not None:
+    def backward(self, dz, x, u, dx, fresh=False):
+        if dx is not None and fresh:
+            np.matmul(rows(dz), u.T, out=rows(dx))
+        elif dx is not None:
             out = rows(dx)
             out += rows(dz) @ u.T
         return rows(x).T @ rows(dz)
@@ -66,9 +68,11 @@ class Winograd:
     def forward(self, x, u, z, lines=None):
         kernels.winograd_output(kernels.winograd_input(x, self.pad, self.m, lines) @ u, z, self.m, lines)
 
-    def backward(self, dz, x, u, dx):
+    def backward(self, dz, x, u, dx, fresh=False):
         products = kernels.winograd_output_adjoint(dz, self.m)
         if dx is not None:
+            if fresh:
+                dx[...] = 0
             kernels.winograd_input_adjoint(products @ u.transpose(0, 2, 1), dx, self.pad, self.m)
         return kernels.winograd_input(x, self.pad, self.m).transpose(0, 2, 1) @ products
 
@@ -94,9 +98,10 @@ class Columns:
         out = z.reshape(-1, *z.shape[2:])[first:last]
         np.matmul(kernels.im2col(x, *self.window, lines), u, out=rows(out))
 
-    def backward(self, dz, x, u, dx):
+    def backward(self, dz, x, u, dx, fresh=False):
         if dx is not None:
-            dx += kernels.col2im(rows(dz) @ u.T, dx.shape, *self.window)
+            spread = kernels.col2im(rows(dz) @ u.T, dx.shape, *self.window)
+            dx[...] = spread if fresh else dx + spread
         return kernels.im2col(x, *self.window).T @ rows(dz)
 
     def weight_gradient(self, du):

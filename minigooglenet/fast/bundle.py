@@ -129,15 +129,16 @@ class Bundle:
             state.b = -state.scale * state.inverse * dgamma / M
             state.c = -state.b * state.mean - state.scale * total / M
 
-    def pull(self, state, dys, ys, dx, s):
-        """Add the slice's dx into ``dx`` (None to leave it out) and return its share of the weights' gradient."""
+    def pull(self, state, dys, ys, dx, s, fresh=False):
+        """Add the slice's dx into ``dx``, or write it where that is ``fresh`` memory (None leaves it out); return the
+        slice's share of the weights' gradient."""
         x = state.x[s]
         dz = np.empty((len(x), *state.shape[1:], self.F), x.dtype)
         for dy, dy_offset, y, y_offset, z, z_offset, start, width in self.parts(state, dys, ys):
             own = slice(start, start + width)
             kernels.relu_mix(dy[s], dy_offset, y[s], y_offset, z[s], z_offset, width,
                              state.a[own], state.b[own], state.c[own], dz, start)
-        return self.algorithm.backward(dz, x, state.u, None if dx is None else dx[s])
+        return self.algorithm.backward(dz, x, state.u, None if dx is None else dx[s], fresh)
 
     def collect(self, gradients):
         """Add the slices' shares, in their order, to the convolutions' gradients."""

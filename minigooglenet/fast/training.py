@@ -33,8 +33,8 @@ class FastUnit(Layer):
         state, y = cache
         size, dys, ys = slice_size(*state.shape), [(dy, 0)], [(y, 0)]
         self.bundle.settle_back(state, over_slices(lambda s: self.bundle.gather(state, dys, ys, s), len(y), size))
-        dx = np.zeros_like(state.x) if self.input_gradient else None
-        self.bundle.collect(over_slices(lambda s: self.bundle.pull(state, dys, ys, dx, s), len(y), size))
+        dx = np.empty(state.x.shape, state.x.dtype) if self.input_gradient else None
+        self.bundle.collect(over_slices(lambda s: self.bundle.pull(state, dys, ys, dx, s, fresh=True), len(y), size))
         return dx
 
 
@@ -94,26 +94,31 @@ class FastConcat(Layer):
 
     def backward(self, dy, cache):
         x, pooled, rounds, offsets = cache
-        dx, dpooled = np.zeros_like(x), {b: np.zeros_like(p) for b, p in pooled.items()}
+        dx, dpooled = np.empty(x.shape, x.dtype), {b: np.empty(x.shape, x.dtype) for b in pooled}
         into, later = {b: dpooled.get(b, dx) for b in range(len(self.branches))}, []
-        steps = []  # for each round: (bundle, state, gradients of its targets, targets, gradient of its input)
+        steps = []  # for each round: (bundle, state, gradients of its targets, targets, gradient of its input, fresh)
+        written = []  # dx is fresh memory for the first bundle of the first round that reads x, the last to run
         for d, (bundles, jobs) in enumerate(zip(self.rounds, rounds, strict=True)):
             step = []
             for (members, _), (bundle, state, targets) in zip(bundles, jobs, strict=True):
-                dys = [(dy, offset) if d == len(self.branches[b]) - 1 else (np.zeros_like(y), 0)
+                dys = [(dy, offset) if d == len(self.branches[b]) - 1 else (np.empty(y.shape, y.dtype), 0)
                        for b, (y, offset) in zip(members, targets, strict=True)]
-                step.append((bundle, state, dys, targets, into[members[0]]))
+                goal = into[members[0]]
+                step.append((bundle, state, dys, targets, goal, not (goal is dx and written)))
+                written += [True] if goal is dx else []
                 later += [(b, gradient) for b, (gradient, _) in zip(members, dys, strict=True)]
             into.update(later)
             steps.append(step)
 
         def pull(s, step):
-            return [bundle.pull(state, dys, ys, into, s) for bundle, state, dys, ys, into in step]
+            return [bundle.pull(state, dys, ys, into, s, fresh) for bundle, state, dys, ys, into, fresh in step]
 
         def gather(s, step):
-            return [bundle.gather(state, dys, ys, s) for bundle, state, dys, ys, _ in step]
+            return [bundle.gather(state, dys, ys, s) for bundle, state, dys, ys, *_ in step]
 
         def unpool(s):
+            if not written:
+                dx[s] = 0
             for b, layer in self.pools.items():
                 if not self.branches[b]:
                     dpooled[b][s] = dy[s][..., offsets[b]:offsets[b + 1]]
