@@ -25,11 +25,12 @@
 # Write your guesses down before you run anything; replace each `None`. A wrong guess teaches more than none.
 
 # %%
-# 1. The picture has the rows 1 2 3 4 / 5 6 7 8 / 9 10 11 12, the weights are 1 2 / 0 3. The sum at the top left is
+# 1. The picture has the rows 1 2 3 4 / 5 6 7 8 / 9 10 11 12, the weights are 1 2 / 0 3.
+#    What is the sum at the top left?
 guess_first = None
 
-# 2. Cut all 3×3 patches out of a picture (padding 1, stride 1) and lay them side by side. In numbers kept, that is how
-#    many times the picture?
+# 2. Copy all 3×3 patches of a picture (padding 1, stride 1) into one matrix.
+#    How many times the numbers of the picture does it hold?
 guess_growth = None
 
 # 3. Mathematicians mirror the weights first. Do deep-learning libraries? "yes" or "no"
@@ -62,17 +63,18 @@ def convolve(x, w):
 def im2col(x, KH, KW):
     """Each window of x as one row: (number of windows, KH·KW)."""
     H, W = x.shape
-    return np.array([x[i:i + KH, j:j + KW].reshape(-1) for i in range(H - KH + 1) for j in range(W - KW + 1)])
+    return np.array([x[i:i + KH, j:j + KW].reshape(-1)
+                     for i in range(H - KH + 1) for j in range(W - KW + 1)])
 
 
-x = np.arange(1.0, 13.0).reshape(3, 4)  # 3 high, 4 wide: not square, so that mixing up H and W cannot hide
+x = np.arange(1.0, 13.0).reshape(3, 4)  # not square: mixing up H and W cannot hide
 w = np.array([[1.0, 2.0], [0.0, 3.0]])
 y = convolve(x, w)
 X = im2col(x, 2, 2)
 product = X @ w.reshape(-1)
 
 print(x, "*", w, "=", y, sep="\n")
-print("\nim2col:", X.shape, "times the weights as one column:", w.reshape(-1).shape, "gives", product.shape)
+print("\nX", X.shape, "times w as one column", w.reshape(-1).shape, "gives", product.shape)
 print(product)
 
 # %% [markdown]
@@ -108,8 +110,8 @@ conv.params["b"][:] = rng.standard_normal(4)
 pictures = rng.standard_normal((2, 7, 5, 3))  # two pictures, 7 high and 5 wide
 
 ours = conv.predict(pictures)
-loops = seven_loops(pictures, conv.params["w"], conv.params["b"], conv.stride, conv.pad)
-print("pictures", pictures.shape, "-> columns", conv.columns(pictures).shape, "-> result", ours.shape)
+loops = seven_loops(pictures, **conv.params, stride=conv.stride, pad=conv.pad)
+print(f"pictures {pictures.shape} -> columns {conv.columns(pictures).shape} -> result {ours.shape}")
 print(f"largest difference from seven loops: {np.abs(ours - loops).max():.0e}")
 assert np.allclose(ours, loops, rtol=1e-12, atol=1e-12)
 assert output_hw(7, 5, (3, 3), (2, 2), (1, 1)) == ours.shape[1:3] == (4, 3)
@@ -162,7 +164,8 @@ def boxes(numbers, left, name, marked=(), colour="white"):
         for j in range(columns):
             fill = colour if (i, j) in marked else "white"
             ax.add_patch(Rectangle((left + j, top + i), 1, 1, facecolor=fill, edgecolor="0.4"))
-            ax.text(left + j + 0.5, top + i + 0.5, f"{numbers[i, j]:g}", ha="center", va="center")
+            ax.text(left + j + 0.5, top + i + 0.5, f"{numbers[i, j]:g}",
+                    ha="center", va="center")
     ax.text(left + columns / 2, top - 0.25, f"{name}, {rows}×{columns}", ha="center", va="bottom")
 
 
@@ -196,10 +199,11 @@ assert list(X[1]) == [2, 3, 6, 7] and product[1] == 29
 # %%
 from minigooglenet import kernels
 
-there_and_back = kernels.col2im(kernels.im2col(np.ones((1, 3, 4, 1)), (2, 2), (1, 1), (0, 0)), (1, 3, 4, 1),
-                                (2, 2), (1, 1), (0, 0))
-print("col2im(im2col(ones)): in how many 2×2 windows each pixel is\n", there_and_back[0, :, :, 0])
-assert there_and_back[0, :, :, 0].tolist() == [[1, 2, 2, 1], [2, 4, 4, 2], [1, 2, 2, 1]]
+ones = np.ones((1, 3, 4, 1))
+window = {"kernel": (2, 2), "stride": (1, 1), "pad": (0, 0)}
+back = kernels.col2im(kernels.im2col(ones, **window), ones.shape, **window)[0, :, :, 0]
+print("col2im(im2col(ones)): how many 2×2 windows see each pixel", back, sep="\n")
+assert back.tolist() == [[1, 2, 2, 1], [2, 4, 4, 2], [1, 2, 2, 1]]
 
 # %% [markdown]
 # ## If you got …
@@ -215,7 +219,7 @@ assert there_and_back[0, :, :, 0].tolist() == [[1, 2, 2, 1], [2, 4, 4, 2], [1, 2
 
 # %%
 mirrored = convolve(x, w[::-1, ::-1])
-print("with mirrored weights, the first number would be", mirrored[0, 0])
+print(f"with mirrored weights, the first number would be {mirrored[0, 0]:g}")
 compare("mirrored weights in deep-learning libraries", guess_mirror, "no")
 assert mirrored[0, 0] == 19
 

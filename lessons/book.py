@@ -25,7 +25,7 @@ KEY = "minigooglenet"  # where a notebook's metadata keep the fingerprint
 
 
 def build(lessons, quick=False, out=BUILD):
-    """Build the pages of ``lessons`` and the index of those built so far. Returns the exit code.
+    """Build a book of these ``lessons``, in the folder ``out``. Returns the exit code: 1 if a lesson stopped.
 
     Raises UserError where jupytext, nbclient or nbconvert are missing.
     """
@@ -47,7 +47,8 @@ def build(lessons, quick=False, out=BUILD):
     for at, (lesson, notebook) in enumerate(pages):
         before = pages[at - 1][0] if at else None
         after = pages[at + 1][0] if at + 1 < len(pages) else None
-        _write(out / f"{lesson.stem}.html", book_page.lesson_page(lesson, _body(lesson, notebook), before, after))
+        body = _body(lesson, notebook, lessons)
+        _write(out / f"{lesson.stem}.html", book_page.lesson_page(lesson, body, before, after))
     words = _glossary(lessons)
     _write(out / "glossary.html", book_page.glossary_page(words))
     _write(out / "index.html", book_page.index_page(lessons))
@@ -115,13 +116,13 @@ def _kernel():
 
 # -- turning into HTML -----------------------------------------------------------------------------------------------
 
-def _body(lesson, notebook):
+def _body(lesson, notebook, lessons):
     """The notebook's cells as HTML; hints and solutions are folded in below the exercises."""
     from nbconvert import HTMLExporter
     notebook = copy.deepcopy(notebook)
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = _links(cell.source)
+            cell.source = _links(cell.source, lessons)
     notebook.cells[0].source = re.sub(r"^# .*\n", "", notebook.cells[0].source)  # the page has the title already
     exporter = HTMLExporter(raw_template=book_page.TEMPLATE, template_name="basic", embed_images=True)
     exporter.exclude_input_prompt = exporter.exclude_output_prompt = True
@@ -130,10 +131,9 @@ def _body(lesson, notebook):
     return book_page.reachable(_with_hints(body, lesson))
 
 
-def _links(text):
-    """"lesson 05" in a text becomes a link to its page, where there is one."""
-    from .catalogue import lessons
-    stems = {lesson.number: lesson.stem for lesson in lessons()}
+def _links(text, lessons):
+    """The text with "lesson 05" turned into a link to its page, where there is one."""
+    stems = {lesson.number: lesson.stem for lesson in lessons}
     return re.sub(r"\b([Ll]esson) (\d\d)\b",
                   lambda m: f"[{m[0]}]({stems[m[2]]}.html)" if m[2] in stems else m[0], text)
 

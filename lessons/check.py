@@ -248,7 +248,7 @@ def report(lesson, hint=0, only=None, folder="exercises"):
     else:
         hint = min(hint, len(open_.hints))
         lines += ["", *(f"Hint {n} for {open_.name}: {open_.hints[n - 1]}" for n in range(1, hint + 1))]
-        lines.append(f"A hint: make check N={number} HINT={hint + 1}" if hint < len(open_.hints) else
+        lines.append(f"A hint for {open_.name}: make check N={number} HINT={hint + 1}" if hint < len(open_.hints) else
                      f"That was the last hint. A solution: {_short(lesson.beside('solutions'))}")
     passing = [name for name, verdict in verdicts.items() if verdict.status == "passes"]
     return "\n".join(lines), passing, open_ is None
