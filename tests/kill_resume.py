@@ -1,6 +1,6 @@
 """Kill training at random moments, resume it, and compare the end with a run that nobody disturbed, bit for bit.
 
-    python tests/kill_resume.py --kills 20 [--seed N] [--width X] [--batch N] [--pictures N] [--epochs N]
+    .venv/bin/python tests/kill_resume.py --kills 20 [--seed N] [--width X] [--batch N] [--pictures N] [--epochs N]
 
 Trains on a few hundred pictures of Shapes-10, first undisturbed, then with kill -9 at random moments (while it starts,
 computes, tests or writes a checkpoint), each time resumed with another number of threads. Whenever such a run reaches
@@ -113,5 +113,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(small.ROOT))
     sys.exit(main())
