@@ -20,10 +20,10 @@ def positive(text):
     return whole(text, 1)
 
 
-def add_data(parser):
+def add_data(parser, default="CIFAR-10 if it is there or can be fetched, else Shapes-10"):
     parser.add_argument("--data", metavar="NAME|DIR",
-                        help="cifar10, shapes10, or a folder in the layout of CIFAR-10's binary version "
-                             "(default: CIFAR-10 if it is there or can be fetched, else Shapes-10)")
+                        help=f"cifar10, shapes10, or a folder in the layout of CIFAR-10's binary version "
+                             f"(default: {default})")
     parser.add_argument("--datasets", metavar="DIR", default="datasets",
                         help="where data sets are kept (default: datasets)")
 
