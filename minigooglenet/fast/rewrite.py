@@ -6,7 +6,7 @@ from ..layers import BatchNorm, Conv, MaxPool, ReLU
 
 def rewrite(net, unit, concat):
     """``net`` with every convolution-(batch norm)-ReLU replaced by ``unit(convolution, batch norm or None)``, and every
-    Concat of such units and max pools by ``concat(branches)``, where a branch is a list of units and pools."""
+    Concat of such units and max pools that keep the size by ``concat(branches)``: lists of units, perhaps after a pool."""
     if isinstance(net, Trunk):
         return Trunk(rewrite(net.trunk, unit, concat),
                      {name: (tap, rewrite(head, unit, concat)) for name, (tap, head) in net.heads.items()})
@@ -14,11 +14,17 @@ def rewrite(net, unit, concat):
         return Sequential({name: rewrite(layer, unit, concat) for name, layer in grouped(net, unit)})
     if isinstance(net, Concat):
         branches = [list(grouped(branch, unit)) for branch in net.branches]
-        if all(isinstance(layer, unit) or isinstance(layer, MaxPool) and place == 0
+        if all(keeps_size(layer) and (isinstance(layer, unit) or isinstance(layer, MaxPool) and place == 0)
                for branch in branches for place, (_, layer) in enumerate(branch)):
             return concat([[layer for _, layer in branch] for branch in branches])
         return Concat(*(rewrite(branch, unit, concat) for branch in net.branches))
     return net
+
+
+def keeps_size(layer):
+    """Whether a unit's or a pool's output is as high and wide as its input."""
+    window = getattr(layer, "conv", layer)
+    return getattr(window, "stride", None) == (1, 1) and window.kernel == tuple(2 * P + 1 for P in window.pad)
 
 
 def grouped(net, unit):

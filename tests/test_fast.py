@@ -1,0 +1,244 @@
+"""The rewritten network computes what the network computes: outputs, statistics, gradients, for any shape and batch."""
+
+import importlib
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from minigooglenet import fast, kernels
+from minigooglenet.compose import Concat, Sequential
+from minigooglenet.layers import AvgPool, BatchNorm, Conv, GlobalAvgPool, MaxPool, ReLU
+from minigooglenet.models import googlenet, mini_googlenet
+from minigooglenet.models.inception import Style, inception, unit
+from minigooglenet.threads import set_threads, threads
+
+pytestmark = pytest.mark.skipif(not kernels.JIT, reason="MINIGOOGLENET_JIT=0 turns the rewrite off")
+
+
+def shaken(net, rng, dtype):
+    """The network in ``dtype``, nothing in it at a special value: biases, scales and statistics random, no dropout."""
+    net.astype(dtype)
+    for _, layer in net.walk():
+        for name, array in (layer.params | layer.buffers).items():
+            if array.ndim == 1:
+                array += (0.1 * rng.standard_normal(array.shape) + (0.2 if name == "variance" else 0)).astype(dtype)
+        if hasattr(layer, "drop_prob"):
+            layer.drop_prob = 0
+    return net
+
+
+def as_list(outputs):
+    return outputs if isinstance(outputs, list) else [outputs]
+
+
+def distance(a, b):
+    """The largest difference, relative to the largest value."""
+    return np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)
+
+
+def run(engine, net, x, dys, train):
+    """(outputs, dx, gradients, running statistics) of one forward and backward; the statistics are put back."""
+    before = {path: array.copy() for path, array in net.state().items()}
+    net.zero_grads()
+    y, cache = engine.forward(x, train)
+    dx = engine.backward(dys if isinstance(y, list) else dys[0], cache)
+    after = {path: array.copy() for path, array in net.state().items()}
+    for path, array in net.state().items():
+        array[...] = before[path]
+    return as_list(y), dx, {path: array.copy() for path, array in net.gradients().items()}, after
+
+
+def compare(net, shape, batch, dtype=np.float64, train=True, tolerance=1e-9):
+    rng = np.random.default_rng(5)
+    shaken(net, rng, dtype)
+    x = rng.standard_normal((batch, *shape)).astype(dtype)
+    x.flags.writeable = False
+    dys = [rng.standard_normal(y.shape).astype(dtype) for y in as_list(net.forward(x, train)[0])]
+    for dy in dys:
+        dy.flags.writeable = False
+    plain, rewritten = (run(engine, net, x, dys, train) for engine in (net, fast.speed_up(net)))
+    for a, b in zip(rewritten[0], plain[0], strict=True):
+        assert a.dtype == dtype and distance(a, b) < tolerance
+    assert rewritten[1].dtype == dtype and distance(rewritten[1], plain[1]) < tolerance
+    for which in (2, 3):
+        for path in plain[which]:
+            assert distance(rewritten[which][path], plain[which][path]) < tolerance, path
+    frozen = fast.predictor(net).predict(x)
+    assert frozen.dtype == dtype and distance(frozen, net.predict(x)) < tolerance
+
+
+@pytest.mark.parametrize("norm", ["batch", "lrn", "none"])
+@pytest.mark.parametrize("train", [True, False])
+def test_the_reduced_network_with_its_heads(norm, train):
+    compare(mini_googlenet(0.125, norm=norm, rng=np.random.default_rng(0)), (32, 32, 3), 5, train=train)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 9])
+def test_odd_pictures_and_batches(batch):
+    net = mini_googlenet(0.125, heads=False, input_shape=(23, 38, 3), rng=np.random.default_rng(0))
+    compare(net, (23, 38, 3), batch)
+
+
+def test_the_papers_network_predicts_the_same():
+    rng = np.random.default_rng(3)
+    net = shaken(googlenet("bvlc", heads=False, input_shape=(96, 80, 3), rng=rng), rng, np.float32)
+    for batch in (1, 2, 5):
+        x = rng.standard_normal((batch, 96, 80, 3)).astype(np.float32)
+        assert distance(fast.predictor(net).predict(x), net.predict(x)) < 1e-4
+
+
+def test_the_naive_module_whose_pool_ends_a_branch():
+    style = Style(norm="batch", reduced=False, rng=np.random.default_rng(0))
+    compare(Sequential({"3a": inception(style, 4, 8, 0, 6, 0, 5, 0)}), (7, 9, 4), 4)
+
+
+def test_branches_of_pools_and_strides_alone():
+    rng = np.random.default_rng(0)
+    style = Style(norm="none", rng=rng)
+    compare(Sequential({"m": Concat({"pool": MaxPool(3, 1, 1)}, unit(style, "3x3", 4, 5, 3))}), (6, 5, 4), 3)
+    compare(Sequential({"down": Concat({"conv": Conv(4, 5, 3, 2, 1, rng=rng), "relu": ReLU()}, {"pool": MaxPool(2)}),
+                        "tail": AvgPool(2)}), (8, 6, 4), 3)
+
+
+def test_what_has_no_faster_form_stays():
+    rng = np.random.default_rng(0)
+    net = Sequential({"conv": Conv(3, 4, 3, rng=rng), "bn": BatchNorm(4), "pool": MaxPool(2), "gap": GlobalAvgPool()})
+    assert list(fast.speed_up(net).children.values()) == list(net.children.values())
+    compare(net, (8, 9, 3), 3)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_any_convolution_unit(data):
+    draw = data.draw
+    kernel = draw(st.sampled_from([1, 3, 5, (1, 3), (3, 2), 7]), "kernel")
+    pad = draw(st.integers(0, 3), "pad")
+    stride = draw(st.sampled_from([1, 1, 2, 3]), "stride")
+    shape = (draw(st.integers(7, 13), "H"), draw(st.integers(7, 13), "W"), draw(st.integers(1, 9), "C"))
+    style, rng = draw(st.sampled_from(["batch", "bias", "bare"]), "what follows"), np.random.default_rng(1)
+    F = draw(st.integers(1, 9), "F")
+    layers = {"conv": Conv(shape[2], F, kernel, stride, pad, bias=style == "bias", rng=rng)}
+    if style == "batch":
+        layers["bn"] = BatchNorm(F)
+    compare(Sequential(layers | {"relu": ReLU()}), shape, draw(st.integers(1, 5), "N"), tolerance=1e-8)
+
+
+def test_float32_units_stay_close_to_float64():
+    """Winograd's price in single precision: 1e-4 of the largest output, 1e-3 of the largest gradient."""
+    rng = np.random.default_rng(2)
+    for kernel in (3, 5):
+        net = Sequential({"conv": Conv(48, 64, kernel, 1, kernel // 2, rng=rng), "relu": ReLU()})
+        net.children["conv"].params["b"] += 30  # far from the kink, where single precision might decide otherwise
+        x = rng.standard_normal((3, 14, 15, 48)).astype(np.float32)
+        dy = [rng.standard_normal((3, 14, 15, 64)).astype(np.float32)]
+        y, dx, gradients, _ = run(fast.speed_up(net), net, x, dy, True)
+        net.astype(np.float64)
+        exact = run(net, net, x.astype(np.float64), [dy[0].astype(np.float64)], True)
+        assert distance(y[0], exact[0][0]) < 1e-4
+        assert distance(dx, exact[1]) < 1e-3
+        for path, gradient in gradients.items():
+            assert distance(gradient, exact[2][path]) < 1e-3
+
+
+def test_the_number_of_threads_changes_no_bit():
+    rng = np.random.default_rng(0)
+    net = mini_googlenet(0.125, rng=rng, drop_prob=0)
+    shaken(net, rng, np.float32)
+    x = rng.standard_normal((20, 32, 32, 3)).astype(np.float32)
+    dys, results, before = [rng.standard_normal((20, 10)).astype(np.float32) for _ in range(3)], [], threads()
+    try:
+        for count in (1, 2, 3):
+            set_threads(count)
+            y, dx, gradients, state = run(fast.speed_up(net), net, x, dys, True)
+            frozen = fast.predictor(net)
+            results.append([*y, dx, *gradients.values(), *state.values(), frozen.predict(x), frozen.predict(x[:1])])
+    finally:
+        set_threads(before)
+    for other in results[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(other, results[0], strict=True))
+
+
+def test_without_the_gradient_of_the_pictures():
+    net = mini_googlenet(0.125, heads=False, drop_prob=0, rng=np.random.default_rng(0))
+    x, dy = np.ones((2, 32, 32, 3), np.float32), [np.ones((2, 10), np.float32)]
+    with_it, without = (run(fast.speed_up(net, input_gradient=wanted), net, x, dy, True) for wanted in (True, False))
+    assert with_it[1].shape == x.shape and without[1] is None
+    assert all(np.array_equal(with_it[2][path], without[2][path]) for path in with_it[2])
+
+
+def test_the_switch_turns_it_off():
+    code = ("from minigooglenet import fast; from minigooglenet.models import mini_googlenet; n = mini_googlenet(); "
+            "assert fast.speed_up(n) is n and fast.predictor(n) is n")
+    for switch in ("MINIGOOGLENET_FAST", "MINIGOOGLENET_JIT"):
+        subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {switch: "0"})
+
+
+# -- kernels and their twins -----------------------------------------------------------------------------------------
+
+def twins(file):
+    return (importlib.import_module(f"minigooglenet.{room}.{file}") for room in ("kernels", "reference"))
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 2e-5), (np.float64, 1e-12)])
+@pytest.mark.parametrize("shape, F, pad, m", [
+    ((2, 7, 9, 3), 5, 1, 4), ((3, 14, 16, 8), 8, 1, 4), ((2, 5, 11, 3), 2, 0, 4),
+    ((2, 9, 7, 3), 4, 2, 2), ((1, 6, 6, 17), 3, 0, 2), ((2, 4, 4, 8), 9, 2, 4)])
+def test_winograd_kernels_equal_their_twins_and_a_convolution(shape, F, pad, m, dtype, tolerance):
+    rng = np.random.default_rng(0)
+    r = 7 - m
+    conv = Conv(shape[3], F, r, 1, pad, rng=rng, dtype=dtype)
+    x = rng.standard_normal(shape).astype(dtype)
+    y, cache = conv.forward(x)
+    dy = rng.standard_normal(y.shape).astype(dtype)
+    dx = conv.backward(dy, cache)
+    results = []
+    for room in twins("winograd"):
+        u, v = room.winograd_filter(conv.params["w"]), room.winograd_input(x, pad, m)
+        out = np.full(y.shape, np.nan, dtype)
+        room.winograd_output(v @ u, out, m)
+        products = room.winograd_output_adjoint(dy, m)
+        back = np.ones(shape, dtype)
+        room.winograd_input_adjoint(products @ u.transpose(0, 2, 1), back, pad, m)
+        dw = room.winograd_filter_adjoint(v.transpose(0, 2, 1) @ products, r)
+        assert distance(out, y) < tolerance and distance(back - 1, dx) < tolerance
+        assert distance(dw, conv.grads["w"]) < tolerance
+        lines = -(-y.shape[1] // m) * len(x)
+        in_parts, cut = np.full(y.shape, np.nan, dtype), lines // 2
+        for part in ((0, cut), (cut, lines)):
+            if part[0] < part[1]:
+                room.winograd_output(room.winograd_input(x, pad, m, part) @ u, in_parts, m, part)
+        assert distance(in_parts, y) < tolerance
+        results.append((v, products))
+    for a, b in zip(*results, strict=True):
+        assert distance(a, b) < tolerance
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-5), (np.float64, 1e-13)])
+def test_fused_kernels_equal_their_twins(dtype, tolerance):
+    rng = np.random.default_rng(0)
+    F, z_offset, y_offset, dy_offset = 5, 2, 3, 1
+    dy, y, z = (rng.standard_normal((3, 7, 9, C)).astype(dtype) for C in (8, 9, 7))
+    a, b, c = rng.standard_normal((3, F))
+    results = []
+    for room in twins("fused"):
+        out, dz = np.zeros_like(y), np.zeros_like(z)
+        room.affine_relu(z, z_offset, F, a, b, out, y_offset)
+        room.relu_mix(dy, dy_offset, y, y_offset, z, z_offset, F, a, b, c, dz, z_offset)
+        results.append((out, dz, room.sums(z), room.relu_sums(dy, dy_offset, y, y_offset, z, z_offset, F)))
+    for compiled, plain in zip(*results, strict=True):
+        assert compiled.dtype == plain.dtype and distance(compiled, plain) < tolerance
+
+
+def test_im2col_of_some_lines():
+    x = np.random.default_rng(0).standard_normal((2, 9, 8, 3)).astype(np.float32)
+    window = (3, 2), (2, 1), (1, 1)
+    for room in twins("columns"):
+        whole = room.im2col(x, *window)
+        lines = 2 * 5
+        parts = [room.im2col(x, *window, part) for part in ((0, 3), (3, 7), (7, lines))]
+        assert np.array_equal(np.concatenate(parts), whole)
