@@ -72,10 +72,11 @@ def test_stopped_and_gone_on_with(tmp_path):
         return {tmp_path / place / f"model-{i}": c for i, c in enumerate(configs(BASE, 2, "sampling"), 1)}
 
     whole = Series(runs("whole"), dataset, quiet=True).run()
-    for steps in (1, 2, 4):             # in the first model, again in it, in the second
+    for steps, model, reached in ((1, 1, 1), (2, 1, 3), (4, 2, 2)):     # a model takes five
         left = iter(range(steps))
         next(left)
         assert Series(runs("parts"), dataset, quiet=True).run(stop=lambda left=left: next(left, None) is None) is None
+        assert checkpoint.load(tmp_path / "parts" / f"model-{model}").progress["step"] == reached
     facts = Series(runs("parts"), dataset, quiet=True).run()
     assert [fact["test_accuracy"] for fact in facts.values()] == [fact["test_accuracy"] for fact in whole.values()]
     for model in ("model-1", "model-2"):
