@@ -27,8 +27,9 @@ def add_arguments(parser):
                         help="how often to look at each picture, averaging: 1, the picture; 2, and its mirror image "
                              "(the default); 10, shifted too; 144, in four sizes, as the paper tested")
     add_threads(parser)
-    parser.add_argument("--json", action="store_true", help="print one line of JSON: test_accuracy (a fraction), epochs, "
-                                                            "seconds, images_per_second, parameters, dataset, seed")
+    parser.add_argument("--json", action="store_true",
+                        help="print one line of JSON: test_accuracy (a fraction), epochs, seconds, images_per_second, "
+                             "parameters, dataset, seed")
 
 
 def run(args):
