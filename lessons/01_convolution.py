@@ -130,7 +130,7 @@ assert len(convolutions) == 57
 # windows with padding 1:
 
 # %%
-module_input = np.zeros((1, 28, 28, 192), np.float32)
+module_input = np.zeros((1, 28, 28, 192))
 columns = Conv(C=192, F=128, kernel=3, pad=1).columns(module_input)
 growth = columns.size / module_input.size
 print("picture", module_input.shape, "-> columns", columns.shape)
