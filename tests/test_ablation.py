@@ -104,7 +104,8 @@ def test_command_on_an_ensemble(models, tmp_path, capsys):
     assert main(["ablation", "--ensemble", str(models), "--pictures", "20", "--crops", "10", "1", "--json", "--figure",
                  str(figure)]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert answer["pictures"] == 20 and len(answer["models"]) == 2 and answer["on"] == "shapes"
+    assert answer["pictures"] == 20 and answer["on"] == "shapes"
+    assert [(model["seed"], model["sampling_seed"]) for model in answer["models"]] == [(0, 1), (0, 2)]
     assert [(row["models"], row["crops"]) for row in answer["rows"]] == [(1, 1), (1, 10), (2, 1), (2, 10)]
     assert len(answer["rows"][0]["singles"]) == 2
     assert figure.read_bytes().startswith(b"\x89PNG")

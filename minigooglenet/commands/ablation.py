@@ -7,7 +7,7 @@ from statistics import fmean
 from ..errors import UserError
 from ..training.variants import QUESTIONS
 from . import series
-from .options import positive, use_threads
+from .options import figure_path, positive, save_figure, use_threads
 from .train import add_settings
 
 DESCRIPTION = """\
@@ -17,7 +17,7 @@ What does each of the paper's ideas bring? A table for each --kind:
                times at a picture (the default)
   heads        trained with and without the auxiliary classifiers
   gap          global average pooling, or a fully connected layer in its place
-  reductions   with and without the 1x1 reductions
+  reductions   with and without the 1x1 reductions; without, a network of the same width takes ten times as long
 
 crops trains nothing. Either it takes an ensemble of reduced networks, and the test pictures of its data set (144 crops
 are 38 distinct ones on small pictures, each of them taken once):
@@ -51,7 +51,7 @@ def add_arguments(parser):
                        help="only these of 1, 10 and 144")
     crops.add_argument("--photos", type=Path, metavar="DIR", help="measure on these photos")
     crops.add_argument("--truth", type=Path, metavar="FILE", help="what is on the photos (default: DIR/expected.json)")
-    crops.add_argument("--figure", type=Path, metavar="OUT.png", help="also draw the table")
+    crops.add_argument("--figure", type=figure_path, metavar="OUT.png", help="also draw the table")
     others = parser.add_argument_group("for heads, gap and reductions")
     others.add_argument("--seeds", type=positive, default=1, metavar="N", help="runs of each variant (default: 1)")
     others.add_argument("--out", type=Path, metavar="DIR", help="where the runs are kept (default: runs/ablation-KIND)")
@@ -84,6 +84,8 @@ def _crops(args):
         print(json.dumps({"kind": "crops", "on": name, "pictures": len(y), "models": models, "rows": rows}))
     else:
         print(crops_report(name, len(y), rows))
+        print("\nmodels: " + "; ".join(", ".join(f"{key.replace('_', ' ')} {value}" if key != "run" else value
+                                                 for key, value in model.items()) for model in models))
 
 
 def _pictures(args):
@@ -99,7 +101,7 @@ def _pictures(args):
     crops = sorted(set(args.crops))
     with series.progress(len(members) * len(y) * len(crops), args) as bar:
         found = look_at_pictures(members, x, crops, bar.update)
-    return dataset.name, [member.name for member in members], found, y
+    return dataset.name, [series.seeds(member) for member in members], found, y
 
 
 def _photos(args):
@@ -114,7 +116,7 @@ def _photos(args):
     files, y, crops = files[:args.pictures], y[:args.pictures], sorted(set(args.crops))
     with series.progress(len(members) * len(y) * len(crops), args) as bar:
         found = look_at_photos(members, files, crops, bar.update)
-    return str(args.photos), [member.name for member in members], found, y
+    return str(args.photos), [{"run": member.name} for member in members], found, y
 
 
 def crops_report(name, pictures, rows):
@@ -141,14 +143,12 @@ def _error(value, first):
 
 def _draw(path, rows, name, pictures):
     """Table 3 and ours, side by side."""
-    from ..files import write_atomically
     from ..pictures.ablation import TABLE_3, Series, ablation
 
     key = "top1" if rows[0]["top5"] is None else "top5"
     ours = Series(f"here: {Path(name).name}", tuple((r["models"], r["crops"], round(100 * r[key], 2)) for r in rows),
                   f"top-{key[3:]} error", f"Here: {pictures:,} pictures of {Path(name).name}.")
-    drawing = ablation(TABLE_3, ours)
-    write_atomically(path, lambda file: drawing.savefig(file, format=path.suffix[1:] or "png"))
+    save_figure(ablation(TABLE_3, ours), path)
 
 
 # -- with and without -------------------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ def run(args):
     result = {
         "test_accuracy": round(1 - error(p.mean(axis=0), dataset.y_test), 6), "mean": round(fmean(singles), 6),
         "models": len(members), "views": args.views, "dataset": dataset.name, "pictures": len(dataset.y_test),
-        "single": [{"run": member.name, "test_accuracy": accuracy, **_seeds(member.name)}
+        "single": [series.seeds(member) | {"test_accuracy": accuracy}
                    for member, accuracy in zip(members, singles, strict=True)],
     }
     print(json.dumps(result) if args.json else report(result))
@@ -94,10 +94,3 @@ def _differ(args, out):
 
     config, _ = begun(out / "model-1")
     return args.differ or ("seed" if config and config.sampling_seed is None else "sampling")
-
-
-def _seeds(path):
-    from ..training import checkpoint as checkpoints
-
-    config = checkpoints.load(path).config
-    return {"seed": config.seed, "sampling_seed": config.sampling}

@@ -38,6 +38,19 @@ def use_threads(args):
     set_threads(args.threads)
 
 
+def figure_path(text):
+    """A file to draw into: .png, .pdf or .svg."""
+    if Path(text).suffix.lower() not in (".png", ".pdf", ".svg"):
+        raise argparse.ArgumentTypeError(f"got {text!r}, needs a name that ends in .png, .pdf or .svg")
+    return Path(text)
+
+
+def save_figure(drawing, path):
+    """Write a matplotlib Figure to a ``figure_path``, whole or not at all."""
+    from ..files import write_atomically
+    write_atomically(path, lambda file: drawing.savefig(file, format=path.suffix[1:].lower()))
+
+
 def latest_run(runs=RUNS):
     """The folder of the run that was written to last. Raises UserError if there is none."""
     from ..training.checkpoint import NAME

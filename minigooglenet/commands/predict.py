@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from ..errors import UserError
-from .options import add_threads, latest_run, positive, use_threads
+from .options import add_threads, figure_path, latest_run, positive, save_figure, use_threads
 
 DESCRIPTION = """\
 Say what is on photos: the most probable classes with their probabilities. Any picture that Pillow opens will do.
@@ -40,7 +40,7 @@ def add_arguments(parser):
     parser.add_argument("--top", type=positive, default=5, metavar="N",
                         help="how many classes to show (default: 5; --json always has five)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.add_argument("--figure", type=Path, metavar="OUT.png", help="also draw the photos with their bars")
+    parser.add_argument("--figure", type=figure_path, metavar="OUT.png", help="also draw the photos with their bars")
     add_threads(parser)
 
 
@@ -109,10 +109,8 @@ def bar(fraction, width=BAR, encoding=None):
 
 
 def _draw(args, drawn, answered):
-    from ..files import write_atomically
     from ..pictures.prediction import prediction
 
-    figure = prediction(drawn)
-    write_atomically(args.figure, lambda file: figure.savefig(file, format=args.figure.suffix[1:] or "png"))
+    save_figure(prediction(drawn), args.figure)
     left = f" (the first {DRAWN} of {answered} photos)" if answered > DRAWN else ""
     print(f"figure: {args.figure}{left}", file=sys.stderr)

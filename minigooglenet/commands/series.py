@@ -65,6 +65,14 @@ def open_members(paths, args):
     return members, dataset
 
 
+def seeds(classifier):
+    """{"run", "seed", "sampling_seed"} of a Classifier that was opened from a run."""
+    from ..training import checkpoint as checkpoints
+
+    config = checkpoints.load(classifier.name).config
+    return {"run": classifier.name, "seed": config.seed, "sampling_seed": config.sampling}
+
+
 def progress(total, args, unit="picture"):
     """A tqdm bar on a terminal, else nothing to see."""
     from tqdm import tqdm
