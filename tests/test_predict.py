@@ -154,8 +154,7 @@ def test_figure(weights, photo, tmp_path, capsys):
     assert len(json.loads(capsys.readouterr().out)) == 2
     with Image.open(out) as image:
         assert image.format == "PNG" and image.height > 300
-    with pytest.raises(SystemExit):                             # at once, not after the work
-        main(["predict", str(photo), "--figure", "figure.xyz"])
+    assert main(["predict", str(photo), "--figure", "figure.xyz"]) == 2     # at once, not after the work
     assert "ends in .png" in capsys.readouterr().err
 
 
