@@ -36,6 +36,10 @@ class Normaliser:
     def __call__(self, x, dtype=np.float32):
         return normalise(x, self.mean, self.std, dtype)
 
+    def undo(self, y):
+        """``y std + mean``: back to pixels from 0 to 255, as floats of y's type."""
+        return y * np.asarray(self.std, y.dtype) + np.asarray(self.mean, y.dtype)
+
 
 def channel_statistics(x):
     """Mean and standard deviation per channel, float64 (C,) each, in units of one grey level (0 ... 255).

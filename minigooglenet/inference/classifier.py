@@ -8,13 +8,14 @@ import numpy as np
 
 from ..errors import UserError
 from ..layers import softmax
+from ..layers.base import Layer
 from ..models.googlenet import googlenet
 from ..weights.caffemodel import caffe_parameters
 from ..weights.convert import FORMAT, read_converted
 from ..weights.safetensors_io import is_safetensors, load_into, metadata
 from .crops import SIZE, average_small, average_softmax, crops
 from .labels import CLASSES, read_labels
-from .photos import caffe_input, centre_crop
+from .photos import caffe_input, caffe_pixels, centre_crop
 
 SYNSET = "synset_words.txt"
 ANY_WEIGHTS = "bvlc_googlenet.caffemodel, what convert made of it, or a training run"
@@ -27,12 +28,18 @@ class Classifier:
     probabilities   function from uint8 RGB pictures (n, size, size, 3) to probabilities (n, K)
     size            pixels along each side of what the network sees: 224, or 32 for the reduced one
     labels          K words, in the order of the classes
+    net             the network; None if there are several
+    prepare         function from pictures (n, H, W, 3), values 0 … 255, to what the network reads
+    restore         its inverse
     """
 
     name: str
     size: int
     labels: list = field(repr=False)
     probabilities: Callable = field(repr=False)
+    net: Layer | None = field(default=None, repr=False)
+    prepare: Callable | None = field(default=None, repr=False)
+    restore: Callable | None = field(default=None, repr=False)
 
     def photo(self, image, number=1):
         """Mean probabilities (K,) over 1, 10 or 144 crops of a PIL RGB image of any size.
@@ -67,7 +74,8 @@ def of_2014(path, labels=None):
     if labels is None and classes == CLASSES:
         beside = (Path(path).parent / SYNSET, Path("datasets") / SYNSET)
         labels = next((file for file in beside if file.exists()), None)
-    return Classifier(str(path), SIZE, read_labels(labels, classes), lambda x: softmax(net.predict(caffe_input(x))))
+    return Classifier(str(path), SIZE, read_labels(labels, classes), lambda x: softmax(net.predict(caffe_input(x))),
+                      net, caffe_input, caffe_pixels)
 
 
 def of_run(path, labels=None):
@@ -80,7 +88,8 @@ def of_run(path, labels=None):
     net, normaliser = restore(checkpoint), checkpoint.normaliser
     words = read_labels(labels, len(checkpoint.classes)) if labels else list(checkpoint.classes)
     return Classifier(str(path), checkpoint.input_shape[0], words,
-                      lambda x: softmax(net.predict(normaliser(np.ascontiguousarray(x)))))
+                      lambda x: softmax(net.predict(normaliser(np.ascontiguousarray(x)))),
+                      net, normaliser, normaliser.undo)
 
 
 def together(classifiers):

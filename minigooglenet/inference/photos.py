@@ -75,6 +75,11 @@ def caffe_input(crops):
     return crops[..., ::-1].astype(np.float32) - MEAN_BGR
 
 
+def caffe_pixels(x):
+    """The inverse of ``caffe_input``: back to RGB from 0 to 255, as floats."""
+    return (x + MEAN_BGR)[..., ::-1]
+
+
 def _formats():
     Image.init()
     return [name for name in Image.ID if name != "EPS"]        # EPS is a program, which Pillow hands to Ghostscript
