@@ -101,6 +101,7 @@ def test_what_sets_the_variants_apart():
     assert bvlc.children["pool4"].kernel == (3, 3) and torchvision.children["pool4"].kernel == (2, 2)
     assert torchvision.children["3a"].children["5x5"].kernel == (3, 3)
     assert bvlc.children["3a"].children["5x5"].kernel == (5, 5)
+    assert {layer.eps for _, layer in torchvision.walk() if isinstance(layer, BatchNorm)} == {1e-3}
     assert not kinds(torchvision, LRN) and len(kinds(torchvision, BatchNorm)) == 57
     assert all(isinstance(layer, MaxPool) and layer.ceil_mode for name, layer in paper.children.items()
                if name in ("pool1", "pool2", "pool3", "pool4"))
@@ -179,7 +180,8 @@ def test_width_scales_every_width_to_multiples_of_eight():
     network = mini_googlenet(0.3, heads=False)
     widths = [layer.F for _, layer in network.walk() if isinstance(layer, Conv)]
     assert all(F % 8 == 0 and F >= 8 for F in widths)
-    assert network.children["conv1"].F == 8 * round(64 * 0.3 / 8)
+    assert network.children["conv1"].F == 16  # 19.2
+    assert network.children["3a"].children["3x3_reduce"].F == 32  # 28.8
     assert mini_googlenet(0.01, heads=False).children["conv1"].F == 8
     full = mini_googlenet(1, heads=False, norm="lrn")
     rows = {row.name: row for row in TABLE_1}
