@@ -33,13 +33,12 @@ def options(data, out, width, batch, epochs, threads):
 
 
 def undisturbed(command, out):
-    """Run to the end. Returns the seconds that it takes once everything is compiled."""
+    """Run to the end. Returns the seconds of a step once everything is compiled."""
     code, _, errors = small.run(*command)
     if code:
         raise SystemExit(f"the undisturbed run failed: {errors}")
-    history = checkpoint.load(out).progress["history"]
-    times = [0, *(row["seconds"] for row in history)]
-    return len(history) * (times[-1] - times[-2])
+    before, last = checkpoint.load(out).progress["history"][-2:]
+    return (last["seconds"] - before["seconds"]) / (last["step"] - before["step"])
 
 
 def wait_until_it_trains(process):
@@ -49,14 +48,25 @@ def wait_until_it_trains(process):
             return
 
 
-def kill(command, seconds):
-    """Resume, and kill -9 so many seconds after the process has begun to train. Whether it was still running."""
+def kill(command, folder, checkpoints, seconds):
+    """Resume, and kill -9 so many seconds after it has written so many checkpoints, which says how far it is on a
+    machine of any speed. Whether it was still running."""
     process = small.command(*command, "--resume")
     wait_until_it_trains(process)
+    seen = written(folder)
+    while checkpoints and process.poll() is None:
+        time.sleep(0.005)
+        if written(folder) != seen:
+            seen, checkpoints = written(folder), checkpoints - 1
     time.sleep(seconds)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     return process.returncode == -signal.SIGKILL
+
+
+def written(folder):
+    """Something that changes with every checkpoint."""
+    return (folder / checkpoint.NAME).stat().st_ino, (folder / checkpoint.NAME).stat().st_mtime_ns
 
 
 def step_of(folder):
@@ -72,8 +82,8 @@ def kill_and_compare(place, kills, seed=0, width=0.05, batch=16, pictures=160, e
     place, chance = Path(place), random.Random(seed)
     data = small.folder(place / "data", pictures, pictures // 4)
     whole = place / "undisturbed"
-    whole_seconds = undisturbed(options(data, whole, width, batch, epochs, threads=2), whole)
-    say(f"undisturbed: {step_of(whole)} steps in {whole_seconds:.1f} s")
+    step_seconds = undisturbed(options(data, whole, width, batch, epochs, threads=2), whole)
+    say(f"undisturbed: {step_of(whole)} steps of {1000 * step_seconds:.0f} ms")
     done, different, round_ = 0, [], 0
     while done < kills:
         round_ += 1
@@ -81,12 +91,12 @@ def kill_and_compare(place, kills, seed=0, width=0.05, batch=16, pictures=160, e
         while done < kills:
             command = options(data, disturbed, width, batch, epochs, threads=1 + done % 2)
             before = step_of(disturbed)
-            # Up to half of the whole: several kills fit into a run, and each finds some new steps to interrupt.
-            if not kill(command, chance.uniform(0, whole_seconds / 2)):
+            seconds = chance.uniform(0, EVERY * step_seconds)
+            if not kill(command, disturbed, chance.randint(0, 3), seconds):
                 break  # it had finished
             done += 1
-            say(f"kill {done:2}/{kills}: resumed at step {before}, killed after the checkpoint of step "
-                f"{step_of(disturbed)}; {len(list(disturbed.glob('.*.part')))} half-written files")
+            say(f"kill {done:2}/{kills}: resumed at step {before}, killed {1000 * seconds:.0f} ms after the checkpoint "
+                f"of step {step_of(disturbed)}; {len(list(disturbed.glob('.*.part')))} half-written files")
         code, _, errors = small.run(*options(data, disturbed, width, batch, epochs, threads=2), "--resume")
         found = small.differences(whole, disturbed) if code == 0 else [errors]
         different += found
