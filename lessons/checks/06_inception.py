@@ -1,0 +1,207 @@
+"""Checks of lesson 06: widths against the library's naive network, gradients against its Concat."""
+
+import numpy as np
+
+from lessons.check import Case, Exercise, Mistake
+from minigooglenet.compose import Concat
+from minigooglenet.flops import count
+from minigooglenet.layers import Conv, ReLU
+from minigooglenet.models.googlenet import TABLE_1
+from minigooglenet.models.inception import Style, inception
+from minigooglenet.models.rows import Inception
+
+#: Widths of branches: three different ones, four, equal ones, one alone.
+WIDTHS = ((4, 5, 3), (1, 6, 2, 3), (2, 2), (3,))
+
+
+# -- stacked widths ----------------------------------------------------------------------------------------------------
+
+def chain_cases():
+    modules = [row for row in TABLE_1 if isinstance(row, Inception)]
+    counted = count("googlenet-naive")
+    yield Case("GoogLeNet's nine modules", (192, [(row.n1x1, row.n3x3, row.n5x5) for row in modules]),
+               [counted[row.name].output[-1] for row in modules])
+    for C, rows in ((3, ((1, 2, 3), (4, 5, 6))), (7, ((2, 2, 2),)), (5, ((3, 0, 1), (1, 1, 1), (2, 4, 0)))):
+        right, size = [], (5, 4, C)
+        for n1x1, n3x3, n5x5 in rows:
+            size = inception(Style(reduced=False), size[-1], n1x1, 0, n3x3, 0, n5x5, 0).output_shape(size)
+            right.append(size[-1])
+        yield Case(f"{C} channels, {len(rows)} module{'s' if len(rows) > 1 else ''}", (C, rows), right)
+
+
+def pool_forgotten(C, rows):
+    return [sum(filters) for filters in rows]
+
+
+def always_the_first_input(C, rows):
+    return [C + sum(filters) for filters in rows]
+
+
+def one_by_one_forgotten(C, rows):
+    return [C + sum(sum(filters[1:]) for filters in rows[:i + 1]) for i in range(len(rows))]
+
+
+def pool_added_twice(C, rows):
+    after = []
+    for filters in rows:
+        C = 2 * C + sum(filters)
+        after.append(C)
+    return after
+
+
+def input_listed_too(C, rows):
+    return [C + sum(map(sum, rows[:i])) for i in range(len(rows))]
+
+
+# -- backward through a concatenation ----------------------------------------------------------------------------------
+
+def _parts(dy, widths):
+    return np.split(dy, np.cumsum(widths)[:-1], axis=-1)
+
+
+def concat_cases():
+    rng = np.random.default_rng(206)
+    for widths in WIDTHS:
+        dy = rng.standard_normal((2, 3, 5, sum(widths)))
+        yield Case(f"branches of {', '.join(map(str, widths))} channels", (dy, widths), tuple(_parts(dy, widths)))
+    dy = rng.standard_normal((3, 4, 2, 9)).astype(np.float32)
+    yield Case("float32 in, float32 out", (dy, (2, 3, 4)), tuple(_parts(dy, (2, 3, 4))))
+
+
+def start_does_not_move(dy, widths):
+    return tuple(dy[..., :width] for width in widths)
+
+
+def equal_shares(dy, widths):
+    return tuple(np.array_split(dy, len(widths), axis=-1))
+
+
+def from_the_end(dy, widths):
+    return tuple(_parts(dy, widths[::-1])[::-1])
+
+
+def along_the_width(dy, widths):
+    return tuple(np.split(dy, np.cumsum(widths)[:-1], axis=2))
+
+
+def everything_to_everyone(dy, widths):
+    return tuple(dy for _ in widths)
+
+
+def divided(dy, widths):
+    return tuple(part / len(widths) for part in _parts(dy, widths))
+
+
+# -- a module ----------------------------------------------------------------------------------------------------------
+
+def _library(dy, x, weights):
+    module = Concat(*({f"conv{b}": Conv(*w.shape, 1, bias=False, dtype=w.dtype), f"relu{b}": ReLU()}
+                      for b, w in enumerate(weights)))
+    for b, w in enumerate(weights):
+        module.children[f"conv{b}"].params["w"][0, 0] = w
+    _, cache = module.forward(x, train=True)
+    dx = module.backward(dy, cache)
+    return dx, [module.children[f"conv{b}"].grads["w"][0, 0] for b in range(len(weights))]
+
+
+def module_cases():
+    rng = np.random.default_rng(306)
+    for widths in WIDTHS:
+        x, dy = rng.standard_normal((2, 3, 5, 4)), rng.standard_normal((2, 3, 5, sum(widths)))
+        weights = [rng.standard_normal((4, F)) for F in widths]
+        yield Case(f"branches of {', '.join(map(str, widths))} channels, batch 2", (dy, x, weights),
+                   _library(dy, x, weights))
+    x, dy, weights = x.astype(np.float32), dy.astype(np.float32), [w.astype(np.float32) for w in weights]
+    yield Case("float32 in, float32 out", (dy, x, weights), _library(dy, x, weights))
+
+
+def _back(dy, x, weights, masked=True):
+    """Each branch's (dx, dw)."""
+    C, shares = x.shape[-1], []
+    for w, part in zip(weights, _parts(dy, [w.shape[1] for w in weights]), strict=True):
+        dz = part * (x @ w > 0) if masked else part
+        shares.append((dz @ w.T, x.reshape(-1, C).T @ dz.reshape(-1, w.shape[1])))
+    return shares
+
+
+def last_branch_only(dy, x, weights):
+    shares = _back(dy, x, weights)
+    return shares[-1][0], [dw for _, dw in shares]
+
+
+def first_branch_only(dy, x, weights):
+    shares = _back(dy, x, weights)
+    return shares[0][0], [dw for _, dw in shares]
+
+
+def mean_of_branches(dy, x, weights):
+    shares = _back(dy, x, weights)
+    return sum(dx for dx, _ in shares) / len(shares), [dw for _, dw in shares]
+
+
+def relu_forgotten(dy, x, weights):
+    shares = _back(dy, x, weights, masked=False)
+    return sum(dx for dx, _ in shares), [dw for _, dw in shares]
+
+
+def mask_of_the_input(dy, x, weights):
+    shares = _back(dy, x, weights, masked=False)
+    return sum(dx for dx, _ in shares) * (x > 0), [dw for _, dw in shares]
+
+
+def mask_of_the_gradient(dy, x, weights):
+    shares = _back(np.maximum(dy, 0), x, weights, masked=False)
+    return sum(dx for dx, _ in shares), [dw for _, dw in shares]
+
+
+def dw_averaged(dy, x, weights):
+    shares = _back(dy, x, weights)
+    return sum(dx for dx, _ in shares), [dw / len(x) for _, dw in shares]
+
+
+EXERCISES = [
+    Exercise(
+        "naive_chain",
+        hints=("What leaves a naive module? The filters of three branches, and what the pool passes on.",
+               "The pool passes on every channel that it reads: a module of C channels gives C + n1x1 + n3x3 + n5x5.",
+               "In a loop over rows: C = C + sum(filters), and append C to a list."),
+        cases=chain_cases,
+        mistakes=[
+            Mistake(pool_forgotten, "the pool branch is a branch, too: it passes on all the channels that it reads"),
+            Mistake(always_the_first_input, "each module reads what the one before gave, not the first C again"),
+            Mistake(one_by_one_forgotten, "a row has three kinds of filters: the 1×1 branch counts as well"),
+            Mistake(pool_added_twice, "the channels read are passed on once, by the pool; not by the other branches"),
+            Mistake(input_listed_too, "the list begins after the first module, not before it"),
+        ]),
+    Exercise(
+        "concat_backward",
+        hints=("Concatenation computes nothing. Going back, each branch gets the gradient of just what it wrote.",
+               "Branch 0 wrote the first widths[0] channels, branch 1 the next widths[1], and so on: slices of axis -1.",
+               "Keep a start = 0; take dy[..., start:start + width]; then start += width. Return tuple(parts)."),
+        cases=concat_cases,
+        mistakes=[
+            Mistake(start_does_not_move, "every part begins at channel 0: let start move on by the branch's width"),
+            Mistake(equal_shares, "branches need not be equally wide: cut by widths, not into equal parts"),
+            Mistake(from_the_end, "the first branch wrote the first channels: cut from the front, in order"),
+            Mistake(along_the_width, "you cut along the picture's width: the channels are the last axis"),
+            Mistake(everything_to_everyone, "each branch gets only its own channels of dy, not all of them"),
+            Mistake(divided, "nothing is divided: each branch gets the whole gradient of what it wrote"),
+        ]),
+    Exercise(
+        "module_backward",
+        hints=("Cut dy first (exercise 2, the widths are w.shape[1]). Then treat each branch as if it were alone.",
+               "In a branch: dz = part where x @ w > 0, else 0. Then dw = xᵀ dz over all pixels, and dz @ w.T for x.",
+               "Start with dx = np.zeros_like(x) and add every branch's dz @ w.T. For dw: x.reshape(-1, C).T @ "
+               "dz.reshape(-1, F)."),
+        cases=module_cases,
+        returns=("dx", "dws"),
+        mistakes=[
+            Mistake(last_branch_only, "dx is overwritten by each branch: add (+=) where you assign (=)"),
+            Mistake(first_branch_only, "dx comes from the first branch only: all of them read x"),
+            Mistake(mean_of_branches, "you take the mean over the branches; the chain rule takes the sum"),
+            Mistake(relu_forgotten, "the ReLU is ignored: where x w was not positive, no gradient goes through"),
+            Mistake(mask_of_the_input, "the ReLU's mask is where x @ w > 0, not where x > 0"),
+            Mistake(mask_of_the_gradient, "ReLU's backward is not ReLU: the mask is where x @ w > 0, not where dy > 0"),
+            Mistake(dw_averaged, "dw is averaged over the batch; the loss already does that, so sum here"),
+        ]),
+]
