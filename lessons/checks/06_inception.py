@@ -176,7 +176,7 @@ EXERCISES = [
     Exercise(
         "concat_backward",
         hints=("Concatenation computes nothing. Going back, each branch gets the gradient of just what it wrote.",
-               "Branch 0 wrote the first widths[0] channels, branch 1 the next widths[1], and so on: slices of axis -1.",
+               "Branch 0 wrote the first widths[0] channels, branch 1 the next widths[1], and so on, on axis -1.",
                "Keep a start = 0; take dy[..., start:start + width]; then start += width. Return tuple(parts)."),
         cases=concat_cases,
         mistakes=[
