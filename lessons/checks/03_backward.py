@@ -1,0 +1,255 @@
+"""Checks of lesson 03: gradients against the library's and the seven loops', the gradient check on cubic functions."""
+
+import numpy as np
+
+from lessons.check import Case, Exercise, Mistake
+from minigooglenet.geometry import output_size
+from minigooglenet.layers import Dense, ReLU
+from minigooglenet.reference.convolution import convolve_dw, convolve_dx
+
+#: (H, W, K, S, P): no square pictures; strides that leave a rest, windows that overlap, touch and leave gaps.
+GRID = ((5, 4, 3, 1, 0), (4, 6, 3, 1, 1), (7, 5, 3, 2, 1), (6, 8, 2, 2, 0), (5, 7, 1, 1, 0), (5, 8, 2, 3, 1),
+        (9, 6, 5, 2, 2), (4, 5, 5, 1, 2))
+
+
+# -- dense and ReLU ----------------------------------------------------------------------------------------------------
+
+def dense_cases():
+    rng = np.random.default_rng(3)
+    for N, D, F in ((1, 3, 2), (4, 5, 3), (3, 2, 6)):
+        dy, x, w, b = (rng.standard_normal(shape) for shape in ((N, F), (N, D), (D, F), (F,)))
+        yield Case(f"batch {N}, {D} inputs, {F} outputs", (dy, x, w, b), _dense_relu(dy, x, w, b))
+    zero = np.zeros_like(b)
+    yield Case("all of z exactly 0", (dy, 0 * x, w, zero), _dense_relu(dy, 0 * x, w, zero))
+    dy, x, w, b = (a.astype(np.float32) for a in (dy, x, w, b))
+    yield Case("float32 in, float32 out", (dy, x, w, b), _dense_relu(dy, x, w, b))
+
+
+def _dense_relu(dy, x, w, b):
+    dense, relu = Dense(*w.shape, dtype=w.dtype), ReLU()
+    dense.params.update(w=w, b=b)
+    z, cache = dense.forward(x)
+    y, kept = relu.forward(z)
+    dx = dense.backward(relu.backward(dy, kept), cache)
+    return dx, dense.grads["w"], dense.grads["b"]
+
+
+def _dense(dz, x, w):
+    return dz @ w.T, x.T @ dz, dz.sum(axis=0)
+
+
+def relu_forgotten(dy, x, w, b):
+    return _dense(dy, x, w)
+
+
+def sign_of_dy(dy, x, w, b):
+    return _dense(dy * (dy > 0), x, w)
+
+
+def times_y(dy, x, w, b):
+    return _dense(dy * np.maximum(x @ w + b, 0), x, w)
+
+
+def bias_forgotten(dy, x, w, b):
+    return _dense(dy * (x @ w > 0), x, w)
+
+
+def only_dx_stopped(dy, x, w, b):
+    dz = dy * (x @ w + b > 0)
+    return dz @ w.T, x.T @ dy, dy.sum(axis=0)
+
+
+def passes_at_zero(dy, x, w, b):
+    return _dense(dy * (x @ w + b >= 0), x, w)
+
+
+# -- convolution -------------------------------------------------------------------------------------------------------
+
+def conv_cases():
+    rng = np.random.default_rng(103)
+    for H, W, K, S, P in GRID:
+        dy = rng.standard_normal((2, output_size(H, K, S, P), output_size(W, K, S, P), 4))
+        x, w = rng.standard_normal((2, H, W, 3)), rng.standard_normal((K, K, 3, 4))
+        yield Case(f"{K}×{K} windows, stride {S}, padding {P}, pictures of {H}×{W}, batch 2", (dy, x, w, S, P),
+                   _gradients(dy, x, w, S, P))
+    dy, x, w = (a.astype(np.float32) for a in (dy, x, w))
+    yield Case("float32 in, float32 out", (dy, x, w, S, P), _gradients(dy, x, w, S, P))
+
+
+def _gradients(dy, x, w, S, P):
+    return convolve_dx(dy, w, x.shape, (S, S), (P, P)), convolve_dw(dy, x, w.shape[:2], (S, S), (P, P))[0]
+
+
+def _padded(x, P):
+    return np.pad(x, ((0, 0), (P, P), (P, P), (0, 0)))
+
+
+def _window(i, j, S, K):
+    return slice(None), slice(i * S, i * S + K), slice(j * S, j * S + K)
+
+
+def assigned(dy, x, w, S, P):
+    K, (H, W), out = len(w), x.shape[1:3], _padded(0 * x, P)
+    for i, j in np.ndindex(dy.shape[1:3]):
+        out[_window(i, j, S, K)] = np.einsum("nf,uvcf->nuvc", dy[:, i, j], w)
+    return out[:, P:P + H, P:P + W], _gradients(dy, x, w, S, P)[1]
+
+
+def mirrored(dy, x, w, S, P):
+    return _gradients(dy, x, w[::-1, ::-1], S, P)
+
+
+def stride_ignored(dy, x, w, S, P):
+    K, (H, W) = len(w), x.shape[1:3]
+    padded, out, dw = _padded(x, P), _padded(0 * x, P), np.zeros_like(w)
+    for i, j in np.ndindex(dy.shape[1:3]):
+        out[_window(i, j, 1, K)[0], i:i + K, j:j + K] += np.einsum("nf,uvcf->nuvc", dy[:, i, j], w)
+        dw += np.einsum("nuvc,nf->uvcf", padded[:, i:i + K, j:j + K], dy[:, i, j])
+    return out[:, P:P + H, P:P + W], dw
+
+
+def cut_at_one_end(dy, x, w, S, P):
+    K, (H, W), out = len(w), x.shape[1:3], _padded(0 * x, P)
+    for i, j in np.ndindex(dy.shape[1:3]):
+        out[_window(i, j, S, K)] += np.einsum("nf,uvcf->nuvc", dy[:, i, j], w)
+    return out[:, :H, :W], _gradients(dy, x, w, S, P)[1]
+
+
+def dw_of_last_window(dy, x, w, S, P):
+    i, j = dy.shape[1] - 1, dy.shape[2] - 1
+    return (_gradients(dy, x, w, S, P)[0],
+            np.einsum("nuvc,nf->uvcf", _padded(x, P)[_window(i, j, S, len(w))], dy[:, i, j]))
+
+
+def dw_of_last_picture(dy, x, w, S, P):
+    return _gradients(dy, x, w, S, P)[0], _gradients(dy[-1:], x[-1:], w, S, P)[1]
+
+
+def dw_averaged(dy, x, w, S, P):
+    dx, dw = _gradients(dy, x, w, S, P)
+    return dx, dw / x.dtype.type(len(x))
+
+
+# -- a gradient check --------------------------------------------------------------------------------------------------
+
+def check_cases():
+    rng = np.random.default_rng(203)
+    for shape, eps, blunder in (((4,), 0.5, 0.0), ((2, 3), 0.25, 2.0), ((3, 1, 2), 0.125, -3.0), ((5, 2), 1e-3, 0.5)):
+        x, a = rng.standard_normal(shape), rng.standard_normal(shape)
+        gradient = 3 * (a * x).sum() ** 2 * a
+        gradient[tuple(n - 1 for n in shape)] += blunder
+        label = f"x {shape}, L = (Σ a x)³, ε = {eps}, the gradient is {'wrong at one place' if blunder else 'right'}"
+        yield Case(label, (_cubic(a), gradient, x, eps), _checked(_central(a, x, eps), gradient))
+
+
+def _cubic(a):
+    def L(x):
+        return float((a * x).sum() ** 3)
+    return L
+
+
+def _central(a, x, eps):
+    """((s + a ε)³ - (s - a ε)³) / 2ε, with s = Σ a x."""
+    return 3 * (a * x).sum() ** 2 * a + a**3 * eps**2
+
+
+def _checked(numeric, gradient, scale=None):
+    off = np.abs(numeric - gradient)
+    where = np.unravel_index(off.argmax(), off.shape)
+    return float(off[where] / (np.abs(gradient).max() if scale is None else scale)), tuple(map(int, where))
+
+
+def _slopes(L, x, eps, below, width):
+    """(L(x + ε) - L(x - below ε)) / (width ε), one number at a time."""
+    found = np.zeros(x.shape)
+    for k in np.ndindex(x.shape):
+        up, down = x.copy(), x.copy()
+        up[k] += eps
+        down[k] -= below * eps
+        found[k] = (L(up) - L(down)) / (width * eps)
+    return found
+
+
+def one_sided(L, gradient, x, eps):
+    return _checked(_slopes(L, x, eps, 0, 1), gradient)
+
+
+def divided_by_eps(L, gradient, x, eps):
+    return _checked(_slopes(L, x, eps, 1, 1), gradient)
+
+
+def not_moved_back(L, gradient, x, eps):
+    moved, found = x.copy(), np.zeros(x.shape)
+    for k in np.ndindex(x.shape):
+        moved[k] += eps
+        up = L(moved)
+        moved[k] -= 2 * eps
+        found[k] = (up - L(moved)) / (2 * eps)
+    return _checked(found, gradient)
+
+
+def relative_to_each(L, gradient, x, eps):
+    off = np.abs((_slopes(L, x, eps, 1, 2) - gradient) / gradient)
+    where = np.unravel_index(off.argmax(), off.shape)
+    return float(off[where]), tuple(map(int, where))
+
+
+def absolute(L, gradient, x, eps):
+    return _checked(_slopes(L, x, eps, 1, 2), gradient, scale=1)
+
+
+def flat_index(L, gradient, x, eps):
+    off = np.abs(_slopes(L, x, eps, 1, 2) - gradient)
+    return float(off.max() / np.abs(gradient).max()), int(off.argmax())
+
+
+EXERCISES = [
+    Exercise(
+        "dense_relu_backward",
+        hints=("Give the value between the two layers a name: z = x w + b, y = max(z, 0). Backward begins at y.",
+               "Where z > 0, dz is dy; elsewhere it is 0. Compute z again to know where.",
+               "dz = dy * (z > 0); then dx = dz @ w.T, dw = x.T @ dz, db = dz.sum(axis=0)."),
+        cases=dense_cases,
+        returns=("dx", "dw", "db"),
+        mistakes=[
+            Mistake(relu_forgotten, "the ReLU is missing: where z is not positive, nothing flows back"),
+            Mistake(sign_of_dy, "what decides is the sign of z, not that of dy"),
+            Mistake(times_y, "the slope of the ReLU is 1 or 0: do not multiply by y"),
+            Mistake(bias_forgotten, "the bias is missing in z: z = x w + b decides where the gradient may pass"),
+            Mistake(only_dx_stopped, "dw and db come after the ReLU, too: use dz for all three"),
+            Mistake(passes_at_zero, "at z = 0 exactly the gradient is 0: z > 0, not z >= 0"),
+        ]),
+    Exercise(
+        "conv_backward",
+        hints=("Take the forward loop: padded x, one window for each (i, j). Every window is a small dense layer.",
+               "With d = dy[:, i, j], of the shape (N, F): the window's pixels get d · w, the weights get pixels · d.",
+               "dpadded[:, rows, columns] += (d @ w.reshape(-1, F).T).reshape(N, K, K, C); "
+               "dw += (window.reshape(N, -1).T @ d).reshape(w.shape); cut the padding off dpadded at the end."),
+        cases=conv_cases,
+        returns=("dx", "dw"),
+        mistakes=[
+            Mistake(assigned, "dx: windows overlap, so add (+=) where you assign (=)"),
+            Mistake(mirrored, "dx: the weights are mirrored; pixel [i·S + u] gets dy[i] · w[u], with the same u"),
+            Mistake(stride_ignored, "the stride is ignored: window (i, j) begins at row i·S and column j·S"),
+            Mistake(cut_at_one_end, "dx: cut the padding off at both ends: padded[:, P:P+H, P:P+W]"),
+            Mistake(dw_of_last_window, "dw: every window adds to it: += over all (i, j)"),
+            Mistake(dw_of_last_picture, "dw: every picture of the batch adds to it"),
+            Mistake(dw_averaged, "averaged over the batch, where the sum was asked for"),
+        ]),
+    Exercise(
+        "check_gradient",
+        hints=("For every index k of np.ndindex(x.shape): move x[k] up, move it down, and see how L differs.",
+               "x is read-only, and a move must not stay: make a copy for each move.",
+               "differences[k] = abs((L(up) - L(down)) / (2 * eps) - gradient[k]); "
+               "np.unravel_index(differences.argmax(), x.shape) is where."),
+        cases=check_cases,
+        returns=("error", "where"),
+        mistakes=[
+            Mistake(one_sided, "that is the one-sided difference; move down by ε as well, and divide by 2ε"),
+            Mistake(divided_by_eps, "from x - ε to x + ε it is 2ε: divide by that"),
+            Mistake(not_moved_back, "a move stays: put x[k] back before you move the next number"),
+            Mistake(relative_to_each, "divide by the largest gradient of all, not by that of the same entry"),
+            Mistake(absolute, "divide the largest difference by the largest gradient"),
+            Mistake(flat_index, "the index should be a tuple: np.unravel_index(differences.argmax(), x.shape)"),
+        ]),
+]
