@@ -116,6 +116,7 @@ assert (big_w.strides[3] // 4, big_y.strides[2] // 4) == (1, 1)
 # %%
 import sys
 import time
+import timeit
 
 from minigooglenet import kernels
 from minigooglenet.flops import count
@@ -126,15 +127,10 @@ from minigooglenet.threads import threads
 thread_clock = time.perf_counter if sys.platform == "win32" else time.thread_time
 
 
-def fastest(function, repeats=3 if QUICK else 7, clock=thread_clock):
+def fastest(function, clock=thread_clock):
     """The smallest of some times, in seconds."""
     function()
-    times = []
-    for _ in range(repeats):
-        began = clock()
-        function()
-        times.append(clock() - began)
-    return min(times)
+    return min(timeit.repeat(function, timer=clock, number=1, repeat=3 if QUICK else 7))
 
 
 def gflops(OH, OW, F, K, C, seconds, N=1):
@@ -263,7 +259,7 @@ for at, (name, rate) in enumerate(rates.items()):
     ax.barh(at, rate, height=0.62, color=shade)
     inside = 1 < rate < roof  # there is room at the end of a long bar
     ink = "white" if inside and shade in (COLOURS[0], COLOURS[2]) else "black"
-    ax.text(rate / 1.2 if inside else rate * 1.2, at, f"{rate:.0f}" if inside else f"{rate:.3f}", va="center",
+    ax.text(rate / 1.2 if inside else rate * 1.2, at, f"{rate:.0f}" if rate > 1 else f"{rate:.3f}", va="center",
             ha="right" if inside else "left", color=ink, fontweight="bold")
 ax.axvline(roof, color="black", linestyle="--", linewidth=1.2, zorder=3)
 ax.text(roof, -0.75, f"the roof: {roof:.0f} ", ha="right", va="bottom")
