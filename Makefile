@@ -64,7 +64,7 @@ test: setup        ## all tests
 lint: setup        ## style and unused names
 	@$(RUN) -m ruff check .
 
-bench: setup        ## images/s beside PyTorch, if it is installed
+bench: setup        ## speed beside PyTorch and other engines, if installed (options: ARGS="--all", ARGS=--help)
 	@$(RUN) -m benchmarks $(ARGS)
 
 clean:        ## remove the environment, caches and built files; runs/ and datasets/ stay

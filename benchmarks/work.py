@@ -1,0 +1,164 @@
+"""What is timed: networks and layers, by name, small enough to send to another process."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+
+from minigooglenet.compose import Sequential
+from minigooglenet.errors import UserError
+from minigooglenet.flops import count
+from minigooglenet.layers import Conv, Dropout, ReLU
+from minigooglenet.models import googlenet, mini_googlenet
+from minigooglenet.models.googlenet import INPUT
+from minigooglenet.training.config import PRESETS
+
+#: Of every training step here, on every side: the same optimiser, at a rate that changes the weights but little.
+LR, MOMENTUM, DECAY, NESTEROV = 1e-3, 0.9, 5e-4, True
+
+TRAIN, INFER, LAYER = "training step", "inference", "forward and backward"
+
+#: Layers of the real network, each with the ReLU that follows a convolution.
+LAYERS = ("conv1", "conv2_reduce", "4e/1x1", "conv2", "3b/3x3", "4e/3x3", "3b/5x5", "pool1", "3b/pool")
+LAYER_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Work:
+    """One thing to time.
+
+    name     as ``--only`` takes it, such as "a:quick"
+    kind     TRAIN: forward, three losses, backward, update; INFER: logits; LAYER: y, and dx and gradients from dy
+    batch    pictures at a time
+    options  of ``mini_googlenet``; None for GoogLeNet itself, on 224×224
+    layer    the path of one layer of GoogLeNet, to time that alone
+    weights  a file with the weights of 2014, for GoogLeNet's inference; otherwise weights are random
+    dtype    float32; "float64" to check gradients where no rounding error decides who wins a max pool
+    """
+    name: str
+    kind: str
+    batch: int
+    options: tuple | None = None
+    layer: str = ""
+    smoothing: float = 0.0
+    weights: str | None = None
+    dtype: str = "float32"
+
+    def network(self):
+        """The network, with weights that are the same in every process."""
+        net = self._network()
+        return net if self.dtype == "float32" else net.astype(self.dtype)
+
+    def _network(self):
+        rng, heads = np.random.default_rng(2014), self.kind == TRAIN
+        if self.layer:
+            return self._one_layer(rng)[0]
+        if self.options is not None:
+            return mini_googlenet(heads=heads, rng=rng, **dict(self.options))
+        if self.weights and not heads:
+            return of_2014(self.weights)
+        return googlenet("bvlc", heads=heads, rng=rng)
+
+    def _one_layer(self, rng):
+        """(Sequential of the layer and its ReLU, the shape that enters it)."""
+        for path, layer, entering, _ in googlenet("bvlc", heads=False).trace(INPUT):
+            if path == self.layer:
+                name = path.replace("/", "_")
+                if not isinstance(layer, Conv):
+                    return Sequential({name: layer}), entering
+                fresh = Conv(layer.C, layer.F, layer.kernel, layer.stride, layer.pad, bias_value=0.1, rng=rng)
+                return Sequential({name: fresh, f"{name}_relu": ReLU()}), entering
+        raise UserError(f"--only: GoogLeNet has no layer {self.layer!r}")
+
+    @property
+    def input_shape(self):
+        """(H, W, C)"""
+        if self.layer:
+            return self._one_layer(None)[1]
+        return INPUT if self.options is None else (32, 32, 3)
+
+    def pictures(self):
+        """x (N, H, W, C), of the size that the weights expect."""
+        x = self.normal(1, self.input_shape)
+        return x * x.dtype.type(50) if self.weights else x
+
+    def gradient(self):
+        """dy (N, OH, OW, F) for a LAYER."""
+        return self.normal(3, self.network().output_shape(self.input_shape))
+
+    def normal(self, seed, shape):
+        return np.random.default_rng(seed).standard_normal((self.batch, *shape), np.float32).astype(self.dtype)
+
+    def labels(self):
+        return np.random.default_rng(2).integers(0, 10 if self.options is not None else 1000, self.batch)
+
+    def flops(self):
+        """Floating point operations of one step, counted directly: 2 for each multiply-add of a weight with an
+        activation, whatever a clever algorithm saves. Training costs three times the forward pass (y, dx, dw), but for
+        the dx of the first layer, which nobody needs."""
+        rows = count(self.network(), self.input_shape).layers
+        macs = sum(row.macs for row in rows)
+        if self.kind != INFER:
+            macs = 3 * macs - (rows[0].macs if self.kind == TRAIN else 0)
+        return 2 * macs * self.batch
+
+    def title(self):
+        shape = "×".join(map(str, self.input_shape))
+        if self.layer:
+            return f"({self.name}) {self._one_layer(None)[0].children[self.layer.replace('/', '_')].describe()} on " \
+                   f"{shape}, {self.kind}, batch {self.batch}"
+        width = f", width {dict(self.options)['width']:g}" if self.options is not None else ""
+        name = "GoogLeNet" if self.options is None else "reduced GoogLeNet"
+        return f"({self.name}) {name}{width}, {shape}, {self.kind}, batch {self.batch}"
+
+    def but(self, **changes):
+        return dataclasses.replace(self, **changes)
+
+
+def of_2014(path):
+    """GoogLeNet with the weights released in 2014, from a .caffemodel or a converted file."""
+    from minigooglenet.weights.caffemodel import caffe_parameters
+    from minigooglenet.weights.convert import read_converted
+    from minigooglenet.weights.safetensors_io import is_safetensors, load_into
+
+    net = googlenet("bvlc", heads=False)
+    arrays = read_converted(path) if is_safetensors(path) else caffe_parameters(path, heads=False)
+    load_into(net.parameters(), arrays, path, optional=("aux1/", "aux2/"))
+    return net
+
+
+def mini_options(config):
+    """The options of a training preset's network."""
+    names = ("width", "norm", "drop_prob", "reduced", "classifier")
+    return tuple((name, getattr(config, name)) for name in names)
+
+
+def works(weights=None):
+    """Everything there is to time, in order: {name: Work}."""
+    presets = {name: PRESETS[name] for name in ("quick", "full")}
+    listed = [Work(f"a:{name}", TRAIN, 128, mini_options(config), smoothing=config.label_smoothing)
+              for name, config in presets.items()]
+    listed += [Work(f"b:{name}", INFER, 128, mini_options(config)) for name, config in presets.items()]
+    listed += [Work(f"c:{batch}", INFER, batch, weights=weights) for batch in (1, 8)]
+    listed += [Work("d", TRAIN, 16)]
+    listed += [Work(f"e:{path}", INFER, LAYER_BATCH, layer=path) for path in LAYERS]
+    listed += [Work(f"e:{path}:back", LAYER, LAYER_BATCH, layer=path) for path in LAYERS]
+    return {work.name: work for work in listed}
+
+
+def chosen(only, weights=None):
+    """The Works of ``only``, such as "a,b:quick,e:3b": each word names those that it begins. Raises UserError."""
+    everything, picked = works(weights), {}
+    for word in filter(None, only.split(",")):
+        found = {name: work for name, work in everything.items()
+                 if name == word or name.startswith((f"{word}:", f"{word}/"))}
+        if not found:
+            raise UserError(f"--only: nothing is called {word!r}; choose from a, b, c, d, e, or one of "
+                            f"{', '.join(everything)}")
+        picked |= found
+    return [work for name, work in everything.items() if name in picked]
+
+
+def dropouts(net):
+    """The Dropout layers of a network: they are switched off where two sides are to agree."""
+    return [layer for _, layer in net.walk() if isinstance(layer, Dropout)]
