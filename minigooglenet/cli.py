@@ -22,6 +22,12 @@ COMMANDS = {
     "ablation": ("commands.ablation", "measure what crops, models, heads and reductions bring"),
     "weights": ("commands.weights", "fetch the weights of GoogLeNet released in 2014"),
     "convert": ("commands.convert", "turn a .caffemodel into safetensors"),
+    "explain": ("commands.explain", "say why: top 5, where it was seen, which branches mattered"),
+    "cam": ("commands.cam", "show where in a photo a class is seen: CAM, Grad-CAM"),
+    "occlusion": ("commands.occlusion", "show the same by covering the photo piece by piece"),
+    "activations": ("commands.activations", "draw what a layer makes of a photo"),
+    "filters": ("commands.filters", "draw what a layer looks for"),
+    "dream": ("commands.dream", "let a layer dream over a photo or noise (DeepDream)"),
 }
 
 
