@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
+from ..fast import predictor
 from ..layers import softmax
 from ..layers.base import Layer
 from ..models.googlenet import googlenet
@@ -74,7 +75,8 @@ def of_2014(path, labels=None):
     if labels is None and classes == CLASSES:
         beside = (Path(path).parent / SYNSET, Path("datasets") / SYNSET)
         labels = next((file for file in beside if file.exists()), None)
-    return Classifier(str(path), SIZE, read_labels(labels, classes), lambda x: softmax(net.predict(caffe_input(x))),
+    engine = predictor(net)
+    return Classifier(str(path), SIZE, read_labels(labels, classes), lambda x: softmax(engine.predict(caffe_input(x))),
                       net, caffe_input, caffe_pixels)
 
 
@@ -86,9 +88,10 @@ def of_run(path, labels=None):
 
     checkpoint = checkpoints.load(path)
     net, normaliser = restore(checkpoint), checkpoint.normaliser
+    engine = predictor(net)
     words = read_labels(labels, len(checkpoint.classes)) if labels else list(checkpoint.classes)
     return Classifier(str(path), checkpoint.input_shape[0], words,
-                      lambda x: softmax(net.predict(normaliser(np.ascontiguousarray(x)))),
+                      lambda x: softmax(engine.predict(normaliser(np.ascontiguousarray(x)))),
                       net, normaliser, normaliser.undo)
 
 
