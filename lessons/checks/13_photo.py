@@ -187,7 +187,7 @@ EXERCISES = [
         "diagnose",
         hints=("Looking at the range finds some mistakes, not all. Better: make each mistake yourself and compare.",
                "A dict {name: what would have been fed} of five arrays, then np.allclose with fed. Mind the shapes.",
-               "After right = prepare(photos): right[..., ::-1], right + MEAN, right / 255, right.transpose(0, 2, 1, 3)"),
+               "right = prepare(photos), and of that [..., ::-1], + MEAN, / 255 and .transpose(0, 2, 1, 3)."),
         cases=diagnose_cases,
         mistakes=[
             Mistake(never_colours, "red first leaves the range and the mean nearly as they are: compare every number"),
