@@ -103,8 +103,8 @@ assert (big_w.strides[3] // 4, big_y.strides[2] // 4) == (1, 1)
 # %% [markdown]
 # With v innermost, every weight lies 12,288 numbers from the last one. The processor fetches memory in lines of 64
 # bytes, 16 numbers, uses one of them and throws away the others. With f innermost it uses all 16, and better: it can
-# load eight weights with one instruction, multiply them by the same x, and add them to eight neighbours in y. The
-# paper's section 3 is about just this cost, of finding numbers rather than of multiplying them.
+# load several weights with one instruction (eight, with AVX2), multiply them by the same x, and add them to as many
+# neighbours in y. The paper's section 3 is about just this cost, of finding numbers rather than of multiplying them.
 
 # %% [markdown]
 # ## The library's own

@@ -187,7 +187,7 @@ EXERCISES = [
             Mistake(assigned, "windows overlap: a pixel that wins twice gets the sum, so add (+=)"),
             Mistake(every_tie, "a tie has one winner: x == y marks all of them, and each gets the whole gradient"),
             Mistake(ties_share, "a tie is not shared here: the first in reading order gets all"),
-            Mistake(last_tie, "of a tie, the first in reading order wins; yours takes the last (>= where > is meant?)"),
+            Mistake(last_tie, "of a tie, the first in reading order wins; yours takes the last (>= in place of >?)"),
             Mistake(padding_wins, "padding must not win: it counts as -inf, not as 0"),
             Mistake(one_winner_for_all_channels, "each channel has a winner of its own"),
             Mistake(stride_ignored, "the stride is ignored: window (i, j) begins at row i·S - P"),
