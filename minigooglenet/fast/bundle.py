@@ -10,7 +10,7 @@ from .algorithms import choose
 def slice_size(N, H, W):
     """How many pictures make one task: few enough to stay in the cache, at least four tasks, never by the number of
     threads."""
-    return max(1, min(2048 // (H * W), -(-N // 4)))
+    return max(1, min(4096 // (H * W), -(-N // 4)))
 
 
 class Bundle:

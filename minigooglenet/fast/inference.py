@@ -123,7 +123,7 @@ class Sliced(Layer):
         return self.net.output_shape(shape)
 
     def predict(self, x):
-        size = max(1, min(8, 8192 // (x.shape[1] * x.shape[2])))
+        size = max(1, 16384 // (x.shape[1] * x.shape[2]))  # pictures in a slice: their activations stay in the cache
         if len(x) < BANDS and len(x) > size:
             size = len(x)  # too few to give every thread one: share out each layer's lines instead
         return np.concatenate(over_slices(lambda s: self.net.predict(x[s]), len(x), size))

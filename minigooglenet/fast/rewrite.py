@@ -6,7 +6,7 @@ from ..layers import BatchNorm, Conv, MaxPool, ReLU
 
 def rewrite(net, unit, concat):
     """``net`` with every convolution-(batch norm)-ReLU replaced by ``unit(convolution, batch norm or None)``, and every
-    Concat of such units and max pools that keep the size by ``concat(branches)``: lists of units, maybe after a pool."""
+    Concat of such units and max pools that keep the size by ``concat(branches)``: lists of units, some after a pool."""
     if isinstance(net, Trunk):
         return Trunk(rewrite(net.trunk, unit, concat),
                      {name: (tap, rewrite(head, unit, concat)) for name, (tap, head) in net.heads.items()})

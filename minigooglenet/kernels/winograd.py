@@ -19,37 +19,45 @@ def winograd_input(x, pad, m, lines=None):
     TH, TW = tiles(H, W, pad, m)
     first, last = lines or (0, N * TH)
     v = np.empty((36, (last - first) * TW, C), x.dtype)
-    _input(frozen(x), v, TH, TW, pad, m, first * TW)
+    _input(frozen(x).reshape(N, H, W * C), v, TH, TW, pad, m, first * TW)
     return v
 
 
 @njit
 def _input(x, v, TH, TW, pad, m, first):
-    N, H, W, C = x.shape
-    d = np.empty((6, 6, C), x.dtype)
+    N, H, WC = x.shape
+    _, T, C = v.shape
+    run = 6 * C  # a line of a tile lies in one piece, and so do all its columns in the first pass
+    d = np.empty((6, run), x.dtype)
     two, four, five, zero = x.dtype.type(2), x.dtype.type(4), x.dtype.type(5), x.dtype.type(0)
-    for t in range(v.shape[1]):
+    for t in range(T):
         n, i, j = (first + t) // (TH * TW), (first + t) // TW % TH * m - pad, (first + t) % TW * m - pad
+        left = j * C
+        begin = min(max(0, -left), run)
+        end = max(begin, min(run, WC - left))
         for a in range(6):
-            for b in range(6):
-                if 0 <= i + a < H and 0 <= j + b < W:
-                    for c in range(C):
-                        d[a, b, c] = x[n, i + a, j + b, c]
-                else:
-                    for c in range(C):
-                        d[a, b, c] = zero
-        for b in range(6):
-            for c in range(C):
-                d0, d1, d2, d3, d4, d5 = d[0, b, c], d[1, b, c], d[2, b, c], d[3, b, c], d[4, b, c], d[5, b, c]
-                d[0, b, c] = four * d0 - five * d2 + d4
-                d[1, b, c] = d3 + d4 - four * (d1 + d2)
-                d[2, b, c] = four * (d1 - d2) - d3 + d4
-                d[3, b, c] = two * (d3 - d1) - d2 + d4
-                d[4, b, c] = two * (d1 - d3) - d2 + d4
-                d[5, b, c] = four * d1 - five * d3 + d5
+            if i + a < 0 or i + a >= H:
+                for k in range(run):
+                    d[a, k] = zero
+                continue
+            for k in range(begin):
+                d[a, k] = zero
+            for k in range(begin, end):
+                d[a, k] = x[n, i + a, left + k]
+            for k in range(end, run):
+                d[a, k] = zero
+        for k in range(run):
+            d0, d1, d2, d3, d4, d5 = d[0, k], d[1, k], d[2, k], d[3, k], d[4, k], d[5, k]
+            d[0, k] = four * d0 - five * d2 + d4
+            d[1, k] = d3 + d4 - four * (d1 + d2)
+            d[2, k] = four * (d1 - d2) - d3 + d4
+            d[3, k] = two * (d3 - d1) - d2 + d4
+            d[4, k] = two * (d1 - d3) - d2 + d4
+            d[5, k] = four * d1 - five * d3 + d5
         for a in range(6):
             for c in range(C):
-                d0, d1, d2, d3, d4, d5 = d[a, 0, c], d[a, 1, c], d[a, 2, c], d[a, 3, c], d[a, 4, c], d[a, 5, c]
+                d0, d1, d2 = d[a, c], d[a, C + c], d[a, 2 * C + c]
+                d3, d4, d5 = d[a, 3 * C + c], d[a, 4 * C + c], d[a, 5 * C + c]
                 v[a * 6, t, c] = four * d0 - five * d2 + d4
                 v[a * 6 + 1, t, c] = d3 + d4 - four * (d1 + d2)
                 v[a * 6 + 2, t, c] = four * (d1 - d2) - d3 + d4
@@ -60,38 +68,41 @@ def _input(x, v, TH, TW, pad, m, first):
 
 def winograd_input_adjoint(dv, dx, pad, m):
     """As ``reference.winograd.winograd_input_adjoint``."""
-    _input_adjoint(frozen(dv), dx, *tiles(*dx.shape[1:3], pad, m), pad, m)
+    N, H, W, C = dx.shape
+    _input_adjoint(frozen(dv), dx.reshape(N, H, W * C), *tiles(H, W, pad, m), pad, m)
 
 
 @njit
 def _input_adjoint(dv, dx, TH, TW, pad, m):
-    N, H, W, C = dx.shape
-    d = np.empty((6, 6, C), dx.dtype)
+    N, H, WC = dx.shape
+    _, T, C = dv.shape
+    run = 6 * C
+    d = np.empty((6, run), dx.dtype)
     two, four, five = dx.dtype.type(2), dx.dtype.type(4), dx.dtype.type(5)
-    for t in range(N * TH * TW):
+    for t in range(T):
         n, i, j = t // (TH * TW), t // TW % TH * m - pad, t % TW * m - pad
-        for b in range(6):
-            for c in range(C):
-                v0, v1, v2 = dv[b, t, c], dv[6 + b, t, c], dv[12 + b, t, c]
-                v3, v4, v5 = dv[18 + b, t, c], dv[24 + b, t, c], dv[30 + b, t, c]
-                d[0, b, c] = four * v0
-                d[1, b, c] = four * (v2 - v1 + v5) + two * (v4 - v3)
-                d[2, b, c] = -five * v0 - four * (v1 + v2) - v3 - v4
-                d[3, b, c] = v1 - v2 + two * (v3 - v4) - five * v5
-                d[4, b, c] = v0 + v1 + v2 + v3 + v4
-                d[5, b, c] = v5
         for a in range(6):
             for c in range(C):
-                v0, v1, v2, v3, v4, v5 = d[a, 0, c], d[a, 1, c], d[a, 2, c], d[a, 3, c], d[a, 4, c], d[a, 5, c]
-                d[a, 0, c] = four * v0
-                d[a, 1, c] = four * (v2 - v1 + v5) + two * (v4 - v3)
-                d[a, 2, c] = -five * v0 - four * (v1 + v2) - v3 - v4
-                d[a, 3, c] = v1 - v2 + two * (v3 - v4) - five * v5
-                d[a, 4, c] = v0 + v1 + v2 + v3 + v4
+                v0, v1, v2 = dv[a * 6, t, c], dv[a * 6 + 1, t, c], dv[a * 6 + 2, t, c]
+                v3, v4, v5 = dv[a * 6 + 3, t, c], dv[a * 6 + 4, t, c], dv[a * 6 + 5, t, c]
+                d[a, c] = four * v0
+                d[a, C + c] = four * (v2 - v1 + v5) + two * (v4 - v3)
+                d[a, 2 * C + c] = -five * v0 - four * (v1 + v2) - v3 - v4
+                d[a, 3 * C + c] = v1 - v2 + two * (v3 - v4) - five * v5
+                d[a, 4 * C + c] = v0 + v1 + v2 + v3 + v4
+                d[a, 5 * C + c] = v5
+        for k in range(run):
+            v0, v1, v2, v3, v4, v5 = d[0, k], d[1, k], d[2, k], d[3, k], d[4, k], d[5, k]
+            d[0, k] = four * v0
+            d[1, k] = four * (v2 - v1 + v5) + two * (v4 - v3)
+            d[2, k] = -five * v0 - four * (v1 + v2) - v3 - v4
+            d[3, k] = v1 - v2 + two * (v3 - v4) - five * v5
+            d[4, k] = v0 + v1 + v2 + v3 + v4
+        left = j * C
+        begin, end = max(0, -left), min(run, WC - left)
         for a in range(max(0, -i), min(6, H - i)):
-            for b in range(max(0, -j), min(6, W - j)):
-                for c in range(C):
-                    dx[n, i + a, j + b, c] += d[a, b, c]
+            for k in range(begin, end):
+                dx[n, i + a, left + k] += d[a, k]
 
 
 def winograd_output(products, y, m, lines=None):
@@ -164,31 +175,23 @@ def winograd_output_adjoint(dy, m):
 def _output_adjoint_4(dy, dM):
     N, OH, OW, F = dy.shape
     TH, TW = (OH + 3) // 4, (OW + 3) // 4
-    d = np.empty((6, 4, F), dy.dtype)
-    two, four, eight, zero = dy.dtype.type(2), dy.dtype.type(4), dy.dtype.type(8), dy.dtype.type(0)
+    d = np.empty((6, 4 * F), dy.dtype)
+    two, four, eight = dy.dtype.type(2), dy.dtype.type(4), dy.dtype.type(8)
     for t in range(N * TH * TW):
         n, i, j = t // (TH * TW), t // TW % TH * 4, t % TW * 4
-        for a in range(4):
-            for b in range(4):
-                if i + a < OH and j + b < OW:
-                    for f in range(F):
-                        d[a, b, f] = dy[n, i + a, j + b, f]
-                else:
-                    for f in range(F):
-                        d[a, b, f] = zero
-        for b in range(4):
-            for f in range(F):
-                d0, d1, d2, d3 = d[0, b, f], d[1, b, f], d[2, b, f], d[3, b, f]
-                even, odd = d0 + d2, d1 + d3
-                even2, odd2 = d0 + four * d2, two * d1 + eight * d3
-                d[1, b, f] = even + odd
-                d[2, b, f] = even - odd
-                d[3, b, f] = even2 + odd2
-                d[4, b, f] = even2 - odd2
-                d[5, b, f] = d3
+        _load_outputs(dy, n, i, j, d, 4)
+        for k in range(4 * F):
+            d0, d1, d2, d3 = d[0, k], d[1, k], d[2, k], d[3, k]
+            even, odd = d0 + d2, d1 + d3
+            even2, odd2 = d0 + four * d2, two * d1 + eight * d3
+            d[1, k] = even + odd
+            d[2, k] = even - odd
+            d[3, k] = even2 + odd2
+            d[4, k] = even2 - odd2
+            d[5, k] = d3
         for a in range(6):
             for f in range(F):
-                d0, d1, d2, d3 = d[a, 0, f], d[a, 1, f], d[a, 2, f], d[a, 3, f]
+                d0, d1, d2, d3 = d[a, f], d[a, F + f], d[a, 2 * F + f], d[a, 3 * F + f]
                 even, odd = d0 + d2, d1 + d3
                 even2, odd2 = d0 + four * d2, two * d1 + eight * d3
                 dM[a * 6, t, f] = d0
@@ -200,32 +203,39 @@ def _output_adjoint_4(dy, dM):
 
 
 @njit
+def _load_outputs(dy, n, i, j, d, m):
+    """The m×m pixels of dy from (i, j) on, a line in each row of d; 0 beyond the picture."""
+    N, OH, OW, F = dy.shape
+    zero = dy.dtype.type(0)
+    for a in range(m):
+        for b in range(m):
+            if i + a < OH and j + b < OW:
+                for f in range(F):
+                    d[a, b * F + f] = dy[n, i + a, j + b, f]
+            else:
+                for f in range(F):
+                    d[a, b * F + f] = zero
+
+
+@njit
 def _output_adjoint_2(dy, dM):
     N, OH, OW, F = dy.shape
     TH, TW = (OH + 1) // 2, (OW + 1) // 2
-    d = np.empty((6, 2, F), dy.dtype)
-    two, zero = dy.dtype.type(2), dy.dtype.type(0)
+    d = np.empty((6, 2 * F), dy.dtype)
+    two = dy.dtype.type(2)
     for t in range(N * TH * TW):
         n, i, j = t // (TH * TW), t // TW % TH * 2, t % TW * 2
-        for a in range(2):
-            for b in range(2):
-                if i + a < OH and j + b < OW:
-                    for f in range(F):
-                        d[a, b, f] = dy[n, i + a, j + b, f]
-                else:
-                    for f in range(F):
-                        d[a, b, f] = zero
-        for b in range(2):
-            for f in range(F):
-                d0, d1 = d[0, b, f], d[1, b, f]
-                d[1, b, f] = d0 + d1
-                d[2, b, f] = d0 - d1
-                d[3, b, f] = d0 + two * d1
-                d[4, b, f] = d0 - two * d1
-                d[5, b, f] = d1
+        _load_outputs(dy, n, i, j, d, 2)
+        for k in range(2 * F):
+            d0, d1 = d[0, k], d[1, k]
+            d[1, k] = d0 + d1
+            d[2, k] = d0 - d1
+            d[3, k] = d0 + two * d1
+            d[4, k] = d0 - two * d1
+            d[5, k] = d1
         for a in range(6):
             for f in range(F):
-                d0, d1 = d[a, 0, f], d[a, 1, f]
+                d0, d1 = d[a, f], d[a, F + f]
                 dM[a * 6, t, f] = d0
                 dM[a * 6 + 1, t, f] = d0 + d1
                 dM[a * 6 + 2, t, f] = d0 - d1
