@@ -4,7 +4,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate predict flops gradcheck data lesson lessons check progress book test lint bench clean
+.PHONY: help setup train evaluate predict flops gradcheck data lesson lessons check progress book dream explain explorer test lint bench clean
 
 help:        ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -57,6 +57,15 @@ $(VENV)/book: $(VENV)/ready
 	@echo "Setting up Jupyter's tools for the book, once ..."
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[test,book]'
 	@touch $@
+
+dream: setup        ## let a layer dream over a photo: make dream ARGS="photo.jpg"; from noise without one
+	@$(RUN) -m minigooglenet dream $(ARGS)
+
+explain: setup        ## why it says what it says: make explain ARGS="photo.jpg"
+	@$(RUN) -m minigooglenet explain $(ARGS)
+
+explorer: setup        ## a page to explore a network: make explorer ARGS="--weights FILE --photos cat.jpg dog.jpg"
+	@$(RUN) -m minigooglenet explorer $(ARGS)
 
 test: setup        ## all tests
 	@$(RUN) -m pytest $(ARGS)

@@ -28,6 +28,7 @@ COMMANDS = {
     "activations": ("commands.activations", "draw what a layer makes of a photo"),
     "filters": ("commands.filters", "draw what a layer looks for"),
     "dream": ("commands.dream", "let a layer dream over a photo or noise (DeepDream)"),
+    "explorer": ("commands.explorer", "write a page to explore a network in the browser"),
 }
 
 

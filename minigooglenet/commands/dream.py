@@ -33,7 +33,7 @@ def add_arguments(parser):
                         help="pixels: of a photo the longer side, of noise both (default: 512)")
     parser.add_argument("--octaves", type=positive, default=4, metavar="N", help="sizes, small to large (default: 4)")
     parser.add_argument("--scale", type=float, default=1.4, metavar="X", help="from one to the next (default: 1.4)")
-    parser.add_argument("--steps", type=positive, default=10, metavar="N", help="in each octave (default: 10)")
+    parser.add_argument("--steps", type=positive, metavar="N", help="in each octave (default: 10, from noise 20)")
     parser.add_argument("--strength", type=float, default=1.0, metavar="X", help="how far a step goes (default: 1)")
     parser.add_argument("--jitter", type=whole, default=32, metavar="N", help="pixels of random shift (default: 32)")
     parser.add_argument("--tile", type=positive, default=512, metavar="N",
@@ -59,9 +59,11 @@ def run(args):
     layer, channel = args.layer, args.channel
     if channel is not None:
         layer, channel = before_relu(classifier.net, layer, channel, x.shape)
-    how = Dream(layer, channel, args.octaves, args.scale, args.steps, 0.006 * args.strength, args.jitter, args.tile,
-                smooth=args.photo is None)
-    with progress(args.octaves * args.steps, "step") as bar:
+    noise = args.photo is None
+    steps = args.steps or (20 if noise else 10)
+    how = Dream(layer, channel, args.octaves, args.scale, steps, (0.012 if noise else 0.006) * args.strength,
+                args.jitter, args.tile, smooth=noise)
+    with progress(args.octaves * steps, "step") as bar:
         def on_step(value):
             bar.set_postfix_str(f"{args.layer} {value:.3g}")
             bar.update()

@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import fast
 from ..compose import Sequential, side_by_side
+from ..errors import ShapeError
 from .structure import after, apart, before, branch_of, check_path, modules, paths, trunk_of, until
 
 
@@ -30,6 +31,8 @@ def value_and_gradient(piece, x, dy=None, channel=None):
     """(y, dx) of a piece of a network as ``until`` cuts it, so that many pictures need only one cut."""
     y, cache = piece.forward(x)
     dy = np.ones_like(y) if dy is None else dy(y) if callable(dy) else np.asarray(dy, y.dtype)
+    if dy.shape != y.shape:
+        raise ShapeError(f"got dy {dy.shape}, expected {y.shape}, the shape of the layer's output")
     if channel is not None:
         only = np.zeros_like(y)
         only[..., channel] = dy[..., channel]
