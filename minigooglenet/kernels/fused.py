@@ -17,10 +17,17 @@ def _flat(a):
     return a.reshape(-1, a.shape[-1])
 
 
+def _input(a):
+    """The same, read-only (see ``jit.frozen``)."""
+    view = a.reshape(-1, a.shape[-1])
+    view.flags.writeable = False
+    return view
+
+
 def affine_relu(z, z_offset, F, scale, shift, y, y_offset):
     """As ``reference.fused.affine_relu``."""
     scale, shift = frozen(scale.astype(z.dtype)), frozen(shift.astype(z.dtype))
-    _affine_relu(frozen(_flat(z)), _size(z_offset), _size(F), scale, shift, _flat(y), _size(y_offset))
+    _affine_relu(_input(z), _size(z_offset), _size(F), scale, shift, _flat(y), _size(y_offset))
 
 
 @njit
@@ -35,7 +42,7 @@ def _affine_relu(z, z_offset, F, scale, shift, y, y_offset):
 def sums(z):
     """As ``reference.fused.sums``."""
     total = np.zeros((2, z.shape[-1]))
-    _sums(frozen(_flat(z)), total)
+    _sums(_input(z), total)
     return total
 
 
@@ -59,7 +66,7 @@ def _sums(z, total):
 def relu_sums(dy, dy_offset, y, y_offset, z, z_offset, F):
     """As ``reference.fused.relu_sums``."""
     total = np.zeros((2, F))
-    _relu_sums(frozen(_flat(dy)), _size(dy_offset), frozen(_flat(y)), _size(y_offset), frozen(_flat(z)),
+    _relu_sums(_input(dy), _size(dy_offset), _input(y), _size(y_offset), _input(z),
                _size(z_offset), _size(F), total)
     return total
 
@@ -86,7 +93,7 @@ def _relu_sums(dy, dy_offset, y, y_offset, z, z_offset, F, total):
 def relu_mix(dy, dy_offset, y, y_offset, z, z_offset, F, a, b, c, dz, dz_offset):
     """As ``reference.fused.relu_mix``."""
     a, b, c = (frozen(v.astype(z.dtype)) for v in (a, b, c))
-    _relu_mix(frozen(_flat(dy)), _size(dy_offset), frozen(_flat(y)), _size(y_offset), frozen(_flat(z)), _size(z_offset),
+    _relu_mix(_input(dy), _size(dy_offset), _input(y), _size(y_offset), _input(z), _size(z_offset),
               _size(F), a, b, c, _flat(dz), _size(dz_offset))
 
 

@@ -46,16 +46,21 @@ def output_matrix(m):
     return A
 
 
+def both_ways(r, dtype):
+    """(36, r²): G along the lines and along the columns at once, the Kronecker product of G with itself."""
+    return np.kron(filter_matrix(r), filter_matrix(r)).astype(dtype)
+
+
 def winograd_filter(w):
     """U = G w Gᵀ. w (r, r, C, F) -> u (36, C, F)."""
-    G = filter_matrix(len(w)).astype(w.dtype)
-    return np.einsum("ia,jb,abcf->ijcf", G, G, w, optimize=True).reshape(36, *w.shape[2:])
+    r, _, C, F = w.shape
+    return (both_ways(r, w.dtype) @ w.reshape(r * r, C * F)).reshape(36, C, F)
 
 
 def winograd_filter_adjoint(du, r):
     """dw = Gᵀ dU G. du (36, C, F) -> dw (r, r, C, F)."""
-    G = filter_matrix(r).astype(du.dtype)
-    return np.einsum("ia,jb,ijcf->abcf", G, G, du.reshape(6, 6, *du.shape[1:]), optimize=True)
+    _, C, F = du.shape
+    return (both_ways(r, du.dtype).T @ du.reshape(36, C * F)).reshape(r, r, C, F)
 
 
 def tiles(H, W, pad, m):
