@@ -1,0 +1,310 @@
+# %% [markdown]
+# # 16. LeNet, AlexNet, ZFNet, NIN, VGG, GoogLeNet: who spends what?
+#
+# * **Paper:** Szegedy et al. 2014, sections 1 and 2, and Table 2: "12 times fewer parameters"
+# * **Review:** section 4, "Overall Architecture", and section 6, "Testing Details" (Tsang 2018)
+# * **You build:** the ancestors' tables as data
+# * **Picture:** error against multiply-adds against parameters
+# * **Time:** 10 s
+#
+# A network spends two kinds of money. **Parameters** are memory: what must be stored, sent and learned.
+# **Multiply-adds** are time: what every single photo costs. The two are tied to each other, layer by layer. For a
+# convolution, every weight is used once at each place of the result; for a dense layer, exactly once:
+#
+#     convolution   params = K·K·C·F + F        MACs = K·K·C·F · OH·OW
+#     dense         params = D·F + F            MACs = D·F
+#
+# So the same million weights can cost a million multiply-adds, or fifty thousand million, at 224·224 places. Where a
+# network puts its weights is its whole character. This lesson puts sixteen years of networks on one page, GoogLeNet at
+# the end, and checks the sentence that it has "12 times fewer parameters" than the winner of 2012.
+
+# %% [markdown]
+# ## Predict first
+
+# %%
+# 1. VGG-16 has 138 million parameters. What share of them is in its three dense layers? (0 to 1)
+guess_dense = None
+
+# 2. And what share of its multiply-adds?
+guess_dense_macs = None
+
+# 3. Which takes more multiply-adds for a photo, "AlexNet" (2012) or "GoogLeNet" (2014)?
+guess_more = None
+
+# 4. How many times fewer parameters than AlexNet has GoogLeNet really? (The paper says 12.)
+guess_fewer = None
+
+# %% [markdown]
+# ## Build it small
+#
+# A network as data: a list of rows. One function walks down the rows, keeps the shape, and adds up. LeNet-5 of 1998 is
+# small enough to follow by hand.
+
+# %%
+import numpy as np
+
+from lessons import compare, show
+
+LENET = (("conv", 6, 5), ("pool", 2), ("conv", 16, 5), ("pool", 2),
+         ("dense", 120), ("dense", 84), ("dense", 10))
+
+
+def tally(rows, shape):
+    """[(row, shape out, params, MACs)] for convolutions without padding and pools side by side."""
+    H, W, C = shape
+    lines = []
+    for kind, *numbers in rows:
+        if kind == "conv":
+            F, K = numbers
+            H, W = H - K + 1, W - K + 1
+            weights, places = K * K * C * F, H * W
+        elif kind == "dense":
+            F, = numbers
+            weights, places = H * W * C * F, 1
+            H, W = 1, 1
+        else:
+            size, = numbers
+            H, W = H // size, W // size
+            F, weights, places = C, 0, 0
+        C = F
+        lines.append((kind, (H, W, C), weights + F if weights else 0, weights * places))
+    return lines
+
+
+lenet = tally(LENET, (32, 32, 1))
+for kind, shape, params, macs in lenet:
+    print(f"{kind:<6} -> {'×'.join(map(str, shape)):<8}  {params:>7,} params  {macs:>8,} MACs")
+params, macs = (sum(line[i] for line in lenet) for i in (2, 3))
+print(f"{'total':<19}  {params:>7,} params  {macs:>8,} MACs: "
+      f"each parameter works {macs / params:.1f} times")
+
+# %% [markdown]
+# The first row by hand: six filters of 5×5 on one channel are 150 weights, and 6 biases make 156. Each weight is used
+# at 28·28 places: 150 · 784 = 117,600.
+#
+# Already here the split shows: the two convolutions have 4 % of the parameters and do 86 % of the work.
+
+# %%
+assert lenet[0] == ("conv", (28, 28, 6), 156, 117_600) and (params, macs) == (61_706, 416_520)
+conv_share = [sum(line[i] for line in lenet if line[0] == "conv") / total
+              for i, total in ((2, params), (3, macs))]
+assert np.round(conv_share, 2).tolist() == [0.04, 0.86]
+
+# %% [markdown]
+# ## The library's own
+#
+# `minigooglenet/models/ancestors.py` has them all as such tables, with strides, paddings, groups and dropout. Reading
+# one takes a minute; here is NIN, "Network in Network", from which GoogLeNet has its 1×1 convolutions and the average
+# at its end:
+
+# %%
+from minigooglenet.models.ancestors import ANCESTORS
+
+for row in ANCESTORS["nin"].rows:
+    print("  ", row)
+
+# %% [markdown]
+# `count` adds up any of them, and any network of `models/catalogue.py`. The totals are those of others, as far as
+# others have printed any: AlexNet's parameters are known from public code of Caffe's model; VGG's are in torchvision's
+# documentation (138357544 and 143667240; 15.47 and 19.63 G); NIN's 7,595,176 numbers are 28.97 MiB, and the model zoo
+# says 29 MB.
+
+# %%
+from minigooglenet.flops import count
+
+PUBLISHED = {"lenet5": (61_706, 416_520), "alexnet": (60_965_224, 724_406_816),
+             "zfnet": (62_357_608, 1_168_032_896), "nin": (7_595_176, 1_100_188_800),
+             "vgg16": (138_357_544, 15_470_264_320), "vgg19": (143_667_240, 19_632_062_464),
+             "googlenet": (6_998_552, 1_582_671_872)}
+counted = {name: count(name) for name in PUBLISHED}
+
+
+def dense_part(c):
+    """(parameters, MACs) of the dense layers."""
+    rows = [row for row in c.layers if row.kind.startswith("dense")]
+    return sum(row.params for row in rows), sum(row.macs for row in rows)
+
+
+print(f"{'':<10} {'params':>11} {'in dense':>8} {'MACs':>14} {'in dense':>8} {'MACs / param':>12}")
+for name, c in counted.items():
+    dense_params, dense_macs = dense_part(c)
+    print(f"{name:<10} {c.params:>11,} {dense_params / c.params:>8.1%} {c.macs:>14,} "
+          f"{dense_macs / c.macs:>8.1%} {c.macs / c.params:>12.1f}")
+    assert (c.params, c.macs) == PUBLISHED[name]
+assert round(counted["nin"].params * 4 / 2**20, 2) == 28.97
+
+# %% [markdown]
+# Read the two columns "in dense" together. AlexNet, ZFNet and VGG keep 86 to 96 % of their parameters in three dense
+# layers, which do at most 8 % of the work: a huge, idle memory. NIN and GoogLeNet threw it away, and replaced it by an
+# average (lesson 07).
+#
+# The last column is how often a parameter works for one photo. AlexNet: 12 times. VGG-16: 112 times. GoogLeNet: 226
+# times. That is what the paper means by using computing resources *inside* the network better.
+
+# %%
+vgg, alexnet, googlenet = counted["vgg16"], counted["alexnet"], counted["googlenet"]
+compare("VGG-16's share of parameters in dense layers", guess_dense, dense_part(vgg)[0] / vgg.params)
+compare("and of multiply-adds", guess_dense_macs, dense_part(vgg)[1] / vgg.macs)
+compare("more multiply-adds", guess_more, "GoogLeNet")
+compare("times fewer parameters than AlexNet", guess_fewer, alexnet.params / googlenet.params)
+shares = {name: (dense_part(c)[0] / c.params, dense_part(c)[1] / c.macs) for name, c in counted.items()}
+heavy = [shares[name] for name in ("alexnet", "zfnet", "vgg16", "vgg19")]
+assert [round(100 * share) for share, _ in heavy] == [96, 94, 89, 86]
+assert max(share for _, share in heavy) < 0.082
+assert [round(c.macs / c.params) for c in (alexnet, vgg, googlenet)] == [12, 112, 226]
+assert dense_part(counted["nin"]) == (0, 0)
+
+# %% [markdown]
+# What about "12 times fewer parameters"? The counts give 60,965,224 / 6,998,552 = 8.7. For 12, GoogLeNet would need as
+# few as 5.1 million, and no reading of Table 1 gives so few: its own params column adds up to 6,798 K (lesson 08). The
+# sentence is off; the point stands. And GoogLeNet spends *more* time than AlexNet, 2.2 times as many multiply-adds,
+# to get from 18.2 % to 7.89 %.
+
+# %%
+from minigooglenet.flops.audit import PRINTED
+
+assert round(sum(row.params or 0 for row in PRINTED)) == 6798
+print(f"{alexnet.params / googlenet.params:.2f} times fewer parameters,",
+      f"{googlenet.macs / alexnet.macs:.2f} times as many MACs")
+assert round(alexnet.params / googlenet.params, 1) == 8.7 and round(alexnet.params / 12 / 1e6, 1) == 5.1
+assert round(googlenet.macs / alexnet.macs, 1) == 2.2
+
+# %% [markdown]
+# ## The picture
+#
+# Upper part: error against multiply-adds; the area of a disc is the number of parameters. The errors are each paper's
+# own, one network with many crops on the validation photos. NIN's authors give no top-5 error, and LeNet read digits,
+# so they have none. Lower part: where each one's parameters and multiply-adds are.
+
+# %% tags=["figure"]
+from minigooglenet.pictures.style import COLOURS, figure
+from minigooglenet.pictures.systems import SYSTEMS
+
+errors = {system.model: (system.name, system.error) for system in SYSTEMS if system.error}
+names = {"lenet5": "LeNet-5", "alexnet": "AlexNet", "zfnet": "ZFNet", "nin": "NIN", "vgg16": "VGG-16",
+         "googlenet": "GoogLeNet"}
+fig, axes = figure(2, 2, width=7.6, height=7.2, height_ratios=[1.35, 1])
+for ax in axes[0]:
+    ax.remove()
+top = fig.add_subplot(axes[0, 0].get_gridspec()[0, :])
+top.spines[["top", "right"]].set_visible(False)
+beside = {"alexnet": (26, 0, "left"), "zfnet": (27, 0, "left"), "vgg16": (-38, 4, "right"),
+          "vgg19": (36, 4, "left"), "googlenet": (0, 24, "center")}
+for model, (name, error) in errors.items():
+    c = counted[model]
+    colour = COLOURS[0] if model == "googlenet" else COLOURS[5]
+    top.scatter(c.macs / 1e9, error, s=20 * c.params / 1e6, color=colour, alpha=0.75,
+                edgecolor="black", lw=0.8, zorder=2)
+    across, up, side = beside[model]
+    text = f"{name}, {error:g} %\n{c.macs / 1e9:.1f} G MACs, {c.params / 1e6:.0f} M params"
+    top.annotate(text, (c.macs / 1e9, error), xytext=(across, up), textcoords="offset points", ha=side,
+                 va="center", fontsize=9)
+top.set_xscale("log")
+top.set(xlim=(0.4, 190), ylim=(4.5, 20.5), xlabel="multiply-adds for one photo, in billions (G)",
+        ylabel="top-5 error in %", title="to the lower left is better; a disc's area is its parameters")
+top.set_xticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
+top.minorticks_off()
+for ax, part, title in ((axes[1, 0], 0, "where the parameters are"), (axes[1, 1], 1, "where the multiply-adds are")):
+    for at, model in enumerate(names):
+        total = (counted[model].params, counted[model].macs)[part]
+        share = 100 * dense_part(counted[model])[part] / total
+        ax.barh(at, 100 - share, color=COLOURS[5], height=0.62)
+        ax.barh(at, share, left=100 - share, color=COLOURS[1], height=0.62)
+        text = f"{total / 1e6:,.1f} M" if total < 1e9 else f"{total / 1e9:.2f} G"
+        ax.text(102, at, text, va="center", fontsize=9)
+    ax.set_yticks(range(len(names)), names.values())
+    ax.set(xlim=(0, 128), ylim=(5.5, -0.5), title=title, xlabel="%")
+    ax.set_xticks([0, 50, 100])
+    ax.spines["bottom"].set_bounds(0, 100)
+    ax.tick_params(axis="y", length=0)
+fig.legend(handles=[axes[1, 0].patches[0], axes[1, 0].patches[1]], labels=["convolutions", "dense layers"],
+           loc="outside lower center", ncols=2, frameon=False)
+show(fig, "16_ancestors", "Top-5 error against multiply-adds: AlexNet 18.2 % and 0.7 G, ZFNet 16 % and 1.2 G, "
+     "GoogLeNet 7.89 % and 1.6 G with a disc of only 7 million parameters, VGG-16 and VGG-19 about 7 % with 15 and "
+     "20 G and 138 and 144 million. Below: AlexNet, ZFNet and VGG keep most parameters in dense layers, which do "
+     "little of the work.")
+
+# %% [markdown]
+# VGG-16 is 0.7 points better than GoogLeNet in this comparison of single networks, for 9.8 times the multiply-adds and
+# 19.8 times the parameters. In the competition it was second, with 7.32 % against 6.67 %.
+
+# %%
+print(f"VGG-16: {vgg.macs / googlenet.macs:.1f} times the MACs, {vgg.params / googlenet.params:.1f} times the params")
+assert round(vgg.macs / googlenet.macs, 1) == 9.8 and round(vgg.params / googlenet.params, 1) == 19.8
+assert round(errors["googlenet"][1] - errors["vgg16"][1], 1) == 0.7
+
+# %% [markdown]
+# ## Exercises
+#
+# Write them in `lessons/exercises/16_ancestors.py`, then run `make check N=16`. Stuck? `make check N=16 HINT=1`.
+#
+# 1. `grouped_conv(shape, F, K, S, P, groups)`: AlexNet ran on two graphics cards, and three of its convolutions see
+#    only their own card's half of the channels. Count one.
+# 2. `vgg(depths, shape, classes)`: VGG-16 by hand. (2, 2, 3, 3, 3) convolutions in five blocks must give 138,357,544
+#    parameters and 15,470,264,320 MACs.
+# 3. `dense_shares(layers)`: what shares of parameters and of MACs the dense layers have.
+
+# %% [markdown]
+# ## If you got …
+#
+# | you got for VGG-16 | the usual cause |
+# |---|---|
+# | 138,344,128 parameters | the biases are missing |
+# | 14,714,688 parameters, 15,346,630,656 MACs | the three dense layers are missing |
+# | 30,940,528,640 MACs | FLOPs: one MAC is two of them |
+# | 15,483,821,032 MACs | biases counted as multiply-adds |
+# | 124 million parameters for three dense layers | right: 123,642,856 of them |
+
+# %%
+biases = sum(row.F if isinstance(row.F, int) else 1000 for row in ANCESTORS["vgg16"].rows if hasattr(row, "F"))
+dense_params, dense_macs = dense_part(vgg)
+at_every_place = sum(row.output[0] * row.output[1] * row.output[2] if len(row.output) == 3 else row.output[0]
+                     for row in vgg.layers if row.params)
+assert vgg.params - biases == 138_344_128 and 2 * vgg.macs == 30_940_528_640
+assert (vgg.params - dense_params, vgg.macs - dense_macs) == (14_714_688, 15_346_630_656)
+assert vgg.macs + at_every_place == 15_483_821_032 and dense_params == 123_642_856
+
+# %% [markdown]
+# ## Where books and libraries get this wrong
+#
+# * **"12 times fewer".** 8.7, see above. The sentence is quoted everywhere, hardly ever checked.
+# * **Which AlexNet?** With groups, as in 2012: 60,965,224 parameters and 0.72 G MACs. Without groups: 62,378,344 and
+#   1.14 G. torchvision's is the thinner one of 2014: 61,100,840 and 0.71 G. The paper of 2012 says "60 million", and
+#   that its pictures have 224 pixels, which does not fit its own layers: without padding it takes 227.
+# * **Which LeNet-5?** The original of 1998 has 60,000 parameters: trainable pools, a second convolution that sees only
+#   some of the maps, and fixed outputs. Everyone builds the one above, with 61,706.
+# * **ZFNet is not Clarifai.** Zeiler's company won in 2013 with a network that was never published.
+# * **Errors from different procedures in one table.** One crop, ten, 144, or densely over the whole photo: lesson 14
+#   showed what that is worth. In our picture each network was tested in its authors' best way.
+# * **FLOPs and MACs mixed in one chart.** VGG-16 has 15.5 G of the one and 30.9 G of the other: see lesson 05.
+
+# %%
+for name, params, macs in (("alexnet-onetower", 62_378_344, 1_135_256_096),
+                           ("alexnet-torchvision", 61_100_840, 714_188_480)):
+    assert (count(name).params, count(name).macs) == (params, macs)
+assert (227 - 11) % 4 == 0 and (224 - 11) % 4 != 0
+
+# %% [markdown]
+# ## Recap
+#
+# 1. Parameters are memory, multiply-adds are time: a convolution's weight works OH·OW times, a dense one once.
+# 2. AlexNet, ZFNet and VGG keep 86 to 96 % of their parameters in dense layers that do at most 8 % of the work.
+# 3. NIN had the remedy: 1×1 convolutions and a global average. GoogLeNet made it deep.
+# 4. GoogLeNet: 7.0 M parameters, 1.58 G MACs, 226 MACs for each parameter; VGG-16 has 138 M and 15.5 G.
+# 5. 8.7 times fewer parameters than AlexNet, not 12, and 2.2 times as many multiply-adds.
+
+# %% [markdown]
+# ## Glossary
+#
+# * **parameters**: all numbers that training changes: weights and biases.
+# * **dense layer**: every output sees every input; also called fully connected.
+# * **groups**: a convolution cut into parallel ones, each on its share of the channels.
+# * **reuse**: how often a parameter is used for one picture: MACs / parameters.
+# * **tower**: the half of AlexNet that lived on one of two graphics cards.
+
+# %% [markdown]
+# ## Next
+#
+# That was the last lesson. What comes after GoogLeNet's first version, batch norm, is already in the library
+# (`norm="batch"`), and `python -m minigooglenet flops --compare` counts all networks side by side. Now change
+# something: a width in `TABLE_1`, a row of your own in `ANCESTORS`. Count it, check its gradients, train it.
