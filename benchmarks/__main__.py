@@ -56,7 +56,7 @@ def parser():
 def run(args, say=print):
     """Measure what ``args`` ask for, say it, write it."""
     effort = TINY if args.tiny else QUICK if args.quick or _nothing_chosen(args) else FULL
-    threads = args.threads or machine.cores()
+    threads = machine.cores() if args.threads is None else args.threads
     if threads < 1:
         raise UserError(f"--threads: got {threads}, needs at least 1")
     if args.weights and not args.weights.is_file():
@@ -125,7 +125,7 @@ def _write(args, form, works, found, say):
         drawn = bars("Images a second, ours and other engines", report.panels(works, found["works"]),
                      f"Medians of one run, the sides taking turns; {about['cpu']}, {threads} for every side. Roof: the "
                      f"machine's own float32 matrix products, {max(found['roof'][about['threads']].values()):.0f} "
-                     "GFLOP/s; a share counts the direct algorithm's operations.")
+                     "GFLOP/s; a share counts the direct algorithm's operations.", SIDES["ours"].title)
         write_atomically(args.figure, lambda file: save(drawn, file, form))
         say(f"{args.figure}")
 

@@ -40,7 +40,7 @@ TINY = Effort(rounds=1, turn=0.0, budget=0.1, least=1, warm_up=1, pause=0.0)
 
 @dataclass
 class Result:
-    """One side at one Work. seconds: of each step that counts; first: of the very first step, compilation included."""
+    """One side at one Work. seconds: of each step that counts; first: of the first step at full size."""
     side: str
     facts: dict
     first: float = 0.0
@@ -97,6 +97,7 @@ def _same_gradients(work, names, threads):
 
 
 def _warm_up(worker, result, effort):
+    worker.call("forget_peak")
     result.first = worker.call("time", 1)[0]
     if result.first < effort.budget:
         worker.call("time", max(0, effort.warm_up - 1))

@@ -6,10 +6,10 @@ PER_BAR, PER_PANEL = 0.2, 0.42  # inches
 
 
 @drawn
-def bars(title, panels, source):
-    """A panel for each (title, [(name, value, remark)]), every panel on a scale of its own; the first bar of each is
-    blue, the others grey, the remark beside each. ``source`` goes below, in small print. Panels stand in two columns
-    where there are more than four."""
+def bars(title, panels, source, ours=None):
+    """A panel for each (title, [(name, value, remark)]), every panel on a scale of its own; the bars called
+    ``ours`` are blue, the others grey, the remark beside each. ``source`` goes below, in small print. Panels stand in
+    two columns where there are more than four."""
     columns = 1 if len(panels) <= 4 else 2
     rows = -(-len(panels) // columns)
     tallest = max(len(entries) for _, entries in panels)
@@ -17,17 +17,17 @@ def bars(title, panels, source):
                        squeeze=False)
     places = axes.ravel()
     for ax, (heading, entries) in zip(places, panels, strict=False):
-        _panel(ax, heading, entries, tallest)
+        _panel(ax, heading, entries, tallest, ours)
     for ax in places[len(panels):]:
         ax.set_visible(False)
     caption(fig, title, source)
     return fig
 
 
-def _panel(ax, heading, entries, tallest):
+def _panel(ax, heading, entries, tallest, ours):
     names, values, remarks = zip(*entries, strict=True)
     ys = range(len(entries))
-    ax.barh(ys, values, height=0.72, color=[BLUE if y == 0 else tint(GREY, 0.45) for y in ys])
+    ax.barh(ys, values, height=0.72, color=[BLUE if name == ours else tint(GREY, 0.45) for name in names])
     for y, value, remark in zip(ys, values, remarks, strict=True):
         ax.annotate(remark, (value, y), xytext=(3, 0), textcoords="offset points", va="center", fontsize=SMALL)
     ax.set_yticks(ys, names)
