@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .. import fast
 from ..compose import Concat
 from ..flops.counting import Row, count
 from ..inside.structure import trunk_of
@@ -98,11 +97,6 @@ def every_output(net, x):
             x = layer.predict(x)
         found[name] = x
     return found
-
-
-def predictions(net, x):
-    """Logits (N, K), by the network as it is used."""
-    return fast.predictor(trunk_of(net)).predict(x)
 
 
 def flat(tree):

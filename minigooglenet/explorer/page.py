@@ -10,12 +10,11 @@ from ..errors import UserError
 from ..flops.tables import cell
 from ..inference.labels import short_label
 from ..inside import cam
-from ..layers import softmax
 from ..pictures.blocks import operation, size
 from ..pictures.heatmaps import blended
 from . import images
 from .drawing import neighbours, svg
-from .facts import every_output, flat, nodes, predictions
+from .facts import every_output, flat, nodes
 
 CHANNELS = 8            # maps of a layer that are shown
 LARGEST = 10_000_000    # octets of a page
@@ -73,7 +72,7 @@ def _look(data, classifier, pictures, tree):
     data["answers"], data["shown"], data["heat"] = [], [], []
     for _, picture in pictures:
         x = classifier.prepare(picture[None])
-        p = softmax(predictions(classifier.net, x))[0]
+        p = classifier.probabilities(picture[None])[0]
         best = np.argsort(-p, kind="stable")[:5]
         data["answers"].append([[short_label(classifier.labels[k]), float(p[k])] for k in best])
         data["shown"].append(images.photo(picture))

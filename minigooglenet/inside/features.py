@@ -31,6 +31,7 @@ def visualise(net, layer, channels, size, bounds, rng, *, steps=24, octaves=4, o
     pictures = []
     for channel in channels:
         start = (low + high) / 2 + (high - low) * GREY * rng.standard_normal((size, size, 3))
-        above = Dream(*before_relu(net, layer, channel, (size, size, 3)), octaves=octaves, steps=steps, step=0.01, smooth=True)
-        pictures.append(dream(net, start.astype(np.float32), above, bounds, rng, on_step=on_step))
+        climbed = before_relu(net, layer, channel, (size, size, 3))
+        how = Dream(*climbed, octaves=octaves, steps=steps, step=0.01, smooth=True)
+        pictures.append(dream(net, start.astype(np.float32), how, bounds, rng, on_step=on_step))
     return np.stack(pictures)

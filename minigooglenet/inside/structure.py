@@ -38,7 +38,8 @@ def check_path(net, path):
     if path in known:
         return path
     wanted = str(path).lower().removeprefix("inception_").removesuffix("/output")
-    guess = [wanted] if wanted in known else difflib.get_close_matches(wanted, known, n=1, cutoff=0.5)
+    alike = [other for other in known if ("/" in other) == ("/" in wanted)]
+    guess = [wanted] if wanted in known else difflib.get_close_matches(wanted, alike, n=1, cutoff=0.5)
     meant = f"did you mean {guess[0]}? Or one of" if guess else "choose"
     short = [name for name in trunk_of(net).children if not name.endswith(("_bn", "_relu"))]
     raise UserError(f"layer: no layer is called {path!r}; {meant} {', '.join(short)}; inside a module as in 4c/3x3")
