@@ -70,8 +70,10 @@ def tiles(H, W, pad, m):
 
 
 def winograd_input(x, pad, m, lines=None):
-    """V = Bᵀ d B for every tile. x (N, H, W, C) -> v (36, N·TH·TW, C). ``lines`` (first, last) asks only for the tiles of
-    those lines of tiles, out of N·TH."""
+    """V = Bᵀ d B for every tile. x (N, H, W, C) -> v (36, N·TH·TW, C).
+
+    ``lines`` (first, last) asks only for those lines of tiles, out of N·TH.
+    """
     N, H, W, C = x.shape
     TH, TW = tiles(H, W, pad, m)
     padded = np.pad(x, ((0, 0), (pad, TH * m + 6 - H - pad), (pad, TW * m + 6 - W - pad), (0, 0)))
@@ -95,8 +97,10 @@ def winograd_input_adjoint(dv, dx, pad, m):
 
 
 def winograd_output(products, y, m, lines=None):
-    """Y = Aᵀ M A for every tile, written into y. products (36, N·TH·TW, F), y (N, OH, OW, F). With ``lines`` (first, last)
-    the products are those of these lines of tiles, and only their part of y is written."""
+    """Y = Aᵀ M A for every tile, written into y. products (36, N·TH·TW, F), y (N, OH, OW, F).
+
+    With ``lines`` (first, last) the products are those of these lines of tiles; only their part of y is written.
+    """
     N, OH, OW, F = y.shape
     TH, TW = -(-OH // m), -(-OW // m)
     A = output_matrix(m).astype(products.dtype)
