@@ -227,21 +227,3 @@ class _Trial:
         if self.single:
             return (self.dy * y).ravel()
         return np.concatenate([(d * part).ravel() for d, part in zip(self.dy, y, strict=True)])
-
-
-def print_table(names=None, seed=0):
-    """Print ``layer_table``'s checks as they come, all or those whose names start with one of ``names``. True if all
-    are right."""
-    from .layer_table import run, table  # here, because the table of layers is made for this file's functions
-
-    right = True
-
-    def watched():
-        nonlocal right
-        for outcome in run(names, seed):
-            right = right and outcome.ok
-            yield outcome
-
-    for line in table(watched()):
-        print(line, flush=True)
-    return right

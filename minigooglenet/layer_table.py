@@ -232,3 +232,19 @@ def table(outcomes):
     yield (f"{len(wrong)} of {total} checks WRONG" if wrong else f"all {total} checks right") + (
         f" (errors are relative to the largest gradient; allowed are {TOLERANCE:.0e} in a layer and "
         f"{NETWORK_TOLERANCE:.0e} in a network)")
+
+
+def print_table(names=None, seed=0):
+    """Print the checks as they come, all or those whose names start with one of ``names``. True if all
+    are right."""
+    right = True
+
+    def watched():
+        nonlocal right
+        for outcome in run(names, seed):
+            right = right and outcome.ok
+            yield outcome
+
+    for line in table(watched()):
+        print(line, flush=True)
+    return right

@@ -5,8 +5,8 @@ import pytest
 
 from minigooglenet.compose import Sequential
 from minigooglenet.errors import UserError
-from minigooglenet.gradcheck import directional, gradcheck, print_table
-from minigooglenet.layer_table import LAYERS, OTHERS, Outcome, make, make_network, run, table
+from minigooglenet.gradcheck import directional, gradcheck
+from minigooglenet.layer_table import LAYERS, OTHERS, Outcome, make, make_network, print_table, run, table
 from minigooglenet.layers import BatchNorm, Conv, Dense, Dropout, MaxPool, ReLU
 from minigooglenet.layers.base import Layer
 

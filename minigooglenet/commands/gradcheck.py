@@ -21,6 +21,6 @@ def add_arguments(parser):
 
 
 def run(args):
-    from ..gradcheck import print_table
+    from ..layer_table import print_table
 
     return 0 if print_table(args.names or None, args.seed) else 1
