@@ -30,7 +30,7 @@ guess_gap = None
 # 3. With that fully connected layer, GoogLeNet would have how many times as many parameters as it has?
 guess_times = None
 
-# 4. We train both endings on 1500 small pictures. Which is right more often on new ones, "average" or "connected"?
+# 4. We train both endings on 1200 small pictures. Which is right more often on new ones, "average" or "connected"?
 guess_better = None
 
 # %% [markdown]
@@ -162,7 +162,7 @@ def three_shapes(N, split):
     return pictures[chosen], np.array([numbers.index(label) for label in labels[chosen]])
 
 
-x_train, y_train = three_shapes(1000 if QUICK else 5000, split=0)
+x_train, y_train = three_shapes(1000 if QUICK else 4000, split=0)
 x_test, y_test = three_shapes(1000, split=1)
 normalise = Normaliser.of(x_train)
 
@@ -194,7 +194,7 @@ for ending in trained:
 if QUICK:
     print("(A quick run is too short to mean anything.)")
 compare("right more often", guess_better, max(right, key=right.get))
-assert len(x_train) == (300 if QUICK else 1500) and (sizes["average"], sizes["connected"]) == (40_803, 188_307)
+assert len(x_train) == (300 if QUICK else 1200) and (sizes["average"], sizes["connected"]) == (40_803, 188_307)
 assert QUICK or right["average"] > 0.8 and right["average"] > right["connected"] - 0.05
 
 # %% [markdown]
