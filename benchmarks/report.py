@@ -108,6 +108,6 @@ def meaning():
     return [
         "ms: median of one step; spread: its middle half; GFLOP/s: multiply-adds of the direct algorithm × 2, whatever",
         "was really done; of roof: that over the machine's rate of float32 matrix products; peak MB: of the side's",
-        "whole process; start s: from importing the engine to the end of its first step, with all compilation; not in ms.",
+        "whole process; start s: from importing the engine to the end of its first step, all compilation included.",
         f"Training counts 3 forward passes, less the first layer's dx; {LAYER} of a layer counts 3; {INFER} 1.",
     ]
