@@ -58,6 +58,13 @@ def test_the_photo_is_still_there(net, x):
     assert np.abs(y - x).max() > 0
 
 
+def test_a_dream_of_a_small_octave_is_enlarged_into_the_next(net, x):
+    small, alone = [], []
+    for octaves, seen in ((2, small), (1, alone)):
+        dream(net, x, Dream("3b", octaves=octaves, steps=6, jitter=0), BOUNDS, np.random.default_rng(0), seen.append)
+    assert small[6] > 1.1 * alone[0]
+
+
 def test_parameters_and_gradients_stay(net, x):
     before = {name: array.copy() for name, array in net.parameters().items()}
     dream(net, x, Dream("4a", octaves=1, steps=1), BOUNDS, np.random.default_rng(0))

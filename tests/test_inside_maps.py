@@ -6,6 +6,7 @@ import pytest
 from minigooglenet.errors import UserError
 from minigooglenet.inside import cam
 from minigooglenet.inside.features import first_filters
+from minigooglenet.inside.gradients import layer_gradient, one_class
 from minigooglenet.inside.occlusion import occlusion_map, starts
 from minigooglenet.models import mini_googlenet
 from minigooglenet.models.ancestors import ancestor
@@ -53,6 +54,14 @@ def test_grad_cam_at_the_last_module_is_the_positive_part_of_the_map(net, rng):
 def test_grad_cam_at_any_layer(net, layer, size, rng):
     maps = cam.grad_cam(net, rng.standard_normal((2, *SHAPE)), [0, 1], layer)
     assert maps.shape == (2, *size) and 0 <= maps.min() < maps.max()
+
+
+def test_grad_cam_by_its_formula(net, rng):
+    x = rng.standard_normal((2, *SHAPE))
+    A, dA, _ = layer_gradient(net, x, one_class([4, 0]), "4b")
+    for n, found in enumerate(cam.grad_cam(net, x, [4, 0], "4b")):
+        expected = sum(dA[n, :, :, c].mean() * A[n, :, :, c] for c in range(A.shape[-1]))
+        np.testing.assert_allclose(found, np.maximum(expected, 0), rtol=1e-8, atol=1e-12)
 
 
 def test_grad_cam_where_there_are_no_maps(net, rng):
@@ -112,6 +121,14 @@ def test_occlusion_finds_the_only_place_that_matters(rng):
     assert heat.max() <= 1 and not heat[:4].any() and not heat[:, 13:].any()
     other, _ = occlusion_map(probabilities, x, 0, 5, 2)
     np.testing.assert_allclose(other, -heat, atol=1e-12)
+
+
+@pytest.mark.parametrize("length,patch,stride", [(12, 6, 3), (13, 6, 2), (9, 4, 4), (5, 5, 1)])
+def test_every_pixel_is_covered_equally_often(length, patch, stride):
+    times = np.zeros(length)
+    for start in starts(length, patch, stride):
+        times[max(start, 0):start + patch] += 1
+    assert (times == patch / stride).all()
 
 
 def test_occlusion_by_hand():

@@ -9,7 +9,7 @@
 
   const count = n => n.toLocaleString("en-US");
   const percent = x => (100 * x).toFixed(x && x < 0.001 ? 2 : 1) + " %";
-  const millions = n => (n / 1e6).toLocaleString("en-US", { maximumFractionDigits: n < 1e6 ? 3 : 1 }) + " M";
+  const millions = n => (n / 1e6).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: n < 1e6 ? 3 : 1 }) + " M";
 
   /** An element: make("p", {class: "quiet"}, "text", child, …). Text is never read as HTML. */
   function make(name, attributes = {}, ...inside) {

@@ -100,7 +100,7 @@ def _photos(data):
     if not data["photos"]:
         return "<p>No pictures were given: the page shows the structure and its numbers.</p>"
     buttons = [f'<label><input type="radio" name="photo" value="{i}"{" checked" if i == 0 else ""}>'
-               f'<img src="{src}" alt=""><span>{escape(name)}</span></label>'
+               f'<img src="{src}" alt=""><span>{escape(name).replace("_", "_<wbr>")}</span></label>'
                for i, (name, src) in enumerate(zip(data["photos"], data["shown"], strict=True))]
     return f'<fieldset id="photos"><legend>Picture</legend>{"".join(buttons)}</fieldset>'
 
