@@ -1,6 +1,6 @@
 """Shapes-10: ten shapes drawn at random, the data set that is always there.
 
-Where CIFAR-10 can be neither found nor fetched, this stands in: 20,000 training and 4,000 test pictures of 32x32 in
+Where CIFAR-10 can be neither found nor fetched, this stands in: 12,000 training and 4,000 test pictures of 32x32 in
 colour, drawn from a seed in a few seconds. One shape per picture, anywhere, at any angle, 14 to 26 pixels across,
 lighter or darker than a background of cloud, stripes and noise. A single pixel says nothing about the class, so a
 linear classifier fails; a human, or a small convolutional network, does not.
@@ -21,7 +21,7 @@ from ..files import write_atomically
 from .records import SIDE, read_folder, write_folder
 
 FOLDER = "shapes-10-batches-bin"
-TRAIN, TEST, SEED = 20_000, 4_000, 2014
+TRAIN, TEST, SEED = 12_000, 4_000, 2014
 RECIPE = 1                              # raise it when the pictures change: cached folders are then drawn again
 BLOCK = 250                             # pictures per generator, so that the numbers in flight fit in cache
 

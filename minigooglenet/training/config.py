@@ -34,7 +34,7 @@ class Config:
     norm: str = "batch"
     heads: bool = True
     drop_prob: float = 0.2
-    epochs: int = 6
+    epochs: int = 5
     batch: int = 128
     seed: int = 0
     lr: float = 0.2
