@@ -324,6 +324,7 @@ if trained:
     twice = softmax(net.predict(prepare(crop[None]) - MEAN)[0])[920]
     print(f"the mean subtracted twice: {twice:.3%}")
     assert round(twice, 5) == 0.99998
+assert round(2_400_000 * 32 / 1_281_167) == 60  # Caffe's steps, batch, photos (quick_solver): epochs
 assert round(100 - 88.9, 1) == 11.1 and round(100 - 34.2, 1) == 65.8
 
 # %% [markdown]

@@ -258,7 +258,8 @@ photo = None  # the path of a photo of yours, to dream on that in place of the d
 
 shown = light if photo is None else np.asarray(resize_shorter(open_photo(photo), 256))
 first_look, strength = caffe_input(shown[None])[0], []
-dreamt = dream(net, first_look, how, (black, white), np.random.default_rng(15), on_step=strength.append)
+dreamt = dream(net, first_look, how, (black, white), np.random.default_rng(15),
+               on_step=strength.append)
 print("sizes", octave_sizes(*shown.shape[:2], how.octaves, how.scale))
 last = strength[-how.steps:]
 print(f"in the last octave, mean y²/2 from {last[0]:.4g} to {last[-1]:.4g}")

@@ -229,7 +229,8 @@ show(fig, "16_ancestors", "Top-5 error against multiply-adds: AlexNet 18.2 % and
 # 19.8 times the parameters. In the competition it was second, with 7.32 % against 6.67 %.
 
 # %%
-print(f"VGG-16: {vgg.macs / googlenet.macs:.1f} times the MACs, {vgg.params / googlenet.params:.1f} times the params")
+print(f"VGG-16: {vgg.macs / googlenet.macs:.1f} times the MACs,",
+      f"{vgg.params / googlenet.params:.1f} times the parameters")
 assert round(vgg.macs / googlenet.macs, 1) == 9.8 and round(vgg.params / googlenet.params, 1) == 19.8
 assert round(errors["googlenet"][1] - errors["vgg16"][1], 1) == 0.7
 
@@ -256,10 +257,10 @@ assert round(errors["googlenet"][1] - errors["vgg16"][1], 1) == 0.7
 # | 124 million parameters for three dense layers | right: 123,642,856 of them |
 
 # %%
-biases = sum(row.F if isinstance(row.F, int) else 1000 for row in ANCESTORS["vgg16"].rows if hasattr(row, "F"))
+biases = sum(row.F if isinstance(row.F, int) else 1000
+             for row in ANCESTORS["vgg16"].rows if hasattr(row, "F"))
 dense_params, dense_macs = dense_part(vgg)
-at_every_place = sum(row.output[0] * row.output[1] * row.output[2] if len(row.output) == 3 else row.output[0]
-                     for row in vgg.layers if row.params)
+at_every_place = sum(int(np.prod(row.output)) for row in vgg.layers if row.params)
 assert vgg.params - biases == 138_344_128 and 2 * vgg.macs == 30_940_528_640
 assert (vgg.params - dense_params, vgg.macs - dense_macs) == (14_714_688, 15_346_630_656)
 assert vgg.macs + at_every_place == 15_483_821_032 and dense_params == 123_642_856
