@@ -29,8 +29,8 @@
 # 1. A photo is square. How many of its 144 crops are different?
 guess_different = None
 
-# 2. In the paper's Table 3, one model with one crop has an error of 10.07 %. Which helps more: "144 crops" with 1 model,
-#    or "7 models" with 10 crops each, at half the cost?
+# 2. In the paper's Table 3, one model with one crop has an error of 10.07 %. Which helps more: "144 crops" with 1
+#    model, or "7 models" with 10 crops each, at half the cost?
 guess_better = None
 
 # 3. A traffic light stands at the left of a wide picture; of the three squares only the left one contains it. What
