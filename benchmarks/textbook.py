@@ -12,8 +12,7 @@ import numpy as np
 
 from minigooglenet import layers
 from minigooglenet.geometry import output_hw
-
-from .layout import filters, filters_back, rows, rows_back
+from minigooglenet.weights.layout import filters, filters_back, rows, rows_back
 
 
 def im2col(x, window, OH, OW):

@@ -8,8 +8,8 @@ from minigooglenet import layers
 from minigooglenet.compose import Concat, Sequential, Trunk
 from minigooglenet.models.googlenet import LOSS_WEIGHTS
 from minigooglenet.training.losses import weighted_loss
+from minigooglenet.weights.layout import maps, maps_back, stations
 
-from .layout import maps, maps_back, stations
 from .side import CHECKED, Side
 from .textbook import LRN, Convolution, Drop, Flat, Linear, Mean, Normalise, Pool, ReLU
 from .work import DECAY, INFER, LAYER, LR, MOMENTUM, TRAIN

@@ -10,8 +10,8 @@ from torch.nn import functional as F
 from minigooglenet.compose import Concat, Sequential, Trunk
 from minigooglenet.layers import LRN, AvgPool, BatchNorm, Conv, Dense, Dropout, Flatten, GlobalAvgPool, MaxPool, ReLU
 from minigooglenet.models.googlenet import LOSS_WEIGHTS
+from minigooglenet.weights.layout import filters, filters_back, maps, maps_back, rows, rows_back, stations
 
-from .layout import filters, filters_back, maps, maps_back, rows, rows_back, stations
 from .side import CHECKED, Side
 from .work import DECAY, INFER, LAYER, LR, MOMENTUM, NESTEROV, TRAIN
 

@@ -12,13 +12,14 @@ from small import folder
 from text_boxes import complaints
 
 from benchmarks import __main__ as command
-from benchmarks import agree, compare, layout, machine, report, roof, scaling, side, startup, work, worker
+from benchmarks import agree, compare, machine, report, roof, scaling, side, startup, work, worker
 from minigooglenet import kernels
 from minigooglenet.errors import UserError
 from minigooglenet.flops import count
 from minigooglenet.models import googlenet, mini_googlenet
 from minigooglenet.pictures.bars import bars
 from minigooglenet.training.config import PRESETS
+from minigooglenet.weights import layout
 
 NARROW = work.mini_options(PRESETS["quick"].but(width=0.05))
 LRN = work.mini_options(PRESETS["quick"].but(width=0.05, norm="lrn"))

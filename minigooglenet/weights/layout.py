@@ -1,8 +1,8 @@
-"""From this package's layout to the one that other engines read, and back."""
+"""From this package's layout to the one of PyTorch, ONNX and Caffe (channels before rows), and back."""
 
 import numpy as np
 
-from minigooglenet.layers import Flatten
+from ..layers import Flatten
 
 
 def maps(x):
