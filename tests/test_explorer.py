@@ -256,7 +256,7 @@ def browse(path, tmp_path, *options):
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          f"--user-data-dir={tmp_path / 'profile'}", *options, "--dump-dom", path.as_uri()],
-        capture_output=True, text=True, timeout=120).stdout
+        capture_output=True, text=True, timeout=300).stdout
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to try the page in")
