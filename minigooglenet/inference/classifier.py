@@ -1,25 +1,28 @@
 """A trained network as something that looks at pictures, whichever file its weights come from."""
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from ..data.dataset import Normaliser
 from ..errors import UserError
 from ..fast import predictor
 from ..layers import softmax
 from ..layers.base import Layer
 from ..models.googlenet import googlenet
 from ..weights.caffemodel import caffe_parameters
-from ..weights.convert import FORMAT, read_converted
-from ..weights.safetensors_io import is_safetensors, load_into, metadata
+from ..weights.convert import FORMAT, read_converted, read_torchvision, refuse_pickles
+from ..weights.safetensors_io import array_names, is_safetensors, load_into, metadata
+from ..weights.torchvision import is_torchvision
 from .crops import SIZE, average_small, average_softmax, crops
 from .labels import CLASSES, read_labels
-from .photos import caffe_input, caffe_pixels, centre_crop
+from .photos import MEAN_BGR, caffe_input, caffe_pixels, centre_crop
 
 SYNSET = "synset_words.txt"
-ANY_WEIGHTS = "bvlc_googlenet.caffemodel, what convert made of it, or a training run"
+ANY_WEIGHTS = "bvlc_googlenet.caffemodel, what convert made of it, torchvision's arrays, or a training run"
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,7 @@ class Classifier:
     net             the network; None if there are several
     prepare         function from pictures (n, H, W, 3), values 0 … 255, to what the network reads
     restore         its inverse
+    words           variant, channels ("RGB" or "BGR"), mean and std: ``prepare`` for whoever uses the network elsewhere
     """
 
     name: str
@@ -41,6 +45,7 @@ class Classifier:
     net: Layer | None = field(default=None, repr=False)
     prepare: Callable | None = field(default=None, repr=False)
     restore: Callable | None = field(default=None, repr=False)
+    words: dict = field(default_factory=dict, repr=False)
 
     def photo(self, image, number=1):
         """Mean probabilities (K,) over 1, 10 or 144 crops of a PIL RGB image of any size.
@@ -72,12 +77,32 @@ def of_2014(path, labels=None):
     classes = arrays["linear/b"].size if "linear/b" in arrays else CLASSES
     net = googlenet("bvlc", classes=classes, heads=False)
     load_into(net.parameters(), arrays, path, optional=("aux1/", "aux2/"))
+    engine = predictor(net)
+    return Classifier(str(path), SIZE, words_for(path, labels, classes),
+                      lambda x: softmax(engine.predict(caffe_input(x))), net, caffe_input, caffe_pixels,
+                      {"variant": "bvlc", "channels": "BGR", "mean": MEAN_BGR.tolist(), "std": [1.0] * 3})
+
+
+def of_torchvision(path, labels=None):
+    """The Classifier of torchvision's GoogLeNet: from a safetensors file under its names, or from what ``convert`` made
+    of that. Labels as ``of_2014``: its 1000 classes are Caffe's, in the same order."""
+    arrays, words = read_torchvision(path)
+    classes = arrays["linear/b"].size if "linear/b" in arrays else CLASSES
+    net = googlenet("torchvision", classes=classes, heads=False)
+    load_into(net.parameters() | net.state(), arrays, path, optional=("aux1", "aux2"))
+    mean, std = (json.loads(words[key]) for key in ("mean", "std"))
+    normaliser, engine = Normaliser(np.array(mean), np.array(std)), predictor(net)
+    return Classifier(str(path), SIZE, words_for(path, labels, classes),
+                      lambda x: softmax(engine.predict(normaliser(np.ascontiguousarray(x)))), net, normaliser,
+                      normaliser.undo, {"variant": "torchvision", "channels": "RGB", "mean": mean, "std": std})
+
+
+def words_for(path, labels, classes):
+    """The labels in the file ``labels``, else those in a synset_words.txt near the weights, else numbers."""
     if labels is None and classes == CLASSES:
         beside = (Path(path).parent / SYNSET, Path("datasets") / SYNSET)
         labels = next((file for file in beside if file.exists()), None)
-    engine = predictor(net)
-    return Classifier(str(path), SIZE, read_labels(labels, classes), lambda x: softmax(engine.predict(caffe_input(x))),
-                      net, caffe_input, caffe_pixels)
+    return read_labels(labels, classes)
 
 
 def of_run(path, labels=None):
@@ -92,7 +117,9 @@ def of_run(path, labels=None):
     words = read_labels(labels, len(checkpoint.classes)) if labels else list(checkpoint.classes)
     return Classifier(str(path), checkpoint.input_shape[0], words,
                       lambda x: softmax(engine.predict(normaliser(np.ascontiguousarray(x)))),
-                      net, normaliser, normaliser.undo)
+                      net, normaliser, normaliser.undo,
+                      {"variant": checkpoint.config.model, "channels": "RGB",
+                       "mean": list(map(float, normaliser.mean)), "std": list(map(float, normaliser.std))})
 
 
 def together(classifiers):
@@ -137,9 +164,12 @@ def open_members(paths, labels=None):
 def _open(path, labels):
     if path.is_dir():
         return of_run(path, labels)
+    refuse_pickles(path)
     words = metadata(path) if is_safetensors(path) else {"format": FORMAT}
     if words.get("format") == FORMAT:
-        return of_2014(path, labels)
+        return of_torchvision(path, labels) if words.get("variant") == "torchvision" else of_2014(path, labels)
+    if "config" not in words and is_torchvision(array_names(path)):
+        return of_torchvision(path, labels)
     if "config" not in words:
         raise UserError(f"{path}: arrays of something else; expected {ANY_WEIGHTS}")
     return of_run(path, labels)

@@ -146,5 +146,5 @@ def runtime(model, threads=0):
 def difference(model, net, x):
     """How far ONNX Runtime's logits are from ours on pictures x (N, H, W, C): the largest difference, as a part of the
     largest logit."""
-    theirs, ours = runtime(model).run(["logits"], {"pictures": maps(x)})[0], net.predict(x)
+    theirs, ours = runtime(model).run(["logits"], {"pictures": maps(x)})[0], maps(net.predict(x))
     return float(np.abs(theirs - ours).max() / max(np.abs(ours).max(), np.finfo(np.float32).tiny))

@@ -53,9 +53,18 @@ def load(path):
 
 def metadata(path):
     """{word: word} of a safetensors file, without its arrays; UserError as ``load``."""
+    return _header(path)[0]
+
+
+def array_names(path):
+    """The names of the arrays of a safetensors file, without reading them; UserError as ``load``."""
+    return _header(path)[1]
+
+
+def _header(path):
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            return dict(file.metadata() or {})
+            return dict(file.metadata() or {}), list(file.keys())
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     except safetensors.SafetensorError as error:
