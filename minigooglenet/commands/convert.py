@@ -6,7 +6,7 @@ from ..errors import UserError
 
 DESCRIPTION = """\
 Convert a GoogLeNet to safetensors: the same numbers under other names, transposed where the layout differs. IN is
-one of
+one of:
 
   Caffe's .caffemodel                    to this package's names, (F, C, KH, KW) to (KH, KW, C, F)
   torchvision's state_dict               to this package's names; as a .safetensors file, since a .pth is a program and
