@@ -226,7 +226,8 @@ right.plot(at, 100 * averaged, color=COLOURS[0], lw=2)
 right.plot([], [], color=COLOURS[0], lw=2, label="averaged weights")
 right.plot([], [], color=COLOURS[5], marker=".", label="raw weights")
 right.legend(frameon=False, loc="upper left")
-right.set(xticks=np.linspace(0, trainer.steps, 6), xlabel="step", ylabel="test accuracy in %", title="the same run, tested twice",
+right.set(xticks=np.linspace(0, trainer.steps, 6), xlabel="step", ylabel="test accuracy in %",
+          title="the same run, tested twice",
           ylim=(0, 5 + 100 * max(raw.max(), averaged.max(), 0.3)))
 show(fig, "10_recipe", "Left: the learning rate falls in 31 small steps over 250 epochs, to 28 %; it is halved after "
      "136. Caffe's quick recipe falls to 0 in 60 epochs. Right: over one training run, the test accuracy of the raw "
