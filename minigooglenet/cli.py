@@ -23,6 +23,7 @@ COMMANDS = {
     "weights": ("commands.weights", "fetch the weights of GoogLeNet released in 2014"),
     "convert": ("commands.convert", "turn weights of Caffe or torchvision into safetensors, and back"),
     "export": ("commands.export", "write a network as an ONNX model"),
+    "parallel": ("commands.parallel", "measure sums over processes, and project how training scales"),
     "explain": ("commands.explain", "say why: top 5, where it was seen, which branches mattered"),
     "cam": ("commands.cam", "show where in a photo a class is seen: CAM, Grad-CAM"),
     "occlusion": ("commands.occlusion", "show the same by covering the photo piece by piece"),

@@ -25,6 +25,10 @@ fetched, else Shapes-10, which is drawn on the spot. The run gets a folder of it
 Ctrl-C saves and stops; --resume goes on, bit for bit as if nothing had happened, even after a crash. The same
 settings and pictures give the same weights, whatever the number of threads.
 
+On several machines: mpiexec -n 4 python -m minigooglenet train ... splits each batch among the processes, sums
+gradients and batch norm's statistics, and gives the same weights up to rounding. Only the first process needs the
+pictures, writes and prints. Needs the extra: python -m pip install -e '.[mpi]'
+
 Progress goes to standard error. Exit code: 0 when done, 2 with one line for wrong input, 130 after Ctrl-C."""
 
 EXAMPLES = """\
@@ -32,6 +36,7 @@ examples:
   python -m minigooglenet train
   python -m minigooglenet train --preset full --out runs/best
   python -m minigooglenet train --resume                      # the latest run
+  mpiexec -n 2 python -m minigooglenet train --out runs/two
   python -m minigooglenet train --data shapes10 --epochs 3 --width 0.5 --json"""
 
 CHANGES = ("model", "width", "norm", "epochs", "batch", "lr", "schedule", "seed", "augment", "drop_prob")
@@ -73,29 +78,44 @@ def add_settings(parser):
 
 
 def run(args):
-    from ..data import Augment, load
+    from .. import processes
+    from ..data import load
     from ..training import checkpoint as checkpoints
-    from ..training.report import Display, closing, write_log
+    from ..training.trainer import Diverged
+
+    processes.join()
+    use_threads(args)
+    folder, config, data, checkpoint = processes.from_first(lambda: _plan(args, checkpoints))
+    dataset = processes.from_first(lambda: load(data, args.datasets, progress=not args.json))
+    processes.from_first(lambda: processes.part(config.batch))  # says so at once if it is too small
+    with processes.all_or_none(together=Diverged):
+        return _train(args, folder, config, data, checkpoint, dataset)
+
+
+def _train(args, folder, config, data, checkpoint, dataset):
+    from .. import processes
+    from ..data import Augment
+    from ..training import checkpoint as checkpoints
+    from ..training.report import Display, Silent, closing, write_log
     from ..training.trainer import Trainer
 
-    use_threads(args)
-    folder, config, data, checkpoint = _plan(args, checkpoints)
-    dataset = load(data, args.datasets, progress=not args.json)
-    folder = folder or free_run(f"{dataset.name}-{args.preset or 'quick'}")
+    first = processes.rank() == 0
+    folder = (folder or free_run(f"{dataset.name}-{args.preset or 'quick'}")) if first else None
     trainer = Trainer(config, dataset, folder, Augment(config.augment), source=source(data, args.datasets, dataset))
     if checkpoint:
         trainer.restore(checkpoint)
-        checkpoints.tidy(folder)
+        if first:
+            checkpoints.tidy(folder)
     else:
         trainer.save()  # fails now rather than after an epoch if the folder cannot be written
-    display = Display(trainer, quiet=args.json)
+    display = Display(trainer, quiet=args.json) if first else Silent()
     display.opening(resumed=checkpoint is not None)
-    if trainer.history:
+    if trainer.history and first:
         write_log(trainer)  # the run may have been killed between its checkpoint and its log
 
     def on_step(trainer, loss):
         display.step(loss)
-        if loss is None:
+        if loss is None and first:
             write_log(trainer)
 
     try:
@@ -106,7 +126,9 @@ def run(args):
     if not done:
         display.say(f"Stopped at step {trainer.step:,} of {trainer.steps:,}; nothing is lost. Go on with:\n"
                     f"  python -m minigooglenet train --resume --out {shlex.quote(str(folder))}", always=True)
-        return 128 + asked[0]  # as shells have it: 130 after Ctrl-C
+        return 128 + (asked or [signal.SIGINT])[0]  # as shells have it: 130 after Ctrl-C
+    if not first:
+        return None
     result = closing(trainer)
     display.summary(result)
     if args.json:

@@ -18,13 +18,14 @@ def steps_per_epoch(N, batch):
     return max(N // batch, 1)
 
 
-def batches(x, y, batch, epoch, seed, augment=None, normaliser=None, start=0, ahead=2):
+def batches(x, y, batch, epoch, seed, augment=None, normaliser=None, start=0, ahead=2, part=slice(None)):
     """Yield ``(x, y)`` for the steps ``start``, ``start + 1``... of an epoch, float32 (batch, H, W, C), int64 (batch,).
 
     ``x`` uint8 (N, H, W, C) and ``y`` (N,) are the training set. ``augment(x, rng)`` distorts a batch (see
     ``data.augment``), ``normaliser(x)`` brings it to float32; both default to nothing. ``seed`` and ``epoch`` are
-    integers from 0. At most ``ahead`` batches wait ready. An error in the background appears here, and closing the
-    generator ends the thread.
+    integers from 0. ``part`` of each batch is all that is yielded, for a
+    process that shares the work. At most ``ahead`` batches wait ready. An error in the background appears here, and
+    closing the generator ends the thread.
     """
     order = np.random.default_rng([seed, epoch]).permutation(len(y))
     steps = steps_per_epoch(len(y), batch)
@@ -35,7 +36,8 @@ def batches(x, y, batch, epoch, seed, augment=None, normaliser=None, start=0, ah
         if augment is not None:
             # step + 1, because default_rng pads its seed with zeros: [seed, epoch, 0] would repeat [seed, epoch].
             picked = augment(picked, np.random.default_rng([seed, epoch, step + 1]))
-        return (normaliser(picked) if normaliser else picked.astype(np.float32)), y[chosen]
+        picked = picked[part]  # only now, so that every process draws the same distortions
+        return (normaliser(picked) if normaliser else picked.astype(np.float32)), y[chosen][part]
 
     worker = ThreadPoolExecutor(1, thread_name_prefix="batches")
     try:

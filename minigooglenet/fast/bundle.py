@@ -4,6 +4,7 @@ import numpy as np
 
 from .. import kernels
 from ..geometry import output_hw
+from ..processes import sum_over_processes
 from .algorithms import choose
 
 
@@ -80,8 +81,8 @@ class Bundle:
 
     def settle(self, state, sums):
         """Scale and shift from the batch's own mean and variance, and the running ones moved towards those."""
-        M = state.z.size // self.F
-        total, squares = sum(sums)
+        M = state.M = int(sum_over_processes(np.array(state.z.size // self.F)))
+        total, squares = sum_over_processes(sum(sums))
         state.mean = total / M
         variance = np.maximum(squares / M - state.mean**2, 0)
         state.inverse = 1 / np.sqrt(variance + self.bns[0].eps)
@@ -125,9 +126,9 @@ class Bundle:
         self.hand_out(self.bns, "beta", total)
         self.hand_out(self.bns, "gamma", dgamma)
         if state.batch_statistics:
-            M = state.z.size // self.F
-            state.b = -state.scale * state.inverse * dgamma / M
-            state.c = -state.b * state.mean - state.scale * total / M
+            total, dgamma = sum_over_processes(np.stack([total, dgamma]))  # of the whole batch, wherever it is
+            state.b = -state.scale * state.inverse * dgamma / state.M
+            state.c = -state.b * state.mean - state.scale * total / state.M
 
     def pull(self, state, dys, ys, dx, s, fresh=False):
         """Add the slice's dx into ``dx``, or write it where that is ``fresh`` memory (None leaves it out); return the

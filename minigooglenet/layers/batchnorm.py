@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from .. import kernels
+from ..processes import sum_over_processes
 from .base import Layer
 
 
@@ -30,8 +31,8 @@ class BatchNorm(Layer):
     def forward(self, x, train=False):
         self.check(x)
         if train:
-            M = x.size // self.C
-            total, squares = kernels.channel_sums(x, x)  # float64, so that the difference below keeps its digits
+            M = self.values(x)
+            total, squares = sum_over_processes(kernels.channel_sums(x, x))  # float64: the difference keeps its digits
             mean = total / M
             variance = np.maximum(squares / M - mean**2, 0)
             self.remember(mean, variance * M / max(M - 1, 1))
@@ -40,6 +41,10 @@ class BatchNorm(Layer):
         inverse = 1 / np.sqrt(variance + self.eps)
         scale = self.params["gamma"] * inverse
         return kernels.channel_affine(x, scale, self.params["beta"] - mean * scale), (x, mean, inverse, train)
+
+    def values(self, x):
+        """M: how many values each channel has in the batch, in all processes."""
+        return int(sum_over_processes(np.array(x.size // self.C)))
 
     def remember(self, mean, variance):
         for name, value in (("mean", mean), ("variance", variance)):
@@ -56,7 +61,8 @@ class BatchNorm(Layer):
         scale = self.params["gamma"] * inverse
         if not train:  # the statistics are constants
             return kernels.channel_affine(dy, scale, np.zeros(self.C))
-        M = x.size // self.C
+        M = self.values(x)
+        dbeta, dgamma = sum_over_processes(np.stack([dbeta, dgamma]))  # of the whole batch, wherever it is
         pull = scale * inverse * dgamma / M  # what multiplies x - μ
         return kernels.channel_mix(dy, scale, x, -pull, pull * mean - scale * dbeta / M)
 

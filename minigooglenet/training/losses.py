@@ -11,7 +11,7 @@ def weighted_loss(logits, labels, weights, smoothing=0.0):
     """
     if not isinstance(logits, list):
         loss, dz = cross_entropy(logits, labels, smoothing)
-        return loss, loss, dz
+        return loss * weights[0], loss, dz * logits.dtype.type(weights[0])
     total, own, gradients = 0.0, None, []
     for z, weight in zip(logits, weights, strict=True):
         loss, dz = cross_entropy(z, labels, smoothing)

@@ -82,6 +82,22 @@ class Display:
             self.say(f"note: {self.trainer.dataset.note}", always=True)
 
 
+class Silent:
+    """The Display of all processes but the first."""
+
+    def opening(self, resumed):
+        pass
+
+    def say(self, text, always=False):
+        pass
+
+    def step(self, loss):
+        pass
+
+    def close(self):
+        pass
+
+
 def clock(seconds):
     """75.2 -> 1:15"""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02}"

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 
-from .. import fast
+from .. import fast, processes
 from ..data.batches import batches, steps_per_epoch
 from ..data.dataset import Normaliser
 from ..errors import UserError
@@ -42,7 +42,9 @@ class Trainer:
         self.source = source or dataset.name  # what data.load takes to find the pictures again
         self.config, self.dataset, self.folder, self.augment = config, dataset, folder, augment
         self.rng = np.random.default_rng(config.seed)
-        self.net = build(config, len(dataset.classes), dataset.x_train.shape[1:], self.rng)
+        self.batch = min(config.batch, len(dataset.y_train))  # pictures in a step, over all processes
+        self.part = processes.part(self.batch)
+        self.net = build(config, len(dataset.classes), dataset.x_train.shape[1:], processes.drawn(self.rng, self.batch))
         self.engine = fast.speed_up(self.net, input_gradient=False)  # the same network, the same parameters
         self.normaliser = Normaliser.of(dataset.x_train)
         self.fingerprint = checkpoints.fingerprint(dataset)
@@ -66,20 +68,27 @@ class Trainer:
         return self.config.lr * SCHEDULES[self.config.schedule]((step + 1) / (self.steps + 1), self.config.epochs)
 
     def train_step(self, x, y):
-        """One update from the batch x (N, H, W, C), y (N,). Returns the network's own loss and how many were right."""
+        """One update from the batch x (N, H, W, C), y (N,). Returns the network's own loss and how many were right.
+
+        In one of several processes x and y are its part of the batch, and what returns is of the whole.
+        """
         net, config = self.net, self.config
+        share = len(y) / int(processes.sum_over_processes(np.array(len(y))))
         logits, cache = self.engine.forward(x, train=True)
-        total, loss, dy = weighted_loss(logits, y, loss_weights(config), config.label_smoothing)
+        total, loss, dy = weighted_loss(logits, y, [share * w for w in loss_weights(config)], config.label_smoothing)
+        own = logits[0] if isinstance(logits, list) else logits
+        right = (own.argmax(axis=1) == y).sum()
+        total, loss, right = processes.sum_over_processes(np.array([total, share * loss, right])).tolist()
         if not math.isfinite(total):
             raise self._diverged(f"step {self.step + 1}: the loss is {total}")
         net.zero_grads()
         self.engine.backward(dy, cache)
+        processes.sum_gradients(net.gradients())
         self.sgd.step(net.gradients(), self.learning_rate(self.step))
         if self.average:
             self.average.update()
         self.step += 1
-        own = logits[0] if isinstance(logits, list) else logits
-        return loss, int((own.argmax(axis=1) == y).sum())
+        return loss, int(right)
 
     def run(self, on_step=None, stop=None, checkpoint_every=200):
         """Train until the last epoch is done, or until ``stop()`` says so. Returns whether it is done.
@@ -98,18 +107,19 @@ class Trainer:
         while self.step < self.steps:
             epoch, start = divmod(self.step, self.steps_per_epoch)
             source = batches(self.dataset.x_train, self.dataset.y_train, self.config.batch, epoch,
-                             self.config.sampling, self.augment, self.normaliser, start)
+                             self.config.sampling, self.augment, self.normaliser, start, part=self.part)
             try:
                 clock = time.perf_counter()
                 for x, y in source:
                     loss, correct = self.train_step(x, y)
                     now = time.perf_counter()
-                    for name, value in (("loss", loss * len(y)), ("correct", correct), ("pictures", len(y)),
+                    for name, value in (("loss", loss * self.batch), ("correct", correct), ("pictures", self.batch),
                                         ("seconds", now - clock)):
                         self.sums[name] += value
                     if on_step:
                         on_step(self, loss)
-                    ended, stopping = self.step % self.steps_per_epoch == 0, bool(stop and stop())
+                    ended = self.step % self.steps_per_epoch == 0
+                    stopping = bool(processes.sum_over_processes(np.array(int(bool(stop and stop())))))
                     if ended:
                         self._end_epoch(began)
                     self.seconds = time.perf_counter() - began
@@ -125,7 +135,7 @@ class Trainer:
         return True
 
     def _end_epoch(self, began):
-        sums, test_accuracy = self.sums, self.test(QUICK_LOOK)
+        sums, test_accuracy = self.sums, self.test(QUICK_LOOK) if processes.rank() == 0 else math.nan
         self.history.append({
             "epoch": self.step // self.steps_per_epoch, "step": self.step,
             "lr": self.learning_rate(self.step - 1), "loss": sums["loss"] / sums["pictures"],
@@ -167,12 +177,14 @@ class Trainer:
 
         Raises Diverged in place of writing numbers that are none: an update can overflow before the loss does.
         """
-        if self.folder is None:
+        if self.folder is None and processes.count() == 1:
             return
         parts = {"weights": self.net.parameters(), "state": self.net.state(), "velocity": self.sgd.velocity}
         for path, array in {**parts["weights"], **parts["state"]}.items():
             if not np.isfinite(array).all():
                 raise self._diverged(f"step {self.step}: {path} is not finite any more")
+        if self.folder is None:  # not the first process, which writes
+            return
         progress = {"source": self.source, "fingerprint": self.fingerprint, "step": self.step, "seconds": self.seconds,
                     "sums": self.sums, "history": self.history}
         if self.average:
