@@ -309,8 +309,8 @@ right.set(xlabel="step", ylabel="the network's own loss", title="learning one ba
           ylim=(0, 4.2))
 show(fig, "09_gradient_by_depth", "Left: with weights of 0.01 the gradient is about 1e-16 at every depth, and heads "
      "lift it to about 1e-11 below the first head; with Xavier's weights from 3e-3 to 3e-2; with He's it is about 10 "
-     "with and without. Right: on one batch the loss of the first stays near 2.303, Xavier's falls late and jumps, He's falls, "
-     "and with batch norm it falls fast.")
+     "with and without. Right: on one batch the loss of the first stays near 2.303, Xavier's falls late and jumps, "
+     "He's falls, and with batch norm it falls fast.")
 
 # %% [markdown]
 # ## Exercises
