@@ -81,7 +81,7 @@ def main(argv=None):
         print(f"minigooglenet: no command {name!r}; choose {', '.join(COMMANDS)}", file=sys.stderr)
         return 2
     try:
-        arguments = parser_for(name).parse_args(rest)
+        arguments = parser_for(name).parse_intermixed_args(rest)  # options may stand between file names
         return arguments.run(arguments) or 0
     except UserError as error:
         print(f"minigooglenet {name}: {error}", file=sys.stderr)
