@@ -40,7 +40,7 @@ def run(args):
     from ..weights.onnx_export import OPSET, model_of, save
 
     if (args.weights is None) == (args.model is None):
-        raise UserError("export: name either a file or run of weights, or --model NAME; all options: --help")
+        raise UserError("name either a file or run of weights, or --model NAME; all options: --help")
     if args.target.suffix != ".onnx":
         raise UserError(f"{args.target}: the file written is ONNX; give it a name that ends in .onnx")
     need("onnx", "export")

@@ -35,7 +35,7 @@ def run(args):
     processes.join()
     n = processes.count()
     if n == 1:
-        raise UserError("parallel: one process has nobody to talk to; start it with: "
+        raise UserError("one process has nobody to talk to; start it with: "
                         "mpiexec -n 2 python -m minigooglenet parallel")
     if not args.step > 0:
         processes.from_first(lambda: _refuse(args.step))
@@ -49,7 +49,7 @@ def run(args):
     if args.json:
         print(json.dumps({"alpha": alpha, "beta": beta, "sizes": SIZES, "seconds": seconds, "steps": steps}))
         return
-    print(f"sums over {n} processes, median of 20:")
+    print(f"sums over {n} processes, fastest of 20:")
     for size, measured in zip(SIZES, seconds, strict=True):
         print(f"  {size:>9,} bytes  {measured * 1e6:10.1f} us   model "
               f"{parallel.sum_seconds(size, n, alpha, beta) * 1e6:10.1f} us")

@@ -3,7 +3,7 @@
     sum of s bytes over n:    t_n(s) = 2 log2(n) α + 2 (n - 1) / n · s / β        latency α, bandwidth β
     a training step:          T(n) = T(1) / n + Σ over its messages of t_n(s)
 
-t_n is Rabenseifner's reduce-scatter and allgather; α is measured on small messages and β on large ones. T(n) takes no
+t_n is Rabenseifner's reduce-scatter and allgather; α comes from the smallest message, β from the largest. T(n) takes no
 account of a smaller part of the batch being computed less efficiently, nor of sums that could hide behind computation:
 this trainer waits for each. Source: Thakur, Rabenseifner & Gropp 2005, "Optimization of collective communication
 operations in MPICH", section 4.
@@ -19,7 +19,8 @@ from ..layers import BatchNorm
 
 
 def measure(sizes, repeats=20):
-    """Seconds that a sum of each of so many bytes over all processes takes: the median of ``repeats``."""
+    """Seconds that a sum of each of so many bytes over all processes takes: the fastest of ``repeats``,
+    the one that other programs on the machine disturbed least."""
     taken = []
     for size in sizes:
         array, times = np.zeros(max(size // 4, 1), np.float32), []
@@ -28,16 +29,15 @@ def measure(sizes, repeats=20):
             began = time.perf_counter()
             processes.sum_over_processes(array)
             times.append(time.perf_counter() - began)
-        taken.append(float(np.median(times)))
+        taken.append(min(times))
     return taken
 
 
 def fit(sizes, seconds, n):
-    """(α in seconds, β in bytes per second) of t_n that miss the measured seconds by the smallest relative squares."""
-    seconds = np.asarray(seconds)
-    terms = np.stack([np.full(len(seconds), 2 * math.log2(n)), 2 * (n - 1) / n * np.asarray(sizes)], axis=1)
-    (alpha, inverse), *_ = np.linalg.lstsq(terms / seconds[:, None], np.ones(len(seconds)), rcond=None)
-    return max(float(alpha), 0.0), 1 / max(float(inverse), 1e-15)
+    """(α in seconds, β in bytes per second) of the t_n that runs through the smallest and the largest message."""
+    share = 2 * (n - 1) / n
+    per_byte = max((seconds[-1] - seconds[0]) / (share * (sizes[-1] - sizes[0])), 1e-15)
+    return max(seconds[0] - share * sizes[0] * per_byte, 0.0) / (2 * math.log2(n)), 1 / per_byte
 
 
 def messages(net):
