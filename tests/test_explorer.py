@@ -14,7 +14,7 @@ from PIL import Image
 
 from minigooglenet.commands import explorer as command
 from minigooglenet.errors import UserError
-from minigooglenet.explorer import images, page
+from minigooglenet.explorer import page
 from minigooglenet.explorer.drawing import neighbours, places, svg
 from minigooglenet.explorer.facts import every_output, flat, nodes, without_1x1
 from minigooglenet.flops import count
@@ -24,6 +24,7 @@ from minigooglenet.layers import softmax
 from minigooglenet.models import mini_googlenet
 from minigooglenet.models.catalogue import network
 from minigooglenet.models.googlenet import googlenet
+from minigooglenet.pictures import data_uri as images
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 

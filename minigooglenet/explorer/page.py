@@ -10,9 +10,9 @@ from ..errors import UserError
 from ..flops.tables import cell
 from ..inference.labels import short_label
 from ..inside import cam
+from ..pictures import data_uri as images
 from ..pictures.blocks import operation, size
 from ..pictures.heatmaps import blended
-from . import images
 from .drawing import neighbours, svg
 from .facts import every_output, flat, nodes
 

@@ -82,6 +82,8 @@ def depth_of(layer):
     """Layers with weights on the longest way through."""
     if branches := getattr(layer, "branches", None):
         return max(map(depth_of, branches))
+    if isinstance(layer, GroupedConv):  # its groups stand side by side, too
+        return 1
     return sum(map(depth_of, layer.children.values())) if layer.children else int("w" in layer.params)
 
 

@@ -38,6 +38,18 @@ def ablation(*series):
     return fig
 
 
+def _beside_the_line(before, after, above):
+    """Where a label goes so that its line does not run through it: above the point or below, to the left or right.
+
+    before, after: how much higher the line is at the points next to this one.
+    """
+    sign = 1 if above else -1
+    left, right = sign * before > 0, sign * after > 0  # the line comes to the label's side there
+    if left and right:  # a corner that points away from the label
+        sign, left, right = -sign, False, False
+    return {"va": "bottom" if sign > 0 else "top", "xytext": (12 * (left - right), 5 * sign)}
+
+
 def _panel(ax, table):
     errors = [error for *_, error in table.rows]
     crops = sorted({row[1] for row in table.rows})
@@ -51,12 +63,15 @@ def _panel(ax, table):
         ax.plot([x for x, *_ in points], [error for _, error, _ in points], mark, color=colour, markersize=5,
                 linewidth=1.4)
         upper = models == highest
-        side = {"va": "bottom", "xytext": (12, 5)} if upper else {"va": "top", "xytext": (-10, -5)}
-        for x, error, passes in points:
+        for k, (x, error, passes) in enumerate(points):
+            before, after = points[max(k - 1, 0)][1] - error, points[min(k + 1, len(points) - 1)][1] - error
+            side = _beside_the_line(before, after, upper)
             ax.annotate(f"{error:.4g} %\n{passes:,} {'pass' if passes == 1 else 'passes'}", (x, error), ha="center",
                         textcoords="offset points", fontsize=SMALL, linespacing=1.2, **side)
         x, error, _ = points[-1]
         level = {"va": "center", "xytext": (22, -4)}
+        if side["va"] == "top" and side["xytext"][0] > 0:  # the number stands where the name would
+            level = {"va": "bottom", "xytext": (22, 0)}
         if crowded:
             level = {"va": "bottom", "xytext": (22, -8)} if upper else {"va": "top", "xytext": (22, -9)}
         ax.annotate(f"{models} {'model' if models == 1 else 'models'}", (x, error), textcoords="offset points",
