@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 
+from minigooglenet.cli import main
 from minigooglenet.errors import UserError
-from minigooglenet.layers import Dropout
+from minigooglenet.inference.classifier import open_weights
+from minigooglenet.layers import Dropout, softmax
 from minigooglenet.models import googlenet
+from minigooglenet.weights import safetensors_io
 from minigooglenet.weights.layout import maps
 from minigooglenet.weights.safetensors_io import load_into
 from minigooglenet.weights.torchvision import NAMES, from_torchvision, is_torchvision, to_torchvision
@@ -131,3 +134,33 @@ def test_other_arrays_are_refused(net):
             from_torchvision(changed, "a file")
     with pytest.raises(UserError, match="no name for conv1/b; only GoogLeNet's variant"):
         to_torchvision(googlenet("bvlc", heads=False))
+
+
+# -- files ------------------------------------------------------------------------------------------------------------
+
+def test_convert_there_and_back_and_predict(net, tmp_path, rng, capsys):
+    theirs, ours, back = (tmp_path / f"{name}.safetensors" for name in ("theirs", "ours", "back"))
+    there = to_torchvision(net)
+    safetensors_io.save(theirs, there, {"format": "pt"})
+    assert main(["convert", str(theirs), str(ours), "--pixels", "imagenet"]) == 0
+    assert "variant torchvision, RGB minus [123.675" in capsys.readouterr().out
+    assert main(["convert", str(ours), str(back), "--names", "torchvision"]) == 0
+    arrays, words = safetensors_io.load(back)
+    assert words == {"format": "pt"} and arrays.keys() == there.keys()
+    assert all(np.array_equal(array, there[name]) for name, array in arrays.items())
+    x = rng.integers(0, 256, (1, 224, 224, 3), np.uint8)
+    for file, mean, std in ((theirs, 127.5, 127.5), (ours, np.array([123.675, 116.28, 103.53]),
+                                                     np.array([58.395, 57.12, 57.375]))):
+        wanted = softmax(net.predict(((x - mean) / std).astype(np.float32)))
+        np.testing.assert_allclose(open_weights(file).probabilities(x), wanted, atol=1e-4)
+
+
+def test_what_cannot_be_converted_is_one_line(tmp_path, capsys):
+    pickle = tmp_path / "googlenet.pth"
+    for octets in (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", b"PK\x03\x04" + bytes(40)):
+        pickle.write_bytes(octets)
+        for arguments in (["convert", str(pickle), str(tmp_path / "a.safetensors")],
+                          ["predict", "photo.jpg", "--weights", str(pickle)]):
+            assert main(arguments) == 2
+            error = capsys.readouterr().err
+            assert error.count("\n") == 1 and "a pickle of PyTorch's" in error and "save_file" in error
