@@ -3,9 +3,10 @@
 ``speed_up(net)`` gives a layer that trains: forward and backward, adding into the very gradients of ``net``.
 ``predictor(net)`` gives one that predicts, from a snapshot of the weights.
 
-Both share no code with ``layers/`` and are held equal to it by tests. What they do differently:
+Both compute what ``layers/`` does by other means, and are held equal to it by tests. What they do differently:
 
-* convolution, batch norm or bias, and ReLU are one unit, two passes over memory instead of six;
+* convolution, batch norm or bias, and ReLU are one unit: a slice is finished while it is in the cache, in two rounds
+  where batch norm needs the sums of the whole batch first;
 * 3×3 and 5×5 convolutions go by Winograd's filtering (``reference/winograd.py``), 2 to 4 times fewer products;
 * the 1×1 convolutions that read the same input are one product;
 * branches write straight into their part of the concatenation, and read their part of its gradient there;

@@ -112,7 +112,8 @@ class FrozenConcat(Layer):
 
 
 class Sliced(Layer):
-    """Takes a few pictures at a time through all layers, each such slice on one thread."""
+    """Takes a few pictures at a time through all layers, each such slice on one thread. Where they make only one slice,
+    each layer shares out its lines instead."""
 
     def __init__(self, net):
         super().__init__()

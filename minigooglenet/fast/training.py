@@ -43,7 +43,7 @@ class FastConcat(Layer):
 
     It runs in rounds: first what opens the branches, with all 1×1 units that read the module's input as one bundle;
     then the branches' second units, and so on. The last unit of each branch writes into its own channels of the
-    output. The cache is what every round knows (``Round``), the pooled inputs and the output.
+    output. The cache is x, its pooled forms, and for every round the bundles with their States and targets.
     """
 
     def __init__(self, branches):
@@ -53,11 +53,10 @@ class FastConcat(Layer):
         opening = [b for b, branch in enumerate(self.branches)
                    if b not in self.pools and isinstance(branch[0].bundle.algorithm, Pointwise)]
         depth = max(len(branch) for branch in self.branches)
-        alone = [[([b], branch[d].bundle) for b, branch in enumerate(self.branches)
-                  if d < len(branch) and not (d == 0 and b in opening)] for d in range(depth)]
+        self.rounds = [[([b], branch[d].bundle) for b, branch in enumerate(self.branches)
+                        if d < len(branch) and not (d == 0 and b in opening)] for d in range(depth)]
         if opening:
-            alone[0].insert(0, (opening, Bundle([self.branches[b][0] for b in opening])))
-        self.rounds = alone
+            self.rounds[0].insert(0, (opening, Bundle([self.branches[b][0] for b in opening])))
 
     def widths(self, C):
         """The channels of each branch's output, for C channels of input."""

@@ -19,7 +19,7 @@ def _flat(a):
 
 def _input(a):
     """The same, read-only (see ``jit.frozen``)."""
-    view = a.reshape(-1, a.shape[-1])
+    view = _flat(a)
     view.flags.writeable = False
     return view
 

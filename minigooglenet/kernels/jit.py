@@ -3,7 +3,7 @@
 import numba
 
 # Without the lock (threads really run side by side), kept on disk between runs. Sums may be reordered so that they
-# vectorise, but NaN and infinity stay what they are: a diverging training must be seen.
+# vectorise, but the compiler may not assume that there is no NaN or infinity: a diverging training must be seen.
 njit = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"})
 
 

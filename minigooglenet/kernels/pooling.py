@@ -1,7 +1,9 @@
 """Pooling, compiled. Inner loops run along the channels, which lie next to each other, so they vectorise.
 
 The maximum over a window is separable: first the largest of each column of the window, then of those. The
-maximum does not remember where it was; the backward pass finds the winner again by comparing.
+maximum does not remember where it was; the backward pass finds the winner again by comparing. It takes three rows, then
+three columns at a time, because a maximum that is updated in place does not vectorise. A NaN can be lost here, where
+the reference keeps it.
 """
 
 import numpy as np

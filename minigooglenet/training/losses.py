@@ -6,8 +6,9 @@ from ..layers import cross_entropy
 def weighted_loss(logits, labels, weights, smoothing=0.0):
     """L = Σ_k w_k · cross_entropy(logits_k, labels), over the network's own output and those of its auxiliary heads.
 
-    logits: a list of (N, classes), or one array for a network without heads. Returns (L, the network's own loss,
-    dL/dlogits in the form of ``logits``). The heads count 0.3 each (Szegedy et al. 2014, section 5).
+    logits: a list of (N, classes), or one array for a network without heads, which counts w_0. Returns (L, the
+    network's own loss, dL/dlogits in the form of ``logits``). The heads count 0.3 each (Szegedy et al. 2014,
+    section 5).
     """
     if not isinstance(logits, list):
         loss, dz = cross_entropy(logits, labels, smoothing)
