@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .looking import WEIGHTS, add_class, add_network, open_network, seen, source, which_class
+from .looking import WEIGHTS, add_class, add_network, look, source
 from .options import figure_path, save_figure
 
 DESCRIPTION = f"""\
@@ -33,11 +33,7 @@ def run(args):
     from ..inside import cam
     from ..pictures.heatmaps import heatmaps
 
-    classifier = open_network(args)
-    picture = seen(classifier, args.photo)
-    x = classifier.prepare(picture[None])
-    p = classifier.probabilities(picture[None])[0]
-    k = which_class(classifier, args.wanted, p)
+    classifier, picture, x, p, k = look(args)
     if args.layer:
         found = [(f"Grad-CAM at {layer}", cam.grad_cam(classifier.net, x, [k], layer)) for layer in args.layer]
     else:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .looking import WEIGHTS, add_class, add_network, open_network, seen, source, which_class
+from .looking import WEIGHTS, add_class, add_network, look, source
 from .options import figure_path, save_figure
 from .predict import lines, top
 
@@ -31,11 +31,7 @@ def run(args):
     from ..inside import cam
     from ..pictures.explanation import explanation
 
-    classifier = open_network(args)
-    picture = seen(classifier, args.photo)
-    x = classifier.prepare(picture[None])
-    p = classifier.probabilities(picture[None])[0]
-    k = which_class(classifier, args.wanted, p)
+    classifier, picture, x, p, k = look(args)
     heat, where = where_seen(classifier.net, x, k)
     shares = cam.branch_shares(classifier.net, x, [k])
     best = top(p, classifier.labels, 5)

@@ -45,6 +45,15 @@ def seen(classifier, photo):
     return centre_crop(image) if size == SIZE else centre_crop(image, size, size)
 
 
+def look(args):
+    """(the Classifier of ``--weights``, the photo as it sees it, that as the network reads it (1, H, W, 3), its
+    probabilities (K,), the class to look for)."""
+    classifier = open_network(args)
+    picture = seen(classifier, args.photo)
+    p = classifier.probabilities(picture[None])[0]
+    return classifier, picture, classifier.prepare(picture[None]), p, which_class(classifier, args.wanted, p)
+
+
 def which_class(classifier, wanted, probabilities):
     """The number of the class called ``wanted``, or of that number; the most probable for None.
 

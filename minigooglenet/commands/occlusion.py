@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from .looking import WEIGHTS, add_class, add_network, open_network, progress, seen, source, which_class
+from .looking import WEIGHTS, add_class, add_network, look, progress, source
 from .options import figure_path, positive, save_figure
 
 DESCRIPTION = f"""\
@@ -34,16 +34,13 @@ def run(args):
     from ..layers import softmax
     from ..pictures.heatmaps import heatmaps
 
-    classifier = open_network(args)
-    picture = seen(classifier, args.photo)
+    classifier, picture, x, p, k = look(args)
     patch = args.patch or (48 if classifier.size > 64 else max(1, classifier.size // 4))
     stride = args.stride or max(1, patch // 3)
-    p = classifier.probabilities(picture[None])[0]
-    k = which_class(classifier, args.wanted, p)
     net = fast.predictor(classifier.net)
     with progress(len(starts(len(picture), patch, stride)) ** 2, "look") as bar:
-        heat, looks = occlusion_map(lambda x: softmax(net.predict(x)), classifier.prepare(picture[None])[0], k, patch,
-                                    stride, on_batch=bar.update)
+        heat, looks = occlusion_map(lambda x: softmax(net.predict(x)), x[0], k, patch, stride,
+                                    on_batch=bar.update)
     label = short_label(classifier.labels[k])
     title = f"What {label} ({p[k]:.1%}) rests on".replace("$", r"\$")
     drawing = heatmaps(picture, [(f"covered by {patch}×{patch} pixels", heat)], title,
