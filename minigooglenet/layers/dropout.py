@@ -1,7 +1,5 @@
 """Dropout."""
 
-import math
-
 from .base import Layer
 
 
@@ -34,9 +32,6 @@ class Dropout(Layer):
 
     def backward(self, dy, mask):
         return dy if mask is None else dy * mask
-
-    def other_ops(self, shape):
-        return 0 * math.prod(shape)  # nothing is left of it at inference
 
     def describe(self):
         return f"dropout {self.drop_prob:.0%}"
