@@ -84,8 +84,9 @@ class Report:
         lines = [f"{name:{width}}  error {c.error:8.1e}  backward {c.backward:+.6e}  numeric {c.numeric:+.6e}  "
                  f"at {c.where}  {c.entries} checked{f', {c.kinks} on a kink' if c.kinks else ''}"
                  for name, c in self.arrays.items()]
+        kinks = f"; {self.kinks} of {self.entries} on a kink" if self.kinks > MOST_KINKS * self.entries else ""
         return "\n".join([*lines, f"{'ok' if self.ok else 'WRONG'}: worst {self.worst:.1e} in {self.where}, "
-                                  f"tolerance {self.tolerance:.0e}"])
+                                  f"tolerance {self.tolerance:.0e}{kinks and kinks + ': too many to tell'}"])
 
 
 def gradcheck(layer, x, rng, eps=1e-6, train=True, entries=None, loss=None, tolerance=TOLERANCE):
