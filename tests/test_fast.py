@@ -204,6 +204,9 @@ def test_winograd_kernels_equal_their_twins_and_a_convolution(shape, F, pad, m, 
         products = room.winograd_output_adjoint(dy, m)
         back = np.ones(shape, dtype)
         room.winograd_input_adjoint(products @ u.transpose(0, 2, 1), back, pad, m)
+        written = np.full(shape, np.nan, dtype)
+        room.winograd_input_adjoint(products @ u.transpose(0, 2, 1), written, pad, m, fresh=True)
+        assert distance(written, dx) < tolerance
         dw = room.winograd_filter_adjoint(v.transpose(0, 2, 1) @ products, r)
         assert distance(out, y) < tolerance and distance(back - 1, dx) < tolerance
         assert distance(dw, conv.grads["w"]) < tolerance

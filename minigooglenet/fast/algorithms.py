@@ -71,9 +71,7 @@ class Winograd:
     def backward(self, dz, x, u, dx, fresh=False):
         products = kernels.winograd_output_adjoint(dz, self.m)
         if dx is not None:
-            if fresh:
-                dx[...] = 0
-            kernels.winograd_input_adjoint(products @ u.transpose(0, 2, 1), dx, self.pad, self.m)
+            kernels.winograd_input_adjoint(products @ u.transpose(0, 2, 1), dx, self.pad, self.m, fresh)
         return kernels.winograd_input(x, self.pad, self.m).transpose(0, 2, 1) @ products
 
     def weight_gradient(self, du):

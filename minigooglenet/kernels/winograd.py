@@ -1,7 +1,9 @@
 """Winograd's transforms, compiled. The mathematics is in ``reference/winograd.py``.
 
-Each transform works on one tile at a time, all its channels in the inner loop, in two passes over a buffer that stays
-in the first-level cache: along the columns, then along the rows.
+All tiles of one line are transformed at once, first along the columns of the picture, then along its lines, in buffers
+that stay in the cache. So that both are long plain loops, whatever the number of channels, a line of pixels is *dealt*
+to m runs like cards: pixel p = q m + r is the q-th of run r. What the tiles of a line have at one place is then
+contiguous: at place b it is run b mod m, from its (b // m)-th pixel on.
 """
 
 import numpy as np
@@ -12,6 +14,8 @@ from .jit import frozen, njit
 __all__ = ["winograd_filter", "winograd_filter_adjoint", "winograd_input", "winograd_input_adjoint", "winograd_output",
            "winograd_output_adjoint"]
 
+_size = np.uintp  # an index that cannot be negative: numba then leaves out the check that keeps loops from vectorising
+
 
 def winograd_input(x, pad, m, lines=None):
     """As ``reference.winograd.winograd_input``."""
@@ -19,226 +23,264 @@ def winograd_input(x, pad, m, lines=None):
     TH, TW = tiles(H, W, pad, m)
     first, last = lines or (0, N * TH)
     v = np.empty((36, (last - first) * TW, C), x.dtype)
-    _input(frozen(x).reshape(N, H, W * C), v, TH, TW, pad, m, first * TW)
+    _input(frozen(x).reshape(N, H, W * C), v.reshape(-1), C, TH, TW, pad, m, first, last)
     return v
 
 
-@njit
-def _input(x, v, TH, TW, pad, m, first):
-    N, H, WC = x.shape
-    _, T, C = v.shape
-    run = 6 * C  # a line of a tile lies in one piece, and so do all its columns in the first pass
-    d = np.empty((6, run), x.dtype)
-    two, four, five, zero = x.dtype.type(2), x.dtype.type(4), x.dtype.type(5), x.dtype.type(0)
-    for t in range(T):
-        n, i, j = (first + t) // (TH * TW), (first + t) // TW % TH * m - pad, (first + t) % TW * m - pad
-        left = j * C
-        begin = min(max(0, -left), run)
-        end = max(begin, min(run, WC - left))
-        for a in range(6):
-            if i + a < 0 or i + a >= H:
-                for k in range(run):
-                    d[a, k] = zero
-                continue
-            for k in range(begin):
-                d[a, k] = zero
-            for k in range(begin, end):
-                d[a, k] = x[n, i + a, left + k]
-            for k in range(end, run):
-                d[a, k] = zero
-        for k in range(run):
-            d0, d1, d2, d3, d4, d5 = d[0, k], d[1, k], d[2, k], d[3, k], d[4, k], d[5, k]
-            d[0, k] = four * d0 - five * d2 + d4
-            d[1, k] = d3 + d4 - four * (d1 + d2)
-            d[2, k] = four * (d1 - d2) - d3 + d4
-            d[3, k] = two * (d3 - d1) - d2 + d4
-            d[4, k] = two * (d1 - d3) - d2 + d4
-            d[5, k] = four * d1 - five * d3 + d5
-        for a in range(6):
-            for c in range(C):
-                d0, d1, d2 = d[a, c], d[a, C + c], d[a, 2 * C + c]
-                d3, d4, d5 = d[a, 3 * C + c], d[a, 4 * C + c], d[a, 5 * C + c]
-                v[a * 6, t, c] = four * d0 - five * d2 + d4
-                v[a * 6 + 1, t, c] = d3 + d4 - four * (d1 + d2)
-                v[a * 6 + 2, t, c] = four * (d1 - d2) - d3 + d4
-                v[a * 6 + 3, t, c] = two * (d3 - d1) - d2 + d4
-                v[a * 6 + 4, t, c] = two * (d1 - d3) - d2 + d4
-                v[a * 6 + 5, t, c] = four * d1 - five * d3 + d5
-
-
-def winograd_input_adjoint(dv, dx, pad, m):
+def winograd_input_adjoint(dv, dx, pad, m, fresh=False):
     """As ``reference.winograd.winograd_input_adjoint``."""
     N, H, W, C = dx.shape
-    _input_adjoint(frozen(dv), dx.reshape(N, H, W * C), *tiles(H, W, pad, m), pad, m)
-
-
-@njit
-def _input_adjoint(dv, dx, TH, TW, pad, m):
-    N, H, WC = dx.shape
-    _, T, C = dv.shape
-    run = 6 * C
-    d = np.empty((6, run), dx.dtype)
-    two, four, five = dx.dtype.type(2), dx.dtype.type(4), dx.dtype.type(5)
-    for t in range(T):
-        n, i, j = t // (TH * TW), t // TW % TH * m - pad, t % TW * m - pad
-        for a in range(6):
-            for c in range(C):
-                v0, v1, v2 = dv[a * 6, t, c], dv[a * 6 + 1, t, c], dv[a * 6 + 2, t, c]
-                v3, v4, v5 = dv[a * 6 + 3, t, c], dv[a * 6 + 4, t, c], dv[a * 6 + 5, t, c]
-                d[a, c] = four * v0
-                d[a, C + c] = four * (v2 - v1 + v5) + two * (v4 - v3)
-                d[a, 2 * C + c] = -five * v0 - four * (v1 + v2) - v3 - v4
-                d[a, 3 * C + c] = v1 - v2 + two * (v3 - v4) - five * v5
-                d[a, 4 * C + c] = v0 + v1 + v2 + v3 + v4
-                d[a, 5 * C + c] = v5
-        for k in range(run):
-            v0, v1, v2, v3, v4, v5 = d[0, k], d[1, k], d[2, k], d[3, k], d[4, k], d[5, k]
-            d[0, k] = four * v0
-            d[1, k] = four * (v2 - v1 + v5) + two * (v4 - v3)
-            d[2, k] = -five * v0 - four * (v1 + v2) - v3 - v4
-            d[3, k] = v1 - v2 + two * (v3 - v4) - five * v5
-            d[4, k] = v0 + v1 + v2 + v3 + v4
-        left = j * C
-        begin, end = max(0, -left), min(run, WC - left)
-        for a in range(max(0, -i), min(6, H - i)):
-            for k in range(begin, end):
-                dx[n, i + a, left + k] += d[a, k]
+    _input_adjoint(frozen(dv).reshape(-1), dx.reshape(N, H, W * C), C, *tiles(H, W, pad, m), pad, m, fresh)
 
 
 def winograd_output(products, y, m, lines=None):
     """As ``reference.winograd.winograd_output``."""
     N, OH, OW, F = y.shape
-    first = lines[0] if lines else 0
-    (_output_4 if m == 4 else _output_2)(frozen(products), y, first * -(-OW // m))
-
-
-@njit
-def _output_4(M, y, first):
-    N, OH, OW, F = y.shape
-    TH, TW = (OH + 3) // 4, (OW + 3) // 4
-    d = np.empty((4, 6, F), y.dtype)
-    two, four, eight = y.dtype.type(2), y.dtype.type(4), y.dtype.type(8)
-    for t in range(M.shape[1]):
-        n, i, j = (first + t) // (TH * TW), (first + t) // TW % TH * 4, (first + t) % TW * 4
-        for b in range(6):
-            for f in range(F):
-                plus, minus = M[6 + b, t, f] + M[12 + b, t, f], M[6 + b, t, f] - M[12 + b, t, f]
-                plus2, minus2 = M[18 + b, t, f] + M[24 + b, t, f], M[18 + b, t, f] - M[24 + b, t, f]
-                d[0, b, f] = M[b, t, f] + plus + plus2
-                d[1, b, f] = minus + two * minus2
-                d[2, b, f] = plus + four * plus2
-                d[3, b, f] = minus + eight * minus2 + M[30 + b, t, f]
-        for a in range(min(4, OH - i)):
-            columns = min(4, OW - j)
-            for f in range(F):
-                plus, minus = d[a, 1, f] + d[a, 2, f], d[a, 1, f] - d[a, 2, f]
-                plus2, minus2 = d[a, 3, f] + d[a, 4, f], d[a, 3, f] - d[a, 4, f]
-                d[a, 0, f] += plus + plus2
-                d[a, 1, f] = minus + two * minus2
-                d[a, 2, f] = plus + four * plus2
-                d[a, 3, f] = minus + eight * minus2 + d[a, 5, f]
-            for b in range(columns):
-                for f in range(F):
-                    y[n, i + a, j + b, f] = d[a, b, f]
-
-
-@njit
-def _output_2(M, y, first):
-    N, OH, OW, F = y.shape
-    TH, TW = (OH + 1) // 2, (OW + 1) // 2
-    d = np.empty((2, 6, F), y.dtype)
-    two = y.dtype.type(2)
-    for t in range(M.shape[1]):
-        n, i, j = (first + t) // (TH * TW), (first + t) // TW % TH * 2, (first + t) % TW * 2
-        for b in range(6):
-            for f in range(F):
-                m1, m2, m3, m4 = M[6 + b, t, f], M[12 + b, t, f], M[18 + b, t, f], M[24 + b, t, f]
-                d[0, b, f] = M[b, t, f] + m1 + m2 + m3 + m4
-                d[1, b, f] = m1 - m2 + two * (m3 - m4) + M[30 + b, t, f]
-        for a in range(min(2, OH - i)):
-            for f in range(F):
-                y[n, i + a, j, f] = d[a, 0, f] + d[a, 1, f] + d[a, 2, f] + d[a, 3, f] + d[a, 4, f]
-            if j + 1 < OW:
-                for f in range(F):
-                    y[n, i + a, j + 1, f] = d[a, 1, f] - d[a, 2, f] + two * (d[a, 3, f] - d[a, 4, f]) + d[a, 5, f]
+    first, last = lines or (0, N * -(-OH // m))
+    _output(frozen(products).reshape(-1), y.reshape(N, OH, OW * F), F, m, first, last)
 
 
 def winograd_output_adjoint(dy, m):
     """As ``reference.winograd.winograd_output_adjoint``."""
     N, OH, OW, F = dy.shape
     dM = np.empty((36, N * -(-OH // m) * -(-OW // m), F), dy.dtype)
-    (_output_adjoint_4 if m == 4 else _output_adjoint_2)(frozen(dy), dM)
+    _output_adjoint(frozen(dy).reshape(N, OH, OW * F), dM.reshape(-1), F, m)
     return dM
 
 
+# -- walks over the lines of tiles ------------------------------------------------------------------------------------
+#
+# Buffers are flat; `_six(start, step)` are the places in one where six lines, or six values of a tile, begin.
+
+
 @njit
-def _output_adjoint_4(dy, dM):
-    N, OH, OW, F = dy.shape
-    TH, TW = (OH + 3) // 4, (OW + 3) // 4
-    d = np.empty((6, 4 * F), dy.dtype)
-    two, four, eight = dy.dtype.type(2), dy.dtype.type(4), dy.dtype.type(8)
-    for t in range(N * TH * TW):
-        n, i, j = t // (TH * TW), t // TW % TH * 4, t % TW * 4
-        _load_outputs(dy, n, i, j, d, 4)
-        for k in range(4 * F):
-            d0, d1, d2, d3 = d[0, k], d[1, k], d[2, k], d[3, k]
-            even, odd = d0 + d2, d1 + d3
-            even2, odd2 = d0 + four * d2, two * d1 + eight * d3
-            d[1, k] = even + odd
-            d[2, k] = even - odd
-            d[3, k] = even2 + odd2
-            d[4, k] = even2 - odd2
-            d[5, k] = d3
+def _input(x, v, C, TH, TW, pad, m, first, last):
+    run, n, step = (TW + 5 // m) * C, TW * C, (last - first) * TW * C
+    line_size, places = m * run, _places(run, m, C)
+    d, e = np.zeros(6 * line_size, x.dtype), np.empty(6 * line_size, x.dtype)
+    for line in range(first, last):
+        picture, i, known = line // TH, line % TH * m - pad, 0
+        if line > first and i > -pad:  # the line of tiles before ended with these lines of pixels
+            known = 6 - m
+            _move(d, m * line_size, known * line_size)
+        for a in range(known, 6):
+            _deal(x, picture, i + a, d, a * line_size, pad, m, run, C)
+        _values(d, _six(0, line_size), e, _six(0, line_size), line_size)
         for a in range(6):
-            for f in range(F):
-                d0, d1, d2, d3 = d[a, f], d[a, F + f], d[a, 2 * F + f], d[a, 3 * F + f]
-                even, odd = d0 + d2, d1 + d3
-                even2, odd2 = d0 + four * d2, two * d1 + eight * d3
-                dM[a * 6, t, f] = d0
-                dM[a * 6 + 1, t, f] = even + odd
-                dM[a * 6 + 2, t, f] = even - odd
-                dM[a * 6 + 3, t, f] = even2 + odd2
-                dM[a * 6 + 4, t, f] = even2 - odd2
-                dM[a * 6 + 5, t, f] = d3
+            _values(e, _shifted(places, a * line_size), v, _six(a * 6 * step + (line - first) * n, step), n)
 
 
 @njit
-def _load_outputs(dy, n, i, j, d, m):
-    """The m×m pixels of dy from (i, j) on, a line in each row of d; 0 beyond the picture."""
-    N, OH, OW, F = dy.shape
-    zero = dy.dtype.type(0)
-    for a in range(m):
-        for b in range(m):
-            if i + a < OH and j + b < OW:
-                for f in range(F):
-                    d[a, b * F + f] = dy[n, i + a, j + b, f]
-            else:
-                for f in range(F):
-                    d[a, b * F + f] = zero
-
-
-@njit
-def _output_adjoint_2(dy, dM):
-    N, OH, OW, F = dy.shape
-    TH, TW = (OH + 1) // 2, (OW + 1) // 2
-    d = np.empty((6, 2 * F), dy.dtype)
-    two = dy.dtype.type(2)
-    for t in range(N * TH * TW):
-        n, i, j = t // (TH * TW), t // TW % TH * 2, t % TW * 2
-        _load_outputs(dy, n, i, j, d, 2)
-        for k in range(2 * F):
-            d0, d1 = d[0, k], d[1, k]
-            d[1, k] = d0 + d1
-            d[2, k] = d0 - d1
-            d[3, k] = d0 + two * d1
-            d[4, k] = d0 - two * d1
-            d[5, k] = d1
+def _input_adjoint(dv, dx, C, TH, TW, pad, m, fresh):
+    run, n, step = (TW + 5 // m) * C, TW * C, len(dv) // 36
+    line_size, places = m * run, _places(run, m, C)
+    tiles, e = np.empty(6 * n, dx.dtype), np.empty(6 * line_size, dx.dtype)
+    d, total = np.empty(6 * line_size, dx.dtype), np.zeros(6 * line_size, dx.dtype)
+    for line in range(len(dx) * TH):
+        picture, i = line // TH, line % TH * m - pad
+        _clear(e, 0, len(e))
         for a in range(6):
-            for f in range(F):
-                d0, d1 = d[a, f], d[a, F + f]
-                dM[a * 6, t, f] = d0
-                dM[a * 6 + 1, t, f] = d0 + d1
-                dM[a * 6 + 2, t, f] = d0 - d1
-                dM[a * 6 + 3, t, f] = d0 + two * d1
-                dM[a * 6 + 4, t, f] = d0 - two * d1
-                dM[a * 6 + 5, t, f] = d1
+            _values_adjoint(dv, _six(a * 6 * step + line * n, step), tiles, _six(0, n), n)
+            for b in range(6):
+                _add(tiles, b * n, e, a * line_size + places[b], n)
+        _values_adjoint(e, _six(0, line_size), d, _six(0, line_size), line_size)
+        _add(d, 0, total, 0, len(d))
+        done = m if line % TH < TH - 1 else 6  # to the others the next line of tiles will add
+        for a in range(done):
+            _collect(total, a * line_size, dx, picture, i + a, pad, m, run, C, fresh)
+        _move(total, done * line_size, (6 - done) * line_size)
+        _clear(total, (6 - done) * line_size, done * line_size)
+
+
+@njit
+def _output(M, y, F, m, first, last):
+    _, OH, OWF = y.shape
+    TH, TW, step = -(-OH // m), -(-OWF // (m * F)), len(M) // 36
+    n = TW * F
+    d, pixels = np.empty(m * 6 * n, y.dtype), np.empty(m * n, y.dtype)
+    for line in range(first, last):
+        picture, i = line // TH, line % TH * m
+        for b in range(6):
+            _outputs(M, _six(b * step + (line - first) * n, 6 * step), d, b * n, 6 * n, n, m)
+        for a in range(min(m, OH - i)):
+            _outputs(d, _six(a * 6 * n, n), pixels, 0, n, n, m)
+            _collect(pixels, 0, y, picture, i + a, 0, m, n, F, True)
+
+
+@njit
+def _output_adjoint(dy, dM, F, m):
+    N, OH, OWF = dy.shape
+    TH, TW, step = -(-OH // m), -(-OWF // (m * F)), len(dM) // 36
+    n = TW * F
+    d, e = np.zeros(m * m * n, dy.dtype), np.empty(6 * m * n, dy.dtype)
+    for line in range(N * TH):
+        picture, i = line // TH, line % TH * m
+        for a in range(m):
+            _deal(dy, picture, i + a, d, a * m * n, 0, m, n, F)
+        _outputs_adjoint(d, 0, m * n, e, _six(0, m * n), m * n, m)
+        for a in range(6):
+            _outputs_adjoint(e, a * m * n, n, dM, _six(a * 6 * step + line * n, step), n, m)
+
+
+@njit
+def _six(start, step):
+    return start, start + step, start + 2 * step, start + 3 * step, start + 4 * step, start + 5 * step
+
+
+@njit
+def _shifted(places, by):
+    return (places[0] + by, places[1] + by, places[2] + by, places[3] + by, places[4] + by, places[5] + by)
+
+
+@njit
+def _places(run, m, C):
+    """Where the six columns of a line's tiles begin in a dealt line."""
+    return (0, 1 % m * run, 2 % m * run + 2 // m * C, 3 % m * run + 3 // m * C, 4 % m * run + 4 // m * C,
+            5 % m * run + 5 // m * C)
+
+
+@njit
+def _deal(x, picture, h, d, at, pad, m, run, C):
+    """Line h of a picture, dealt to m runs from d[at] on, after ``pad`` pixels that stay as they are; 0 for a line
+    outside the picture."""
+    _, H, WC = x.shape
+    if h < 0 or h >= H:
+        _clear(d, at, m * run)
+        return
+    r, q = pad % m, pad // m
+    for j in range(WC // C):
+        to, since = _size(at + r * run + q * C), _size(j * C)
+        for c in range(_size(C)):
+            d[to + c] = x[picture, h, since + c]
+        r += 1
+        if r == m:
+            r, q = 0, q + 1
+
+
+@njit
+def _collect(d, at, x, picture, h, pad, m, run, C, fresh):
+    """The way back: a dealt line, added to line h of a picture or written where that is ``fresh`` memory."""
+    _, H, WC = x.shape
+    if h < 0 or h >= H:
+        return
+    r, q = pad % m, pad // m
+    for j in range(WC // C):
+        to, since = _size(j * C), _size(at + r * run + q * C)
+        if fresh:
+            for c in range(_size(C)):
+                x[picture, h, to + c] = d[since + c]
+        else:
+            for c in range(_size(C)):
+                x[picture, h, to + c] += d[since + c]
+        r += 1
+        if r == m:
+            r, q = 0, q + 1
+
+
+@njit
+def _move(d, since, n):
+    since = _size(since)
+    for k in range(_size(n)):
+        d[k] = d[since + k]
+
+
+@njit
+def _clear(d, at, n):
+    at, zero = _size(at), d.dtype.type(0)
+    for k in range(_size(n)):
+        d[at + k] = zero
+
+
+@njit
+def _add(a, since, d, at, n):
+    since, at = _size(since), _size(at)
+    for k in range(_size(n)):
+        d[at + k] += a[since + k]
+
+
+# -- the matrices of reference/winograd.py, each written out ----------------------------------------------------------
+
+
+@njit
+def _sizes(six):
+    return _size(six[0]), _size(six[1]), _size(six[2]), _size(six[3]), _size(six[4]), _size(six[5])
+
+
+@njit
+def _values(d, source, v, target, n):
+    """v = Bᵀ d, for n values at once."""
+    s0, s1, s2, s3, s4, s5 = _sizes(source)
+    t0, t1, t2, t3, t4, t5 = _sizes(target)
+    two, four, five = d.dtype.type(2), d.dtype.type(4), d.dtype.type(5)
+    for k in range(_size(n)):
+        d0, d1, d2, d3, d4, d5 = d[s0 + k], d[s1 + k], d[s2 + k], d[s3 + k], d[s4 + k], d[s5 + k]
+        v[t0 + k] = four * d0 - five * d2 + d4
+        v[t1 + k] = d3 + d4 - four * (d1 + d2)
+        v[t2 + k] = four * (d1 - d2) - d3 + d4
+        v[t3 + k] = two * (d3 - d1) - d2 + d4
+        v[t4 + k] = two * (d1 - d3) - d2 + d4
+        v[t5 + k] = four * d1 - five * d3 + d5
+
+
+@njit
+def _values_adjoint(v, source, d, target, n):
+    """d = B v."""
+    s0, s1, s2, s3, s4, s5 = _sizes(source)
+    t0, t1, t2, t3, t4, t5 = _sizes(target)
+    two, four, five = d.dtype.type(2), d.dtype.type(4), d.dtype.type(5)
+    for k in range(_size(n)):
+        v0, v1, v2, v3, v4, v5 = v[s0 + k], v[s1 + k], v[s2 + k], v[s3 + k], v[s4 + k], v[s5 + k]
+        d[t0 + k] = four * v0
+        d[t1 + k] = four * (v2 - v1 + v5) + two * (v4 - v3)
+        d[t2 + k] = -five * v0 - four * (v1 + v2) - v3 - v4
+        d[t3 + k] = v1 - v2 + two * (v3 - v4) - five * v5
+        d[t4 + k] = v0 + v1 + v2 + v3 + v4
+        d[t5 + k] = v5
+
+
+@njit
+def _outputs(M, source, y, at, step, n, m):
+    """y = Aᵀ M: m values from six. The first of them begin at y[at], the others ``step`` further each."""
+    s0, s1, s2, s3, s4, s5 = _sizes(source)
+    t0, t1 = _size(at), _size(at + step)
+    two, four, eight = y.dtype.type(2), y.dtype.type(4), y.dtype.type(8)
+    if m == 2:
+        for k in range(_size(n)):
+            m1, m2, m3, m4 = M[s1 + k], M[s2 + k], M[s3 + k], M[s4 + k]
+            y[t0 + k] = M[s0 + k] + m1 + m2 + m3 + m4
+            y[t1 + k] = m1 - m2 + two * (m3 - m4) + M[s5 + k]
+        return
+    t2, t3 = _size(at + 2 * step), _size(at + 3 * step)
+    for k in range(_size(n)):
+        m1, m2, m3, m4 = M[s1 + k], M[s2 + k], M[s3 + k], M[s4 + k]
+        y[t0 + k] = M[s0 + k] + m1 + m2 + m3 + m4
+        y[t1 + k] = m1 - m2 + two * (m3 - m4)
+        y[t2 + k] = m1 + m2 + four * (m3 + m4)
+        y[t3 + k] = m1 - m2 + eight * (m3 - m4) + M[s5 + k]
+
+
+@njit
+def _outputs_adjoint(y, at, step, M, target, n, m):
+    """M = A y: six values from m."""
+    s0, s1 = _size(at), _size(at + step)
+    t0, t1, t2, t3, t4, t5 = _sizes(target)
+    two, four, eight = y.dtype.type(2), y.dtype.type(4), y.dtype.type(8)
+    if m == 2:
+        for k in range(_size(n)):
+            y0, y1 = y[s0 + k], y[s1 + k]
+            M[t0 + k] = y0
+            M[t1 + k] = y0 + y1
+            M[t2 + k] = y0 - y1
+            M[t3 + k] = y0 + two * y1
+            M[t4 + k] = y0 - two * y1
+            M[t5 + k] = y1
+        return
+    s2, s3 = _size(at + 2 * step), _size(at + 3 * step)
+    for k in range(_size(n)):
+        y0, y1, y2, y3 = y[s0 + k], y[s1 + k], y[s2 + k], y[s3 + k]
+        M[t0 + k] = y0
+        M[t1 + k] = y0 + y2 + (y1 + y3)
+        M[t2 + k] = y0 + y2 - (y1 + y3)
+        M[t3 + k] = y0 + four * y2 + (two * y1 + eight * y3)
+        M[t4 + k] = y0 + four * y2 - (two * y1 + eight * y3)
+        M[t5 + k] = y3

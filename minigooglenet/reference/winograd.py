@@ -83,8 +83,9 @@ def winograd_input(x, pad, m, lines=None):
     return v.reshape(36, N * TH * TW, C)[:, first * TW:last * TW]
 
 
-def winograd_input_adjoint(dv, dx, pad, m):
-    """Every tile's B dV Bᵀ, **added** into dx where the tile came from. dv (36, N·TH·TW, C), dx (N, H, W, C)."""
+def winograd_input_adjoint(dv, dx, pad, m, fresh=False):
+    """Every tile's B dV Bᵀ, **added** into dx where the tile came from, or their sum written where dx is ``fresh``
+    memory. dv (36, N·TH·TW, C), dx (N, H, W, C)."""
     N, H, W, C = dx.shape
     TH, TW = tiles(H, W, pad, m)
     d = np.einsum("ai,bj,ijntc->ntabc", B.astype(dv.dtype), B.astype(dv.dtype), dv.reshape(6, 6, N, TH * TW, C),
@@ -93,7 +94,8 @@ def winograd_input_adjoint(dv, dx, pad, m):
     for t in range(TH * TW):
         i, j = t // TW * m, t % TW * m
         padded[:, i:i + 6, j:j + 6] += d[:, t]
-    dx += padded[:, pad:pad + H, pad:pad + W]
+    spread = padded[:, pad:pad + H, pad:pad + W]
+    dx[...] = spread if fresh else dx + spread
 
 
 def winograd_output(products, y, m, lines=None):
