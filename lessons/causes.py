@@ -7,11 +7,15 @@ import numpy as np
 
 
 def describe(value):
-    """An argument in a few words: ``(2, 5, 4, 3)`` of float64 for an array, else its repr."""
+    """An argument in a few words: ``(2, 5, 4, 3) float64`` for an array, else its repr."""
     if isinstance(value, np.ndarray):
         return f"{value.shape} {value.dtype}"
     if isinstance(value, np.random.Generator):
         return "a generator"
+    if isinstance(value, (list, tuple)) and any(isinstance(one, np.ndarray) for one in value):
+        return f"a {type(value).__name__} of {len(value)}: {', '.join(map(describe, value))}"
+    if callable(value):
+        return "a function"
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -20,7 +24,8 @@ def difference(got, wanted, tolerance=None, returns=(), name="your answer"):
     """[(label, text)] saying where ``got`` departs from ``wanted``; empty if it does not."""
     if got is None and wanted is not None:
         return [(name, "None")]
-    if isinstance(wanted, (tuple, list)) and not all(isinstance(v, numbers.Real) for v in wanted):
+    if isinstance(wanted, (tuple, list)) and (returns or not all(isinstance(v, numbers.Real) for v in wanted)):
+        got = tuple(got) if isinstance(got, np.ndarray) and got.ndim else got
         if not isinstance(got, (tuple, list)) or len(got) != len(wanted):
             parts = f" ({', '.join(returns)})" if returns else ""
             return [(name, f"{describe(got)}, expected {len(wanted)} values{parts}")]
@@ -61,7 +66,7 @@ def _arrays(got, wanted, tolerance, name):
     if got.dtype.kind not in "bifu":
         return [(name, f"{describe(got)}, expected numbers")]
     if got.shape != wanted.shape:
-        return [(name, f"{got.shape}, expected {wanted.shape}")]
+        return [(name, f"{got.shape if got.shape else describe(got.item())}, expected {wanted.shape}")]
     if got.dtype.kind == wanted.dtype.kind == "f" and got.dtype != wanted.dtype:
         return [(name, f"{got.dtype}, expected {wanted.dtype}")]
     if not wanted.size:
@@ -84,12 +89,14 @@ def general_cause(got, wanted, arguments):
     """A cause that the numbers themselves give away, or ""."""
     if got is None:
         return "the function returns nothing: is there a return?"
-    if isinstance(wanted, tuple) and isinstance(got, (tuple, list)) and len(got) == len(wanted):
+    if isinstance(wanted, (tuple, list)) and isinstance(got, (tuple, list)) and len(got) == len(wanted):
         for one, right in zip(got, wanted, strict=True):
             if difference(one, right):
                 return general_cause(one, right, arguments)
     if isinstance(wanted, numbers.Real) and isinstance(got, numbers.Real) and wanted and got:
-        return _factor(got / wanted, arguments)
+        ratio = got / wanted
+        whole = np.isclose(max(ratio, 1 / ratio), round(max(ratio, 1 / ratio)), rtol=1e-9)  # 1.25 may well be chance
+        return _factor(ratio, arguments) if whole else ""
     if not isinstance(wanted, np.ndarray):
         return ""
     try:
@@ -101,11 +108,14 @@ def general_cause(got, wanted, arguments):
 
 def _shape_cause(got, wanted):
     if got.ndim == wanted.ndim and sorted(got.shape) == sorted(wanted.shape):
-        return "two axes are swapped (height comes before width)"
+        return "two axes are swapped" + (" (height comes before width)" if got.ndim == 4 else "")
+    if not got.size:
+        return "nothing is left: a slice such as P:-P is empty when P is 0, where P:P+H is not"
     if got.size == wanted.size:
         return "the right number of numbers in another shape: a reshape at the end?"
     if got.ndim == wanted.ndim == 4 and got.shape[0] == wanted.shape[0] and got.shape[3] == wanted.shape[3]:
-        return "the number of windows: is the padding counted on both sides, and the division rounded the right way?"
+        return ("height and width: is the padding there on both sides (or cut off again, on the way back), and the "
+                "number of windows rounded the right way?")
     return ""
 
 

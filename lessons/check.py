@@ -22,6 +22,7 @@ from minigooglenet.errors import UserError
 
 from .causes import describe, difference, general_cause
 from .helpers import ROOT
+from .limit import TooLong, limited
 
 
 class Wrong(Exception):
@@ -81,7 +82,7 @@ class Verdict:
 def load(path):
     """Everything a file defines, {name: value}. Whatever it raises comes through."""
     if not path.exists():
-        raise UserError(f"{_short(path)}: there is no such file; git checkout brings it back")
+        raise UserError(f"{_short(path)}: there is no such file; git checkout {_short(path)} brings it back")
     space = {"__name__": path.stem, "__file__": str(path)}
     exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), space)
     return space
@@ -93,15 +94,17 @@ def exercises(lesson):
 
 
 def check(lesson, folder="exercises"):
-    """{exercise: Verdict} for the learner's file (or the one in ``solutions``)."""
+    """{exercise: Verdict} for the learner's file (or the one in ``solutions``). UserError if it does not load."""
     path = lesson.beside(folder)
     try:
-        space = load(path)
+        space = limited(load)(path)
     except UserError:
         raise
-    except Exception as error:  # the file does not even load: a syntax error, a wrong import
-        verdict = Verdict("wrong", "\n".join(_raised(error, path)))
-        return {exercise.name: verdict for exercise in exercises(lesson)}
+    except SyntaxError as error:
+        raise UserError(f"{_short(path)}, line {error.lineno}: {type(error).__name__}: {error.msg}, "
+                        f"in: {(error.text or '').strip()}") from None
+    except (Exception, SystemExit) as error:  # a wrong import, a name that does not exist, exit()
+        raise UserError(f"{type(error).__name__}: {error}, in {_place(error, path)}") from None
     return {exercise.name: judge(exercise, space.get(exercise.name), path) for exercise in exercises(lesson)}
 
 
@@ -109,13 +112,13 @@ def judge(exercise, attempt, path):
     """The Verdict on one function; ``path`` is the file it was written in."""
     if not callable(attempt):
         return Verdict("wrong", f"{_short(path)} has no function called {exercise.name}; git diff shows what changed")
-    cases = list(exercise.cases())
+    attempt, cases = limited(attempt), list(exercise.cases())
     for at, case in enumerate(cases, 1):
         try:
             lines = _try(exercise, attempt, case, cases)
         except NotImplementedError as error:
             return Verdict("unfinished", f"not written yet: {_place(error, path)}")
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             lines = _arguments(attempt, case) + _raised(error, path)
         if lines:
             return Verdict("wrong", "\n".join([f"wrong in case {at} of {len(cases)}: {case.label}", *lines]))
@@ -153,9 +156,13 @@ def _frozen(value):
 
 
 def _known_cause(exercise, attempt, case, cases, got):
-    """The hint of the mistake that answers this case just like the attempt, and the others most like it."""
+    """The hint of the mistake that answers this case just like the attempt, and the others most like it; if there is
+    none, of one that answers just like it in the first part that is wrong."""
     best, hint = 0, ""
-    same_here = [m for m in exercise.mistakes if _agree(exercise, m.function, case, got)]
+    for part in (None, _wrong_part(exercise, got, case.wanted)):
+        same_here = [m for m in exercise.mistakes if _agree(exercise, m.function, case, got, part)]
+        if same_here:
+            break
     if len(same_here) == 1:
         return same_here[0].hint
     for mistake in same_here:
@@ -166,11 +173,20 @@ def _known_cause(exercise, attempt, case, cases, got):
     return hint
 
 
-def _agree(exercise, function, case, got):
+def _wrong_part(exercise, got, wanted):
+    """Which part of a tuple is wrong first; None if the answer is none or has another number of parts."""
+    if not isinstance(wanted, tuple) or not isinstance(got, (tuple, list)) or len(got) != len(wanted):
+        return None
+    return next((at for at in range(len(wanted)) if difference(got[at], wanted[at], exercise.tolerance)), None)
+
+
+def _agree(exercise, function, case, got, part=None):
     mistaken = _quiet(function, case)
     if mistaken is None or got is None:
         return False
     try:
+        if part is not None:
+            return not difference(got[part], mistaken[part], exercise.tolerance)
         return not difference(got, mistaken, exercise.tolerance, exercise.returns)
     except Exception:  # answers of different kinds
         return False
@@ -202,11 +218,13 @@ def _aligned(label, text):
 
 def _raised(error, path):
     """An exception as the learner should see it: their own line, and the message."""
-    message = f"{type(error).__name__}: {error}"
-    if isinstance(error, SyntaxError):
-        return _aligned("it says", f"{type(error).__name__} in {_short(path)}, line {error.lineno}: {error.msg}")
-    lines = _aligned("it says", f"{message}\nat {_place(error, path)}")
-    if isinstance(error, ValueError) and "read-only" in str(error):
+    if isinstance(error, TooLong):
+        return [*_aligned("it is", f"{error}, at\n{_place(error, path)}"),
+                *_aligned("likely cause", "a loop that never ends, or far more work than this small case needs")]
+    lines = _aligned("it says", f"{type(error).__name__}: {error}\nat {_place(error, path)}")
+    if isinstance(error, SystemExit):
+        lines += _aligned("likely cause", "exit() ends the whole program: return something instead")
+    elif isinstance(error, ValueError) and "read-only" in str(error):
         lines += _aligned("likely cause", "inputs are read-only (others may share them): write into a new array")
     elif isinstance(error, TypeError) and not _frames(error, path):
         lines += _aligned("likely cause", "the function takes other arguments than the exercise gave it")
@@ -232,6 +250,7 @@ def report(lesson, hint=0, only=None, folder="exercises"):
     """(text, names that pass, whether all do) for ``make check``. ``hint`` shows that many hints for the first
     exercise that does not pass yet."""
     there = {exercise.name: exercise for exercise in exercises(lesson)}
+    hint = max(hint, 0)
     if only and only not in there:
         raise UserError(f"lesson {lesson.number}: no exercise is called {only!r}; there are {', '.join(there)}")
     verdicts = check(lesson, folder)
@@ -248,7 +267,8 @@ def report(lesson, hint=0, only=None, folder="exercises"):
     else:
         hint = min(hint, len(open_.hints))
         lines += ["", *(f"Hint {n} for {open_.name}: {open_.hints[n - 1]}" for n in range(1, hint + 1))]
-        lines.append(f"A hint for {open_.name}: make check N={number} HINT={hint + 1}" if hint < len(open_.hints) else
+        more = f"make check N={number} HINT={hint + 1}" + (f' ARGS="--exercise {only}"' if only else "")
+        lines.append(f"A hint for {open_.name}: {more}" if hint < len(open_.hints) else
                      f"That was the last hint. A solution: {_short(lesson.beside('solutions'))}")
     passing = [name for name, verdict in verdicts.items() if verdict.status == "passes"]
     return "\n".join(lines), passing, open_ is None
