@@ -28,6 +28,10 @@ def no_one_added(size, K, S, P):
     return (size + 2 * P - K) // S
 
 
+def no_padding_counted(size, K, S, P):
+    return (size - K) // S + 1
+
+
 def padded_once(size, K, S, P):
     return (size + P - K) // S + 1
 
@@ -152,6 +156,7 @@ EXERCISES = [
         cases=size_cases,
         mistakes=[
             Mistake(no_one_added, "the first window is one, too: add 1 after the division"),
+            Mistake(no_padding_counted, "the padding P is ignored: it makes the side longer"),
             Mistake(padded_once, "padding is added at both ends: 2·P"),
             Mistake(rounded_up, "a convolution rounds down: a window that does not fit entirely is left out"),
             Mistake(stride_ignored, "the window moves S pixels at a time: divide by S"),

@@ -59,6 +59,11 @@ def only_dx_stopped(dy, x, w, b):
     return dz @ w.T, x.T @ dy, dy.sum(axis=0)
 
 
+def bias_over_features(dy, x, w, b):
+    dz = dy * (x @ w + b > 0)
+    return dz @ w.T, x.T @ dz, dz.sum(axis=1)
+
+
 def passes_at_zero(dy, x, w, b):
     return _dense(dy * (x @ w + b >= 0), x, w)
 
@@ -170,6 +175,10 @@ def _slopes(L, x, eps, below, width):
     return found
 
 
+def all_at_once(L, gradient, x, eps):
+    return _checked((L(x + eps) - L(x - eps)) / (2 * eps), gradient)
+
+
 def one_sided(L, gradient, x, eps):
     return _checked(_slopes(L, x, eps, 0, 1), gradient)
 
@@ -217,6 +226,7 @@ EXERCISES = [
             Mistake(times_y, "the slope of the ReLU is 1 or 0: do not multiply by y"),
             Mistake(bias_forgotten, "the bias is missing in z: z = x w + b decides where the gradient may pass"),
             Mistake(only_dx_stopped, "dw and db come after the ReLU, too: use dz for all three"),
+            Mistake(bias_over_features, "db sums over the batch (axis 0) and keeps one number for each output"),
             Mistake(passes_at_zero, "at z = 0 exactly the gradient is 0: z > 0, not z >= 0"),
         ]),
     Exercise(
@@ -245,6 +255,7 @@ EXERCISES = [
         cases=check_cases,
         returns=("error", "where"),
         mistakes=[
+            Mistake(all_at_once, "you move all numbers at once: x + eps adds to each; move x[k] alone, in a copy"),
             Mistake(one_sided, "that is the one-sided difference; move down by ε as well, and divide by 2ε"),
             Mistake(divided_by_eps, "from x - ε to x + ε it is 2ε: divide by that"),
             Mistake(not_moved_back, "a move stays: put x[k] back before you move the next number"),

@@ -49,6 +49,10 @@ def pool_added_twice(C, rows):
     return after
 
 
+def only_the_last(C, rows):
+    return [C + sum(map(sum, rows))]
+
+
 def input_listed_too(C, rows):
     return [C + sum(map(sum, rows[:i])) for i in range(len(rows))]
 
@@ -70,6 +74,10 @@ def concat_cases():
 
 def start_does_not_move(dy, widths):
     return tuple(dy[..., :width] for width in widths)
+
+
+def cut_at_the_widths(dy, widths):
+    return tuple(np.split(dy, widths, axis=-1))
 
 
 def equal_shares(dy, widths):
@@ -154,9 +162,9 @@ def mask_of_the_gradient(dy, x, weights):
     return sum(dx for dx, _ in shares), [dw for _, dw in shares]
 
 
-def dw_averaged(dy, x, weights):
-    shares = _back(dy, x, weights)
-    return sum(dx for dx, _ in shares), [dw / len(x) for _, dw in shares]
+def start_stays(dy, x, weights):
+    shares = [_back(dy[..., :w.shape[1]], x, [w])[0] for w in weights]
+    return sum(dx for dx, _ in shares), [dw for _, dw in shares]
 
 
 EXERCISES = [
@@ -171,6 +179,7 @@ EXERCISES = [
             Mistake(always_the_first_input, "each module reads what the one before gave, not the first C again"),
             Mistake(one_by_one_forgotten, "a row has three kinds of filters: the 1×1 branch counts as well"),
             Mistake(pool_added_twice, "the channels read are passed on once, by the pool; not by the other branches"),
+            Mistake(only_the_last, "only the last module is in the list: append inside the loop"),
             Mistake(input_listed_too, "the list begins after the first module, not before it"),
         ]),
     Exercise(
@@ -181,6 +190,7 @@ EXERCISES = [
         cases=concat_cases,
         mistakes=[
             Mistake(start_does_not_move, "every part begins at channel 0: let start move on by the branch's width"),
+            Mistake(cut_at_the_widths, "np.split takes the places to cut at, not widths: np.cumsum(widths)[:-1]"),
             Mistake(equal_shares, "branches need not be equally wide: cut by widths, not into equal parts"),
             Mistake(from_the_end, "the first branch wrote the first channels: cut from the front, in order"),
             Mistake(along_the_width, "you cut along the picture's width: the channels are the last axis"),
@@ -202,6 +212,6 @@ EXERCISES = [
             Mistake(relu_forgotten, "the ReLU is ignored: where x w was not positive, no gradient goes through"),
             Mistake(mask_of_the_input, "the ReLU's mask is where x @ w > 0, not where x > 0"),
             Mistake(mask_of_the_gradient, "ReLU's backward is not ReLU: the mask is where x @ w > 0, not where dy > 0"),
-            Mistake(dw_averaged, "dw is averaged over the batch; the loss already does that, so sum here"),
+            Mistake(start_stays, "every branch takes dy's first channels: let start move on by the branch's width"),
         ]),
 ]

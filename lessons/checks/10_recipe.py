@@ -38,6 +38,11 @@ def uphill(w, v, g, lr, momentum):
     return w + lr * v, v
 
 
+def gradient_subtracted(w, v, g, lr, momentum):
+    v = momentum * v - g
+    return w - lr * v, v
+
+
 def old_velocity(w, v, g, lr, momentum):
     return w - lr * v, momentum * v + g
 
@@ -153,6 +158,7 @@ EXERCISES = [
         mistakes=[
             Mistake(plain, "the old velocity is lost: v is momentum · v + g, not g"),
             Mistake(uphill, "you go uphill: subtract the step from w"),
+            Mistake(gradient_subtracted, "the velocity adds the gradient up, v = momentum · v + g; w subtracts it"),
             Mistake(old_velocity, "w moves along the old velocity: compute v first, then use the new one"),
             Mistake(damped, "the gradient is multiplied by 1 - momentum: here v is a sum, not an average"),
             Mistake(rate_inside, "the rate is inside your velocity (Caffe's form): here v is made of gradients only"),
