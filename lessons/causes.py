@@ -130,7 +130,7 @@ def _array_cause(got, wanted, arguments):
         return ("the numbers are right, the dtype is not: np.zeros(shape) makes float64, np.zeros(shape, x.dtype) "
                 "follows the input") if first is not None else "the numbers are right, the dtype is not"
     sized = np.abs(wanted) > 1e-12
-    if sized.any():
+    if np.count_nonzero(sized) > 1:
         ratios = got[sized] / wanted[sized]
         if np.allclose(ratios, ratios[0], rtol=1e-6) and not np.any(got[~sized]):
             return _factor(ratios[0], arguments)

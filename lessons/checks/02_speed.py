@@ -33,6 +33,7 @@ WARM_UP = "call the function once before you begin to time it: the first call co
 SMALLEST = "take the smallest time, not the mean: whatever disturbs a run makes it longer"
 TOTAL = "time every call by itself; yours is the time of all calls together"
 LARGEST = "the largest time tells how busy the machine was; take the smallest"
+OWN_CLOCK = "time with the clock that is passed in, and let the first time be the smallest so far, not 0"
 ONCE = "begin the clock anew before each call; yours keeps running from the first"
 _CAUSES = {21 / 4: SMALLEST, 121 / 5: SMALLEST, 118 / 4: SMALLEST, 21: TOTAL, 118: TOTAL, 121: TOTAL, 9: LARGEST,
            100: LARGEST, 4: WARM_UP, 5: ONCE}
@@ -43,7 +44,7 @@ def timed_calls(attempt):
     got = attempt(shop.work, len(TAKES) - 1, shop.clock)
     if got != min(TAKES):
         raise Wrong(f"the calls took {', '.join(map(str, TAKES))} s, and repeats is {len(TAKES) - 1}\n"
-                    f"your answer: {got}, right: {min(TAKES)}", _CAUSES.get(got, ""))
+                    f"your answer: {got}, right: {min(TAKES)}", _CAUSES.get(got, OWN_CLOCK if 0 <= got < 1 else ""))
     if shop.calls != len(TAKES):
         raise Wrong(f"the function was called {shop.calls} times, expected 1 + {len(TAKES) - 1}")
 
@@ -71,6 +72,10 @@ def _times(function, repeats, clock):
 
 def no_warm_up(function, repeats, clock):
     return min(_times(function, repeats, clock))
+
+
+def own_clock(function, repeats, clock):
+    return min(_times(function, repeats, time.perf_counter))
 
 
 def largest(function, repeats, clock):
@@ -252,6 +257,7 @@ EXERCISES = [
             Mistake(no_warm_up, WARM_UP),
             Mistake(total, TOTAL),
             Mistake(largest, LARGEST),
+            Mistake(own_clock, OWN_CLOCK),
             Mistake(one_beginning, ONCE),
         ]),
     Exercise(

@@ -101,6 +101,10 @@ def epochs_rounded_up(step, N, B, seed):
     return np.random.default_rng([seed, epoch]).permutation(N)[place * B:(place + 1) * B]
 
 
+def step_of_all_epochs(step, N, B, seed):
+    return np.random.default_rng([seed, step // (N // B)]).permutation(N)[step * B:(step + 1) * B]
+
+
 def one_further(step, N, B, seed):
     epoch, place = divmod(step, N // B)
     return np.random.default_rng([seed, epoch]).permutation(N)[place:place + B]
@@ -230,6 +234,7 @@ EXERCISES = [
             Mistake(seed_plus_epoch, "seed + epoch makes seed 1, epoch 0 the same as seed 0, epoch 1: give the list"),
             Mistake(new_order_each_step, "a new order for each step lets pictures come twice: one for each epoch"),
             Mistake(epochs_rounded_up, "an epoch has N // B steps: pictures that fill no batch are left out"),
+            Mistake(step_of_all_epochs, "the place in the epoch is the rest of step by N // B: step % (N // B)"),
             Mistake(one_further, "batches do not overlap: the slice begins at place · B"),
             Mistake(not_shuffled, "the pictures are not shuffled: take the permutation of this epoch"),
         ]),
