@@ -46,7 +46,7 @@ guess_zeros = None
 # %%
 import numpy as np
 
-from lessons import QUICK, compare, show
+from lessons import QUICK, compare, show, traffic_light, weights_of_2014
 
 w = np.array([[1.0, 0.0], [2.0, -1.0]])  # (pixels, outputs)
 
@@ -104,37 +104,15 @@ assert M.tolist() == [[2, 0], [6, -4]] and score == bias + M.mean() == 1.5
 # looks like.
 
 # %%
-import os
-from pathlib import Path
-
-from lessons.helpers import ROOT
 from minigooglenet.inference.classifier import of_2014
 from minigooglenet.inference.photos import caffe_input, caffe_pixels
 from minigooglenet.models import googlenet
 
-folder = Path(os.environ.get("MINIGOOGLENET_CAFFE", ROOT / "datasets"))
-trained = (folder / "bvlc_googlenet.caffemodel").exists()
+trained = weights_of_2014()
 untrained = googlenet("bvlc", heads=False, rng=np.random.default_rng(15))
-if trained:
-    net = of_2014(folder / "bvlc_googlenet.caffemodel").net
-else:
-    print("No weights of 2014 here; get them (54 MB) with: python -m minigooglenet weights")
-    net = untrained
-
-
-def drawing():
-    """A traffic light before the sky, as in lesson 13: uint8 (256, 320, 3), red first."""
-    v, u = np.mgrid[0:256, 0:320]
-    x = np.stack([120 + v / 4, 160 + v / 5, 215 + v / 12], axis=-1)
-    x[210:, 152:168] = 70, 70, 75
-    x[30:222, 122:198] = 35, 38, 40
-    for row, colour in ((64, (235, 40, 30)), (126, (90, 75, 20)), (188, (20, 80, 50))):
-        x[(u - 160) ** 2 + (v - row) ** 2 < 25 ** 2] = colour
-    return x.astype(np.uint8)
-
-
+net = of_2014(trained).net if trained else untrained
 LIGHT = 920  # the class "traffic light"
-light = drawing()
+light = traffic_light()  # as in lesson 13
 crop = light[16:240, 48:272]  # the middle 224×224
 x = caffe_input(crop[None])
 print("the network reads", x.shape)
@@ -174,8 +152,7 @@ assert not trained or np.median(roughness(filters)) < 0.5 < 1 < roughness(filter
 from minigooglenet.inside.structure import until
 
 for layer in ("conv1", "3b", "4c", "5b"):
-    y = until(net, layer).predict(x)
-    y = np.maximum(y, 0)  # "conv1" is the convolution alone, without the ReLU that follows it
+    y = np.maximum(until(net, layer).predict(x), 0)  # "conv1" is the convolution alone, without its ReLU
     zeros = np.mean(y == 0)
     print(f"{layer:<6} {y.shape}  {zeros:.0%} zeros")
     if layer == "4c":
@@ -199,7 +176,7 @@ def climbed(x):
     return float(np.square(piece.predict(x), dtype=np.float64).sum() / 2)
 
 
-grainy = x + np.random.default_rng(15).normal(0, 3, x.shape).astype(np.float32)  # see below
+grainy = x + np.random.default_rng(15).normal(0, 3, x.shape).astype(np.float32)
 g = gradient_of(net, grainy, dy=lambda y: y, layer="4c")
 u = g / np.abs(g).max()  # the steepest direction: the clearest difference
 difference = (climbed(grainy + 0.02 * u) - climbed(grainy - 0.02 * u)) / 0.04
@@ -234,9 +211,8 @@ assert np.isclose(cam.mean() + bias, logit, rtol=1e-3, atol=1e-4)
 assert np.allclose(49 * heat, np.maximum(cam, 0), rtol=1e-3, atol=1e-4)
 
 maps = {layer: to_picture(grad_cam(net, x, [LIGHT], layer), 224, 224)[0] for layer in ("4c", "5b")}
-on_box = np.zeros((256, 320), bool)
-on_box[30:222, 122:198] = True
-on_box = on_box[16:240, 48:272]
+on_box = np.zeros((224, 224), bool)
+on_box[14:206, 74:150] = True
 share = float(maps["5b"][on_box].sum() / max(maps["5b"].sum(), 1e-30))
 print(f"the box: {on_box.mean():.0%} of the pixels, {share:.0%} of the heat")
 compare("share of the heat on the box", guess_share, share)
@@ -272,32 +248,16 @@ assert (dreamt >= black - 1e-3).all() and (dreamt <= white + 1e-3).all()
 # First the filters, random and as they are in our network, and where the class was seen. Then the dream.
 
 # %% tags=["figure"]
+from lessons.helpers import hang, mosaic
+from minigooglenet.pictures.heatmaps import blended
 from minigooglenet.pictures.style import figure
-
-
-def sheet_of(filters):
-    """64 filters (7, 7, 3, 64) on a sheet of 8×8, each stretched over its own range."""
-    tiles = np.ones((8 * 8 - 1, 8 * 8 - 1, 3))
-    for at in range(64):
-        tile = filters[..., ::-1, at]  # blue first -> red first
-        top, left = 8 * (at // 8), 8 * (at % 8)
-        tiles[top:top + 7, left:left + 7] = (tile - tile.min()) / np.ptp(tile)
-    return tiles
-
 
 known = "the weights of 2014" if trained else "random weights, another seed"
 other = first_filters(net if trained else googlenet("bvlc", heads=False, rng=np.random.default_rng(16)))[1]
 fig, axes = figure(2, 2, width=7, height=7.4)
-for ax, sheet, title in ((axes[0, 0], sheet_of(noise), "conv1, random weights"),
-                         (axes[0, 1], sheet_of(other), f"conv1, {known}")):
-    ax.imshow(sheet, interpolation="nearest")
-    ax.set_title(title)
-    ax.axis("off")
-for ax, (layer, heat) in zip(axes[1], maps.items(), strict=True):
-    ax.imshow(150 + crop.mean(axis=-1) / 2.5, cmap="gray", vmin=0, vmax=255)
-    ax.imshow(heat, cmap="inferno", alpha=0.85 * heat / max(heat.max(), 1e-30))
-    ax.set_title(f"traffic light, by Grad-CAM at {layer}")
-    ax.axis("off")
+hang(axes[0], {f"conv1, {whose}": mosaic(of.transpose(3, 0, 1, 2)[..., ::-1])  # blue first -> red first
+               for whose, of in (("random weights", noise), (known, other))})
+hang(axes[1], {f"traffic light, by Grad-CAM at {layer}": blended(crop, heat) for layer, heat in maps.items()})
 seen = ("Trained, they are smooth edges and colours, and the heat is strongest on the box and its lamps." if trained
         else "Here both are random, and so is the heat.")
 show(fig, "15_filters_and_heat", "The 64 filters of the first layer, random ones beside those of the network, "
@@ -305,12 +265,8 @@ show(fig, "15_filters_and_heat", "The 64 filters of the first layer, random ones
 
 # %% tags=["figure"]
 fig, axes = figure(2, 1, width=6, height=9.4)
-for ax, picture, title in ((axes[0], shown, "what it was shown"),
-                           (axes[1], np.clip(caffe_pixels(dreamt), 0, 255).astype(np.uint8),
-                            f"what module 4c made of it ({known})")):
-    ax.imshow(picture)
-    ax.set_title(title)
-    ax.axis("off")
+hang(axes, {"what it was shown": shown, f"what module 4c made of it ({known})":
+            np.clip(caffe_pixels(dreamt), 0, 255).astype(np.uint8)})
 show(fig, "15_dream", "The drawing of a traffic light, and below it the same after dreaming at module 4c. "
      + ("The red lamp has become a face, the other two a pot, and the sky is full of lines like roofs and roads."
         if trained and not QUICK and photo is None else "Fine patterns have grown on it."))
@@ -320,9 +276,6 @@ show(fig, "15_dream", "The drawing of a traffic light, and below it the same aft
 # Why faces? Of the 1000 classes, numbers 151 to 268 are breeds of dogs, 118 of them, and many others are birds and
 # other animals. Whatever is round and has dark spots looks a little like a face to layers in the middle, and the dream
 # makes it more so. Random weights have nothing to dream of: their patterns are as fine as noise, everywhere alike.
-
-# %%
-assert len(range(151, 269)) == 118
 
 # %% [markdown]
 # ## Exercises
@@ -343,14 +296,14 @@ assert len(range(151, 269)) == 118
 # | L that hardly moves, or explodes | g was not divided by its mean size |
 # | white and black speckles all over | the step is too large, or nothing keeps x between black and white |
 # | a gradient of exactly 0 | the channel is silent: behind a ReLU, what is 0 everywhere cannot be woken |
-# | (3, 4) for the gradient of the small example | the ReLU's mask is missing: y, not x w, goes back |
+# | (3, 7) for the gradient of the small example | the ReLU's mask is missing: y, not x w, goes back |
 # | a heat map with negative places | the last ReLU of Grad-CAM is missing |
 # | blue skin on dreamt dogs | the picture is blue first; turn it round before showing it |
 
 # %%
 no_mask = (np.array([1.0, 1.0]) @ w) @ w.T
 print("without the mask:", no_mask)
-assert no_mask.tolist() == [3, 7]
+assert no_mask.tolist() == [3, 7] and len(range(151, 269)) == 118
 
 # %% [markdown]
 # ## Where books and libraries get this wrong

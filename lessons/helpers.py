@@ -1,9 +1,11 @@
-"""What a lesson needs besides the library: compare a guess with the outcome, and show a figure."""
+"""What a lesson needs besides the library: compare a guess, show a figure, pictures to look at, the 2014 weights."""
 
 import numbers
 import os
 import sys
 from pathlib import Path
+
+import numpy as np
 
 ROOT = Path(__file__).resolve().parent.parent
 FIGURES = ROOT / "figures" / "lessons"
@@ -68,3 +70,54 @@ def _in_notebook():
     ipython = sys.modules.get("IPython")
     shell = ipython and ipython.get_ipython()
     return bool(shell) and hasattr(shell, "kernel")
+
+
+def weights_of_2014():
+    """The path of Caffe's weights: in the folder that MINIGOOGLENET_CAFFE names, else in datasets/.
+
+    None if there are none; then one line says how to get them.
+    """
+    path = Path(os.environ.get("MINIGOOGLENET_CAFFE") or ROOT / "datasets") / "bvlc_googlenet.caffemodel"
+    if path.exists():
+        return path
+    print("No weights of 2014 here; get them (54 MB) with: python -m minigooglenet weights")
+    return None
+
+
+def traffic_light(W=320, column=160):
+    """A drawn traffic light, its middle at ``column``, before the sky: uint8 (256, W, 3), red first."""
+    v, u = np.mgrid[0:256, 0:W]
+    x = np.stack([120 + v / 4, 160 + v / 5, 215 + v / 12], axis=-1)  # the sky
+    x[210:, column - 8:column + 8] = 70, 70, 75  # the pole
+    x[30:222, column - 38:column + 38] = 35, 38, 40  # the box
+    for row, colour in ((64, (235, 40, 30)), (126, (90, 75, 20)), (188, (20, 80, 50))):
+        x[(u - column) ** 2 + (v - row) ** 2 < 25 ** 2] = colour
+    return x.astype(np.uint8)
+
+
+def portrait():
+    """Grace Hopper, a photo of 512×600 pixels that comes with matplotlib: a PIL image; None where it was left out."""
+    from matplotlib.cbook import get_sample_data
+    from PIL import Image
+    try:
+        return Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)).convert("RGB")
+    except OSError:  # some packages of matplotlib come without samples
+        return None
+
+
+def mosaic(tiles, columns=8):
+    """Pictures (M, h, w, 3), each stretched over its own range, on one white sheet, line by line: 0 to 1."""
+    M, h, w, _ = tiles.shape
+    sheet = np.ones((-(-M // columns) * (h + 1) - 1, columns * (w + 1) - 1, 3))
+    for at, tile in enumerate(tiles):
+        top, left = at // columns * (h + 1), at % columns * (w + 1)
+        sheet[top:top + h, left:left + w] = (tile - tile.min()) / np.ptp(tile)
+    return sheet
+
+
+def hang(axes, pictures):
+    """Draw each of ``pictures``, {title: array}, in one of the axes, without scales."""
+    for ax, (title, picture) in zip(axes, pictures.items(), strict=True):
+        ax.imshow(picture)
+        ax.set_title(title)
+        ax.axis("off")
