@@ -1,6 +1,7 @@
 """The explorer: its numbers are the structure's, it needs nothing but itself, and it works in a browser by keyboard."""
 
 import base64
+import dataclasses
 import io
 import json
 import re
@@ -10,12 +11,13 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+import small
 from PIL import Image
 
 from minigooglenet.commands import explorer as command
 from minigooglenet.errors import UserError
 from minigooglenet.explorer import page
-from minigooglenet.explorer.drawing import neighbours, places, svg
+from minigooglenet.explorer.drawing import neighbours, places, svg, written
 from minigooglenet.explorer.facts import every_output, flat, nodes, without_1x1
 from minigooglenet.flops import count
 from minigooglenet.inference.classifier import Classifier
@@ -25,6 +27,7 @@ from minigooglenet.models import mini_googlenet
 from minigooglenet.models.catalogue import network
 from minigooglenet.models.googlenet import googlenet
 from minigooglenet.pictures import data_uri as images
+from minigooglenet.training.trainer import Trainer
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -155,6 +158,12 @@ def test_every_box_is_a_button_with_a_name(text):
         assert button["aria-pressed"] == "false" and button["tabindex"] == "-1"
 
 
+def test_what_stands_on_boxes():
+    texts = {node.path: written(node) for node in flat(nodes(network("googlenet"), (224, 224, 3)))}
+    assert [texts[path] for path in ("conv1", "conv2_reduce", "pool1", "4a/3x3", "4a/5x5_reduce", "4a/pool")] == [
+        "7×7/2 conv, 64 maps", "1×1 conv, 64 maps", "3×3/2 max pool", "3×3 · 208", "1×1 · 16", "3×3 pool"]
+
+
 def test_bars_are_shares():
     tree = nodes(network("googlenet"), (224, 224, 3))
     drawn = svg(tree, sum(node.row.macs for node in tree))
@@ -216,10 +225,19 @@ def test_too_many_pictures(classifier, pictures, monkeypatch):
         page.page(classifier, pictures)
 
 
-def test_drawn_pictures_for_a_small_network():
-    drawn = command._drawn(32)
-    assert len({name for name, _ in drawn}) == 4 and all(x.shape == (32, 32, 3) for _, x in drawn)
-    assert command._drawn(224) == []
+def test_without_photos_a_run_is_shown_its_own_test_pictures_else_drawn_ones(classifier, tmp_path):
+    data, run = small.pictures(), dataclasses.replace(classifier, name=str(tmp_path / "run"))
+    Trainer(small.NARROW, data, tmp_path / "run", source=str(small.folder(tmp_path / "data"))).save()
+    own = command._usual(run)
+    assert len({name for name, _ in own}) == 4
+    for name, picture in own:
+        assert name in [data.classes[k] for x, k in zip(data.x_test, data.y_test, strict=True) if (x == picture).all()]
+    shutil.rmtree(tmp_path / "data")
+    for gone in (run, classifier):
+        drawn = command._usual(gone)
+        assert len({name for name, _ in drawn}) == 4 and all(x.shape == (32, 32, 3) for _, x in drawn)
+        assert not any((x == y).all() for (_, x), (_, y) in zip(own, drawn, strict=True))
+    assert command._usual(dataclasses.replace(classifier, size=224)) == []
 
 
 # -- in a browser ------------------------------------------------------------------------------------------------------
@@ -250,6 +268,15 @@ said.push(getComputedStyle(document.body).backgroundColor);
 document.documentElement.setAttribute("data-said", JSON.stringify(said));
 </script>"""
 
+#: How wide the window is, the height of the smallest letters, and the texts that do not fit their boxes.
+LETTERS = """<script>
+const sizes = [...document.querySelectorAll("svg text")].map(text =>
+  parseFloat(getComputedStyle(text).fontSize) * document.querySelector("svg").getScreenCTM().a);
+const wide = [...document.querySelectorAll(".box")].filter(box =>
+  box.querySelector("text").getBBox().width > box.querySelector("rect").getBBox().width).map(box => box.dataset.path);
+document.documentElement.setAttribute("data-said", JSON.stringify([innerWidth, Math.min(...sizes), wide]));
+</script>"""
+
 
 def browse(path, tmp_path, *options):
     """The page as it is after its scripts have run, as HTML."""
@@ -268,3 +295,13 @@ def test_in_a_browser_by_keyboard_and_mouse(text, tmp_path):
     said = json.loads(found[1].replace("&quot;", '"'))
     assert said == ["conv1", "pool1", "linear", "conv1", "conv1", "hover 4a", "conv1", "4a", "4a/1x1", "4a/3x3_reduce",
                     "4a/5x5_reduce", "4a/5x5", 1, 1, "H2", "4a/5x5", True, True, True, False, "rgb(20, 23, 27)"]
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium to try the page in")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_letters_are_large_enough_and_fit(width, text, tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text(text.replace("</body>", LETTERS + "</body>"), encoding="utf-8")
+    found = re.search(r'data-said="([^"]*)"', browse(path, tmp_path, f"--window-size={width},844"))
+    inner, smallest, wide = json.loads(found[1].replace("&quot;", '"'))
+    assert inner <= max(width, 500) and smallest > 9.5 and wide == []

@@ -10,8 +10,9 @@ from typing import NamedTuple
 from ..pictures.blocks import operation, size
 
 #: Units of the drawing: names to the left, boxes in the middle, bars of multiply-adds to the right.
-NAMES, LEFT, WIDTH, BARS, BAR = 8, 66, 452, 532, 92
+NAMES, LEFT, WIDTH, BARS, BAR = 8, 40, 480, 540, 92
 BOX, GAP, INSIDE, TOP = 26, 12, 12, 34
+ALONE = 236     # the width of a box that stands in no module
 PAGE = BARS + BAR + 8
 
 
@@ -29,7 +30,7 @@ def places(tree):
     found, y = [], TOP
     for node in tree:
         if not node.branches:
-            found.append(Place(node, LEFT + WIDTH / 2 - 105, y, 210, BOX))
+            found.append(Place(node, LEFT + (WIDTH - ALONE) / 2, y, ALONE, BOX))
             y += BOX + GAP
             continue
         depth = max(map(len, node.branches))
@@ -94,27 +95,33 @@ def svg(tree, total_macs):
 
 
 def _box(place):
-    node, text = place.node, operation(place.node.row.kind)
-    narrow = "/" in node.path
-    if node.row.kind.startswith("conv"):
-        text += f" · {node.row.output[-1]}" if narrow else f", {node.row.output[-1]} maps"
+    node = place.node
     return (f'<g class="box {style(node.row.kind)}" {_button(node)}>'
             f'<rect x="{place.x:g}" y="{place.y:g}" width="{place.width:g}" height="{place.height:g}" rx="5"/>'
-            + _text("", place.x + place.width / 2, place.y + place.height / 2, text, "middle") + "</g>")
+            + _text("", place.x + place.width / 2, place.y + place.height / 2, written(node), "middle") + "</g>")
+
+
+def written(node):
+    """What stands on a Node's box: ``"3×3 conv, 192 maps"``; in a module, where boxes are narrow, ``"3×3 · 192"``."""
+    text = operation(node.row.kind)
+    maps = f", {node.row.output[-1]} maps" if node.row.kind.startswith("conv") else ""
+    if "/" not in node.path:
+        return text + maps
+    return (text + maps).replace(" conv, ", " · ").removesuffix(" maps").replace(" max pool", " pool")
 
 
 def _module(place):
     """The frame of a module, a button too; its branches' lines; the line that gathers them."""
-    node, lines = place.node, []
+    node, lines, frame = place.node, [], NAMES - 5
     column, bottom = WIDTH / len(node.branches), place.y + place.height
     for i in range(len(node.branches)):
         x = LEFT + (i + 0.5) * column
         lines.append(_line(x, place.y + 4, x, bottom - 4))
     first, last = LEFT + column / 2, LEFT + WIDTH - column / 2
     return (f'<g class="module" {_button(node)}>'
-            f'<rect x="{place.x - 60:g}" y="{place.y:g}" width="{place.width + 60:g}" height="{place.height:g}"'
+            f'<rect x="{frame}" y="{place.y:g}" width="{place.x + place.width - frame:g}" height="{place.height:g}"'
             f' rx="8"/>'
-            + _text("name", NAMES + 4, place.y + place.height / 2, node.path) + "</g>"
+            + _text("name", NAMES, place.y + place.height / 2, node.path) + "</g>"
             + f'<g aria-hidden="true" class="wires">{"".join(lines)}{_line(first, place.y + 4, last, place.y + 4)}'
             + _line(first, bottom - 4, last, bottom - 4, "line thick") + "</g>")
 

@@ -8,7 +8,7 @@
   let photo = 0;
 
   const count = n => n.toLocaleString("en-US");
-  const percent = x => (100 * x).toFixed(x && x < 0.001 ? 2 : 1) + " %";
+  const percent = x => (100 * x).toFixed(x && x < 0.001 ? 2 : 1) + "%";
   const millions = n => (n / 1e6).toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: n < 1e6 ? 3 : 1 }) + " M";
 
   /** An element: make("p", {class: "quiet"}, "text", child, …). Text is never read as HTML. */
@@ -58,7 +58,7 @@
     if (!layer.seen) return [];
     const { channels, src } = layer.seen[photo];
     const which = channels.length < layer.maps ? `the ${channels.length} strongest of ${layer.maps}` : `all ${layer.maps}`;
-    return [make("h3", {}, `What comes out: ${which} maps`),
+    return [make("h3", {}, `What comes out: ${which} maps, bright where strong`),
       make("figure", {}, make("img", { class: "maps", src,
         alt: `Maps of channels ${channels.join(", ")} for ${data.photos[photo]}; bright is strong.` }),
         make("figcaption", { "aria-hidden": "true" }, ...channels.map(c => make("span", {}, String(c)))))];

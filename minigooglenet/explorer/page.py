@@ -134,17 +134,19 @@ _HTML = """<!DOCTYPE html>
 <header>
 <h1>{title}</h1>
 <p>{about}</p>
-<p id="keys">Point at a box, click it, or go with the arrow keys: up and down through the network, right into a module
-and from branch to branch. Enter reads the layer's page, Escape comes back.</p>
+<p id="keys">Point at a box, click or tap it, or go with the arrow keys: up and down through the network, right into a
+module and from branch to branch. Enter reads about the layer, Escape comes back.</p>
 </header>
 <main>
 <section id="network" aria-label="Drawing of the network">
 {photos}
 <ul id="legend" aria-hidden="true"><li class="k1">1×1</li><li class="k3">3×3</li><li class="k5">larger</li>
 <li class="kp">pool</li><li class="kn">normalisation</li><li class="kd">dense</li></ul>
+<div id="drawing">
 {svg}
+</div>
 </section>
-<section id="layer" aria-label="The chosen layer">
+<section id="layer" aria-label="The chosen layer" tabindex="0">
 <noscript><p>Without JavaScript this page is a drawing and, below, a table.</p></noscript>
 </section>
 </main>
