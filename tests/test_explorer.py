@@ -304,4 +304,5 @@ def test_letters_are_large_enough_and_fit(width, text, tmp_path):
     path.write_text(text.replace("</body>", LETTERS + "</body>"), encoding="utf-8")
     found = re.search(r'data-said="([^"]*)"', browse(path, tmp_path, f"--window-size={width},844"))
     inner, smallest, wide = json.loads(found[1].replace("&quot;", '"'))
-    assert inner <= max(width, 500) and smallest > 9.5 and wide == []
+    assert inner <= max(width, 510)  # some browsers have no narrower window; the drawing is as wide as the page
+    assert smallest * (width - 40) / (inner - 40) > 10 and wide == []
