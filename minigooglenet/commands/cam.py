@@ -40,6 +40,6 @@ def run(args):
         found = [("class activation map", cam.class_activation_map(classifier.net, x, [k]))]
     maps = [(f"{name}, {m.shape[1]}×{m.shape[2]}", cam.to_picture(m, *picture.shape[:2])[0]) for name, m in found]
     title = f"Where it sees: {short_label(classifier.labels[k])} ({p[k]:.1%})".replace("$", r"\$")
-    save_figure(heatmaps(picture, maps, title, "White line: half of the greatest value. "
+    save_figure(heatmaps(picture, maps, title, "Grey: nothing; the brighter, the more; line: half of the most. "
                          + source(classifier, args.photo)), args.out)
     print(f"{args.out}: {classifier.labels[k]}, {p[k]:.1%}")

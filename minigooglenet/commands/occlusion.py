@@ -45,6 +45,6 @@ def run(args):
     title = f"What {label} ({p[k]:.1%}) rests on".replace("$", r"\$")
     drawing = heatmaps(picture, [(f"covered by {patch}×{patch} pixels", heat)], title,
                        f"{looks:,} looks, {stride} pixels apart; the probability falls by up to {heat.max():.1%}, the "
-                       f"mean over the covers of a place. White line: half of that. {source(classifier, args.photo)}")
+                       f"mean over the covers of a place. Line: half of that. {source(classifier, args.photo)}")
     save_figure(drawing, args.out)
     print(f"{args.out}: {classifier.labels[k]}, {p[k]:.1%}")

@@ -33,14 +33,19 @@ def explanation(picture, best, heat, where, shares, source=""):
     _top(axes["top"], best)
     if shares:
         _branches(axes["branches"], shares)
-    caption(fig, f"{short_label(best[0]['label'])}: {best[0]['probability']:.0%}", source)
+    caption(fig, f"{short_label(best[0]['label'])}: {percent(best[0]['probability'])}", source)
     return fig
+
+
+def percent(p):
+    """``0.986 -> "98.6%"``; what is not nothing never reads as 0."""
+    return "<0.1%" if 0 < p < 0.0005 else f"{p:.1%}"
 
 
 def _top(ax, best):
     bars = ax.barh(range(len(best)), [row["probability"] for row in best], height=0.32,
                    color=[BLUE] + [tint(BLUE, 0.55)] * (len(best) - 1))
-    ax.bar_label(bars, [f"{row['probability']:.1%}" for row in best], padding=2, fontsize=SMALL)
+    ax.bar_label(bars, [percent(row["probability"]) for row in best], padding=2, fontsize=SMALL)
     for y, row in enumerate(best):
         label = short_label(row["label"]).replace("$", r"\$")
         ax.text(0, y - 0.22, label if len(label) < 27 else label[:26] + "…", fontsize=8, va="bottom")

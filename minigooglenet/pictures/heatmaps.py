@@ -4,17 +4,22 @@ import math
 
 import numpy as np
 from matplotlib import colormaps
+from matplotlib.patheffects import withStroke
 
-from .style import caption, drawn, figure, wrapped
+from .style import BLACK, caption, drawn, figure, wrapped
 
 
 def overlay(ax, picture, heat, title=""):
     """Draw ``picture`` (H, W, 3) uint8 in grey and over it ``heat`` (H, W), from 0 up; the line runs at half of its
     greatest value, so that the place is seen without colours, too."""
-    rgb = blended(picture, heat)
-    ax.imshow(rgb, interpolation="bilinear")
+    H, W = heat.shape
+    ax.imshow(blended(picture, heat), interpolation="bilinear", extent=(0, W, H, 0))
     if heat.max() > 0:
-        ax.contour(heat, levels=[heat.max() / 2], colors="white", linewidths=0.9)
+        rows, columns = np.arange(-1, H + 1) + 0.5, np.arange(-1, W + 1) + 0.5  # a row more around: up to the edges
+        line = ax.contour(columns, rows, np.pad(heat, 1, "edge"), levels=[heat.max() / 2], colors="white",
+                          linewidths=0.9)
+        line.set_path_effects([withStroke(linewidth=2.1, foreground=BLACK)])  # seen on white, too
+    ax.set(xlim=(0, W), ylim=(H, 0))
     ax.axis("off")
     ax.set_title(wrapped(title, 2.1, 8), fontsize=8)
 
