@@ -96,7 +96,8 @@ def _notebook(lesson, path, quick):
         "language_info": {"name": "python"}})
     error, kernel = None, _kernel()
     try:
-        NotebookClient(notebook, km=kernel, timeout=None, resources={"metadata": {"path": str(ROOT)}}).execute()
+        NotebookClient(notebook, km=kernel, timeout=None, coalesce_streams=True,
+                       resources={"metadata": {"path": str(ROOT)}}).execute()
         notebook.metadata[KEY] = now
     except CellExecutionError as stopped:
         error = str(stopped).strip().splitlines()[-1]
@@ -134,7 +135,7 @@ def _body(lesson, notebook, lessons):
 def _links(text, lessons):
     """The text with "lesson 05" turned into a link to its page, where there is one."""
     stems = {lesson.number: lesson.stem for lesson in lessons}
-    return re.sub(r"\b([Ll]esson) (\d\d)\b",
+    return re.sub(r"\b([Ll]esson)\s(\d\d)\b",
                   lambda m: f"[{m[0]}]({stems[m[2]]}.html)" if m[2] in stems else m[0], text)
 
 
