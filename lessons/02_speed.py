@@ -231,9 +231,9 @@ if kernels.JIT:
     assert rates["numba: the six loops as written"] < rates["NumPy: one product per (u, v)"]
 
 # %% [markdown]
-# Did you expect the two loops of `by_place` to come so near to im2col? With 96 channels, each of its nine products is
-# large enough. In GoogLeNet's first layer there are three channels, and 49 products of only three columns each.
-# im2col makes one product with 147 columns of it:
+# Did you expect the two loops of `by_place` to keep up with im2col, or even to beat it? With 96 channels, each of its
+# nine products is large enough, and nothing has to be copied into columns. In GoogLeNet's first layer there are three
+# channels, and 49 products of only three columns each. im2col makes one product with 147 columns of it:
 
 # %%
 first = Conv(C=3, F=64, kernel=7, rng=rng)
@@ -301,7 +301,7 @@ show(fig, "02_roof", "The rate of the same convolution, done in several ways, on
 # | a first run of seconds, later ones of milliseconds | the first call compiled; do not count it |
 # | another time with each run | the mean of all runs: it measures what else the machine did |
 # | half the rate that others print | a multiply-add was counted as one operation |
-# | NumPy faster with small arrays than the roof | the clock's steps are too coarse; measure more work |
+# | a bar beyond the roof, Winograd's apart | something else slowed the roof down when it was measured: run it again |
 # | the right sums, but no faster | the loops changed places, but Python still takes as many steps |
 # | numba slower than NumPy | an inner loop that strides through memory, or a copy with every call |
 

@@ -15,8 +15,8 @@
 #     average:  y[i, j] = (Σ_u Σ_v x[i·S + u - P, j·S + v - P]) / how many there are
 #
 # It looks too simple for a lesson. But GoogLeNet's windows are 3 wide and move by 2, so **they overlap**, and the last
-# one sticks out. That is where most home-made versions break: with 2×2 windows that move by 2, which every tutorial
-# takes, neither happens.
+# one sticks out. That is where home-made versions break: with 2×2 windows that move by 2, which tutorials like to take,
+# neither happens.
 
 # %% [markdown]
 # ## Predict first
@@ -164,9 +164,9 @@ compare("windows that one pixel can win", guess_wins, int(won))
 assert won == 4
 
 # %% [markdown]
-# **LRN.** There is a third layer in GoogLeNet where everybody's window overlaps with everybody else's: local response
-# normalisation, after the first pooling and before the second. Its windows run *across the channels* of one pixel. A
-# number is divided by a measure of how large its n neighbours are:
+# **LRN.** GoogLeNet has one more kind of layer whose windows overlap: local response normalisation, after the first
+# pooling and before the second. Its windows run *across the channels* of one pixel. A number is divided by a measure of
+# how large the n numbers around it are, itself among them:
 #
 #     s_i = k + (α/n) · Σ_j x_j²        y_i = x_i · s_i^-β            j runs over the n channels around i
 #

@@ -118,8 +118,8 @@ WIDTHS_3A = 64, 96, 128, 16, 32, 32  # 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×
 size = (28, 28, 192)
 forms = {"naive": inception(Style(reduced=False), 192, *WIDTHS_3A), "reduced": inception(Style(), 192, *WIDTHS_3A)}
 for name, module in forms.items():
-    print(f"{name:<8} {size} -> {module.output_shape(size)}  {module.macs(size):>11,} MACs;  layers:",
-          ", ".join(layer for layer in module.children if not layer.endswith("_relu")))
+    print(f"{name:<8} {size} -> {module.output_shape(size)}  {module.macs(size):>11,} MACs;  layers:")
+    print("        ", ", ".join(layer for layer in module.children if not layer.endswith("_relu")))
 assert (forms["naive"].output_shape(size)[-1], forms["naive"].macs(size)) == (plain[0], 784 * plain[1])
 assert (forms["reduced"].output_shape(size)[-1], forms["reduced"].macs(size)) == (small[0], 784 * small[1])
 

@@ -158,8 +158,9 @@ for row in rows:
         print(f"{name}: {row.printed.ops:>3}M ops mean {low:>7,.1f} to {high:>7,.1f} K weights; the widths give "
               f"{row.weights / 1024:>7,.1f} K; printed {row.printed.params:>5} K")
         verdicts[name] = low <= row.weights / 1024 <= high, low <= row.printed.params <= high
-print("Do the printed ops allow (our weights, the printed params)?")
-print(verdicts)
+print("Do the printed ops allow our weights? And the printed params?")
+for name, fits in verdicts.items():
+    print(f"{name}: {'yes' if fits[0] else 'no':<4} {'yes' if fits[1] else 'no'}")
 assert [name for name, fits in verdicts.items() if fits == (True, False)] == ["4c", "4d", "4e", "5b"]
 assert [name for name, fits in verdicts.items() if fits == (False, True)] == ["4a", "5a"]
 assert verdicts["4b"] == (True, True)
@@ -190,8 +191,8 @@ for name, C, widths, printed in (("4a with 204", 480, (192, 96, 204, 16, 48, 64)
 # %% [markdown]
 # ## The picture
 #
-# What is printed, measured by what follows from the widths. Round and blue: it agrees, but for rounding. A red diamond
-# does not.
+# What is printed, measured by what follows from the widths. Round and blue: it agrees, but for rounding. An orange
+# diamond does not; an arrow is one that lies far outside.
 
 # %% tags=["figure"]
 from minigooglenet.pictures.style import COLOURS, figure
