@@ -35,6 +35,19 @@ def write_atomically(path, write, mode="wb"):
                 os.unlink(temporary)
 
 
+def check_writable(path):
+    """Raise UserError if ``write_atomically`` would refuse ``path``, as far as can be told beforehand, so that no work
+    is done for nothing. Changes nothing."""
+    path = Path(path)
+    with contextlib.suppress(OSError):
+        if path.is_dir():
+            raise UserError(f"{path}: cannot be written, as it is a folder; choose another name")
+        folder = next(parent for parent in path.absolute().parents if parent.exists())
+        if not folder.is_dir() or not os.access(folder, os.W_OK):
+            raise UserError(f"{path}: cannot be written, as {folder} is "
+                            f"{'write-protected' if folder.is_dir() else 'no folder'}; choose another folder")
+
+
 def _umask():
     mask = os.umask(0)
     os.umask(mask)

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from minigooglenet.errors import UserError
-from minigooglenet.files import write_atomically
+from minigooglenet.files import check_writable, write_atomically
 
 
 def test_it_writes_and_replaces(tmp_path):
@@ -90,6 +90,10 @@ def test_places_that_cannot_be_written(tmp_path):
     (tmp_path / "a_folder").mkdir()
     with pytest.raises(UserError, match="a_folder: cannot be written"):
         write_atomically(tmp_path / "a_folder", lambda file: file.write(b"y"))
+    for path, says in (("a_file/below/deep", "a_file is no folder"), ("a_folder", "as it is a folder")):
+        with pytest.raises(UserError, match=f"{path}: cannot be written, .*{says}"):
+            check_writable(tmp_path / path)
+    check_writable(tmp_path / "new" / "folder" / "file")
     assert sorted(os.listdir(tmp_path)) == ["a_file", "a_folder"] and not os.listdir(tmp_path / "a_folder")
 
 
@@ -99,6 +103,8 @@ def test_a_folder_without_permission(tmp_path):
     try:
         with pytest.raises(UserError, match="cannot be written .Permission denied"):
             write_atomically(tmp_path / "file", lambda file: file.write(b"x"))
+        with pytest.raises(UserError, match="write-protected"):
+            check_writable(tmp_path / "new" / "file")
     finally:
         tmp_path.chmod(0o700)
 

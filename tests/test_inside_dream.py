@@ -104,7 +104,7 @@ def test_no_tile_is_larger_than_asked(net, rng):
 def test_octaves():
     assert octave_sizes(140, 280, 3, 1.4) == [(71, 143), (100, 200), (140, 280)]
     assert octave_sizes(140, 280, 3, 1.4, lambda h, w: h > 80) == [(100, 200), (140, 280)]
-    assert octave_sizes(5, 5, 2, 9.0) == [(1, 1), (5, 5)]
+    assert octave_sizes(5, 5, 2, 9.0) == octave_sizes(5, 5, 10**9, 9.0) == [(1, 1), (5, 5)]
     for octaves, scale in ((0, 1.4), (3, 1.0)):
         with pytest.raises(UserError, match="octaves"):
             octave_sizes(5, 5, octaves, scale)

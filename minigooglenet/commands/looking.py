@@ -25,11 +25,14 @@ def add_class(parser):
 
 
 def open_network(args):
-    """The Classifier of ``--weights``. Raises UserError for an ensemble, which has no one network to look into."""
+    """The Classifier of ``--weights``. Raises UserError for an ensemble, which has no one network to look into, and at
+    once, not after all the work, where ``--out`` cannot be written."""
+    from ..files import check_writable
     from ..inference.classifier import open_weights
     from .predict import usual_weights
 
     use_threads(args)
+    check_writable(args.out)
     classifier = open_weights(args.weights or usual_weights(), args.labels)
     if classifier.net is None:
         raise UserError(f"{args.weights}: an ensemble; name one of its runs, such as {args.weights}/model-1")

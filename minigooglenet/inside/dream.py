@@ -5,6 +5,7 @@ for Caffe's GoogLeNet, the network that dreamt first.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from PIL import Image
@@ -56,19 +57,22 @@ def dream(net, x, how, bounds, rng, on_step=None):
     bounds  (black, white): two arrays (3,), as the network reads them; pixels stay between
     rng     decides the shifts; the same one gives the same picture
     Calls ``on_step(value)`` after each step with what was climbed. Returns (H, W, 3) float32. Raises UserError where
-    the layer is unknown, or the picture too small for it.
+    the layer is unknown, or the picture or a tile too small for it.
     """
     low, high = (np.asarray(bound, x.dtype) for bound in bounds)
     shape_at(net, how.layer, x.shape)
     piece = until(net, how.layer)
     x = np.clip(x, low, high)
     sizes = octave_sizes(*x.shape[:2], how.octaves, how.scale, lambda h, w: _fits(net, how.layer, h, w))
+    for size in sizes:
+        _check_tiles(net, how, size)
     added = np.zeros((*sizes[0], 3), x.dtype)
     for height, width in sizes:
         base = resize(x, height, width)
         picture = base + resize(added, height, width)
         for number in range(how.steps):
-            shift = rng.integers(-how.jitter, how.jitter + 1, 2)
+            reach = min(how.jitter, max(height, width))
+            shift = rng.integers(-reach, reach + 1, 2)
             if max(height, width) > how.tile:
                 shift = rng.integers(0, how.tile, 2)
             value, g = tiled_gradient(piece, np.roll(picture, shift, (0, 1)), how.channel, how.tile)
@@ -87,8 +91,13 @@ def octave_sizes(H, W, octaves, scale, fits=lambda h, w: True):
     """[(h, w), …, (H, W)]: each ``scale`` times the one before; those that are too small for the layer are left out."""
     if octaves < 1 or not scale > 1:
         raise UserError(f"octaves: got {octaves}, each {scale} times the last; choose at least 1, and more than 1")
-    sizes = [(round(H / scale**n), round(W / scale**n)) for n in reversed(range(octaves))]
-    return [size for size in sizes[:-1] if min(size) > 0 and fits(*size)] + [(H, W)]
+    sizes = [(H, W)]
+    for n in range(1, octaves):
+        size = round(H / scale**n), round(W / scale**n)
+        if min(size) < 1 or not fits(*size):
+            break
+        sizes.insert(0, size)
+    return sizes
 
 
 def _fits(net, layer, h, w):
@@ -99,12 +108,22 @@ def _fits(net, layer, h, w):
         return False
 
 
+def _check_tiles(net, how, size):
+    """Raise UserError unless the smallest piece of a picture of ``size`` can reach the layer."""
+    piece = tuple(min(b - a for a, b in pairwise(cuts(length, how.tile))) for length in size)
+    try:
+        shape_at(net, how.layer, (*piece, 3))
+    except UserError as error:
+        raise UserError(f"tile: pieces of {'x'.join(map(str, piece))} pixels are too small for {how.layer}; choose "
+                        f"more than {how.tile}") from error
+
+
 def tiled_gradient(piece, x, channel, tile):
     """(what is climbed, its gradient g (H, W, 3)), the picture x (H, W, 3) taken in pieces of at most ``tile``."""
     g, total = np.empty_like(x), 0.0
     rows, columns = cuts(len(x), tile), cuts(x.shape[1], tile)
-    for top, bottom in zip(rows, rows[1:], strict=False):
-        for left, right in zip(columns, columns[1:], strict=False):
+    for top, bottom in pairwise(rows):
+        for left, right in pairwise(columns):
             part = np.ascontiguousarray(x[None, top:bottom, left:right])
             y, dx = value_and_gradient(piece, part, None if channel is not None else lambda y: y, channel)
             g[top:bottom, left:right] = dx[0]
