@@ -27,11 +27,16 @@ def net():
     return made
 
 
-@pytest.fixture(scope="module")
-def twin():
+@pytest.fixture(scope="module", params=["written after it", "torchvision's own"])
+def twin(request):
     pytest.importorskip("torch", reason="PyTorch is not installed: no twin of torchvision's network")
-    from torchvision_twin import random_twin
-    return random_twin(CLASSES, drop_prob=0, aux_drop_prob=0)
+    from torchvision_twin import GoogLeNet, original, random_twin
+    if request.param == "written after it":
+        return random_twin(lambda: GoogLeNet(CLASSES, drop_prob=0, aux_drop_prob=0))
+    try:
+        return random_twin(lambda: original(CLASSES))
+    except (ImportError, RuntimeError) as error:  # not there, or made for another PyTorch
+        pytest.skip(f"torchvision cannot be imported here: {str(error).splitlines()[0]}")
 
 
 def loaded(state_dict):

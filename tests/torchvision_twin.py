@@ -68,10 +68,16 @@ class GoogLeNet(nn.Module):
         return (x, self.aux2(tap2), self.aux1(tap1)) if self.training else x
 
 
-def random_twin(classes, **options):
-    """With random weights and statistics of the size that trained ones have, so that every one of them matters."""
+def original(classes):
+    """torchvision's own, without dropout. Raises whatever torchvision does where it does not fit its PyTorch."""
+    import torchvision
+    return torchvision.models.googlenet(weights=None, num_classes=classes, init_weights=False, dropout=0, dropout_aux=0)
+
+
+def random_twin(make):
+    """``make()`` with random weights and statistics of the size that trained ones have, so that each one matters."""
     torch.manual_seed(0)
-    twin = GoogLeNet(classes, **options)
+    twin = make()
     for module in twin.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
