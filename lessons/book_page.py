@@ -19,7 +19,7 @@ CELL = '<div class="cell '
 SCRIPT = """\
 document.addEventListener("keydown", function (event) {
   if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
-  const free = !event.target.closest("input, textarea, pre, table, details");
+  const free = !event.target.closest("input, textarea, pre, details, .table, .output_png");
   const way = {n: "next", p: "prev", i: "index", ArrowRight: free && "next", ArrowLeft: free && "prev"}[event.key];
   const link = way && document.querySelector('a[rel="' + way + '"]');
   if (link) location.href = link.href;
@@ -60,7 +60,8 @@ def reachable(body):
     """The same HTML with a name for every heading, and wide things that scroll by themselves and by keyboard."""
     body = re.sub(r"<h2>(.*?)</h2>", lambda m: f'<h2 id="{_slug(m[1])}">{m[1]}</h2>', body)
     body = body.replace("<table>", '<div class="table" tabindex="0" role="region" aria-label="table"><table>')
-    return body.replace("</table>", "</table></div>").replace("<pre>", '<pre tabindex="0">')
+    body = re.sub(r'(output_text">\s*)<pre>', r'\1<pre tabindex="0">', body)  # code wraps, what it prints does not
+    return body.replace("</table>", "</table></div>")
 
 
 def _slug(text):
