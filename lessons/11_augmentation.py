@@ -44,7 +44,7 @@ guess_training = None
 # %%
 import numpy as np
 
-from lessons import QUICK, compare, show
+from lessons import QUICK, compare, portrait, show
 
 
 def size(s, r, H, W):
@@ -227,15 +227,13 @@ assert round(89.31 - 85.75, 2) == 3.56 and round((0.08 * 32 * 32) ** 0.5) == 9
 # three samplers.
 
 # %% tags=["figure"]
-from matplotlib.cbook import get_sample_data
 from matplotlib.patches import Rectangle
-from PIL import Image
 
 from minigooglenet.pictures.style import COLOURS, figure
 
-try:
-    photo = np.asarray(Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)).convert("RGB"))
-except OSError:  # some packages of matplotlib leave the samples out
+if portrait() is not None:
+    photo = np.asarray(portrait())
+else:
     photo = drawn.x_train[0].repeat(18, axis=0).repeat(16, axis=1)
 
 rng, S = np.random.default_rng(4), 110
@@ -253,7 +251,7 @@ fig, (left, right) = figure(1, 2, width=8, height=4.1, width_ratios=[1.12, 1])
 left.imshow(sheet)
 left.add_patch(Rectangle((7, -1), 95, S + 1, fill=False, edgecolor=COLOURS[0], lw=2.5))
 left.axis("off")
-left.set_title("the whole photo (framed), and 15 crops of it")
+left.set_title("the whole picture (framed), and 15 crops of it")
 edges = np.linspace(0, 1, 51)
 for (name, values), colour in zip(shares.items(), (COLOURS[0], COLOURS[1], COLOURS[2]), strict=True):
     density = np.histogram(values, edges, density=True)[0]
@@ -263,7 +261,7 @@ right.axvline(8, color="0.7", lw=0.8, ls=":")
 right.text(10, 0.1, "8 %", color="0.4")
 right.set(xlabel="area of the crop, in % of the picture", ylabel="density", ylim=(0, 2.9), xlim=(0, 100),
           title="how large are the crops?")
-show(fig, "11_crops", "Left: a portrait and 15 crops of it, some a tiny part enlarged, some nearly all, half of them "
+show(fig, "11_crops", "Left: a picture and 15 crops of it, some a tiny part enlarged, some nearly all, half of them "
      "mirrored, eight of them with changed brightness, contrast and colours. Right: the areas of the paper's sampler "
      "are even from 8 to 100 %; with boxes redrawn, large ones are rare; with the side even, small ones prevail.")
 
