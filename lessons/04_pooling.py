@@ -81,8 +81,8 @@ print("\n112 pixels, 3/2: rounded down", count(112, 3, 2, False), " rounded up",
 
 # %% [markdown]
 # The 9 in row 2, column 2 lies in four windows at once: rows 0 to 2 and rows 2 to 3 share row 2, and columns 0 to 2
-# and 2 to 4 share column 2. It wins all four, and gets 1 + 2 + 8 + 16 = 27. The 7 at the right wins the two others: 4
-# + 32 = 36. The 8, the second largest number of all, gets nothing.
+# and 2 to 4 share column 2. It wins all four, and gets 1 + 2 + 8 + 16 = 27. The 7 at the right wins the two others:
+# 4 + 32 = 36. The 8, the second largest number of all, gets nothing.
 #
 # Why then does the gradient overlap? Because the windows do. A number that was used four times has four ways to
 # change the loss, and the chain rule (lesson 03) adds them up.

@@ -287,8 +287,8 @@ print(f"At {rate:.0f} GFLOP/s an epoch of CIFAR-10's 50,000 pictures takes width
 #   multiply inference by two are short by a third.
 # * **Fewer FLOPs, less time.** Only if the products are as well shaped: narrow layers do not fill the processor.
 #   Compare the GFLOP/s of the three networks above, all on the same machine.
-# * **Inception v1 without batch norm trains badly here.** A CNTK user reports 67.7 % after 80 epochs and 81.0 % after
-#   160. The reduced network has batch norm, which the paper's has not.
+# * **Inception v1 without batch norm trains badly here.** A CNTK user reports 67.7 % after 80 epochs and 81.0 %
+#   after 160. The reduced network has batch norm, which the paper's has not.
 
 # %%
 assert round(1 - 2 / 3, 2) == 0.33 and round(1520 / 1583, 2) == 0.96

@@ -122,7 +122,7 @@ def hints(exercises, solutions):
     parts = ['<section class="hints" aria-label="hints and solutions">']
     for exercise in exercises:
         parts.append(f"<p>Hints for <code>{escape(exercise.name)}</code></p>")
-        parts += [f"<details><summary>Hint {at}</summary><p>{_inline(hint)}</p></details>"
+        parts += [f"<details><summary>Hint {at}</summary><p>{escape(hint)}</p></details>"
                   for at, hint in enumerate(exercise.hints, 1)]
     code = highlight(solutions, PythonLexer(), HtmlFormatter(cssclass="highlight"))
     parts.append(f"<p>Solutions</p><details><summary>all of them</summary>{code}</details></section>")

@@ -1,5 +1,6 @@
 """The lessons' form, their exercises, and the machinery. Running them all is the business of tests/lessons/."""
 
+import html
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 
-from lessons import catalogue, causes, check, helpers, limit, progress
+from lessons import book_page, catalogue, causes, check, helpers, limit, progress
 from lessons.catalogue import cells, lessons
 from minigooglenet.errors import UserError
 
@@ -72,6 +73,15 @@ def test_there_is_a_figure_with_a_description(lesson):
     assert re.search(rf'show\(\w+, "{lesson.number}_\w+",\s+f?"', lesson.path.read_text())
 
 
+def test_prose_does_not_turn_into_lists_or_headings(lesson):
+    for cell in lesson.cells():
+        lines = cell.text.splitlines() if cell.kind == "markdown" else []
+        for before, line in zip(lines, lines[1:], strict=False):  # lists begin with "* " or "1. ", behind an empty line
+            assert not re.match(r" {0,3}([+-] |=+$|-+$)", line), line
+            numbered = re.match(r" {0,3}\d+[.)] ", line)
+            assert not numbered or not before or re.match(r"\d+\. |   ", before), line
+
+
 def test_recap_has_five_lines_and_the_glossary_explains(lesson):
     found = sections(lesson)
     assert re.findall(r"^(\d)\. ", found["Recap"][0].text, re.MULTILINE) == list("12345")
@@ -103,6 +113,11 @@ def test_exercises_solutions_and_checks_name_the_same_functions(lesson):
 def test_exercise_has_three_hints_and_three_to_six_mistakes(lesson, exercise):
     assert len(exercise.hints) == 3 and all(exercise.hints)
     assert 3 <= len(exercise.mistakes) <= 7
+
+
+def test_the_book_shows_hints_letter_by_letter(lesson):
+    shown = html.unescape(book_page.hints(check.exercises(lesson), ""))
+    assert all(f"<p>{hint}</p>" in shown for exercise in check.exercises(lesson) for hint in exercise.hints)
 
 
 def test_solutions_pass(lesson):
