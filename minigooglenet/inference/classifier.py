@@ -18,10 +18,9 @@ from ..weights.convert import FORMAT, read_converted, read_torchvision, refuse_p
 from ..weights.safetensors_io import array_names, is_safetensors, load_into, metadata
 from ..weights.torchvision import is_torchvision
 from .crops import SIZE, average_small, average_softmax, crops
-from .labels import CLASSES, read_labels
+from .labels import CLASSES, SYNSET, read_labels
 from .photos import MEAN_BGR, caffe_input, caffe_pixels, centre_crop
 
-SYNSET = "synset_words.txt"
 ANY_WEIGHTS = "bvlc_googlenet.caffemodel, what convert made of it, torchvision's arrays, or a training run"
 
 

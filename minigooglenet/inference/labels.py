@@ -6,7 +6,8 @@ from ..errors import UserError
 from ..inputs import recognise, regular_file
 
 CLASSES = 1000
-_SYNSET = re.compile(r"n\d{8}(\s+|$)")      # WordNet's number, in front of the words in Caffe's synset_words.txt
+SYNSET = "synset_words.txt"                 # Caffe's name for the file with the words
+_NUMBER = re.compile(r"n\d{8}(\s+|$)")      # WordNet's number, in front of the words in Caffe's synset_words.txt
 
 
 def read_labels(path=None, count=CLASSES):
@@ -22,16 +23,21 @@ def read_labels(path=None, count=CLASSES):
     regular_file(path, "a text file with one label a line", 10_000_000)
     try:
         with open(path, "rb") as file:
-            octets = file.read()
-        what = recognise(octets[:512])
-        if what is not None:
-            raise UserError(f"{path}: expected a text file with one label a line, but this is {what}")
-        lines = octets.decode("utf-8-sig").splitlines()
+            return labels_in(file.read(), path, count)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def labels_in(octets, path, count=CLASSES):
+    """The same for a file's content, ``octets``; ``path`` is what errors call it."""
+    what = recognise(octets[:512])
+    if what is not None:
+        raise UserError(f"{path}: expected a text file with one label a line, but this is {what}")
+    try:
+        lines = octets.decode("utf-8-sig").splitlines()
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: no text in UTF-8; expected one label a line") from error
-    labels = [_SYNSET.sub("", line.strip(), count=1) for line in lines]
+    labels = [_NUMBER.sub("", line.strip(), count=1) for line in lines]
     while labels and not labels[-1]:
         labels.pop()
     if len(labels) != count:
