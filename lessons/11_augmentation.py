@@ -25,8 +25,8 @@ guess_share = None
 #    the resized crop, compared with the resized picture?
 guess_zoom = None
 
-# 3. A small network trains on 400 pictures, again and again, with and without augmentation. Its accuracy *on these* is
-#    "higher", "lower" or the "same" with augmentation?
+# 3. A small network trains on 400 pictures, again and again, with and without augmentation. Its accuracy on these very
+#    pictures is "higher", "lower" or the "same" with augmentation?
 guess_training = None
 
 # %% [markdown]

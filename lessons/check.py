@@ -262,7 +262,7 @@ def report(lesson, hint=0, only=None, folder="exercises"):
                 open_ = there[name]
     number = int(lesson.number)
     if open_ is None:
-        lines += ["", f"All done. What comes next: make progress   (our own solution: "
+        lines += ["", f"{'Done' if only else 'All done'}. What comes next: make progress   (our own solution: "
                       f"{_short(lesson.beside('solutions'))})"]
     else:
         hint = min(hint, len(open_.hints))
