@@ -1,9 +1,9 @@
 """Pooling, compiled. Inner loops run along the channels, which lie next to each other, so they vectorise.
 
 The maximum over a window is separable: first the largest of each column of the window, then of those. The
-maximum does not remember where it was; the backward pass finds the winner again by comparing. It takes three rows, then
-three columns at a time, because a maximum that is updated in place does not vectorise. A NaN can be lost here, where
-the reference keeps it.
+maximum does not remember where it was; the backward pass finds the winner again by comparing. The forward pass takes
+three rows, then three columns at a time, because a maximum that is updated in place does not vectorise. A NaN can be
+lost here, where the reference keeps it.
 """
 
 import numpy as np
@@ -11,6 +11,8 @@ import numpy as np
 from ..geometry import output_hw
 from ..threads import over_slices
 from .jit import frozen, njit
+
+_size = np.uintp  # an index that cannot be negative: numba then leaves out the check that keeps loops from vectorising
 
 
 def _output(x, kernel, stride, pad, ceil_mode):
@@ -66,31 +68,37 @@ def _max3(a, b, c):
 def max_pool_backward(dy, x, y, kernel, stride, pad, ceil_mode, dx=None):
     """As ``reference.pooling.max_pool_backward``."""
     dx = np.zeros(x.shape, x.dtype) if dx is None else dx
-    dy, x, y = frozen(dy), frozen(x), frozen(y)
-    over_slices(lambda s: _max_pool_backward(dy[s], x[s], y[s], dx[s], *kernel, *stride, *pad), len(x))
+    x, y, dy, into = _lines(frozen(x)), _lines(frozen(y)), _lines(frozen(dy)), _lines(dx)
+    over_slices(lambda s: _max_pool_backward(dy[s], x[s], y[s], into[s], dx.shape[-1], *kernel, *stride, *pad), len(x))
     return dx
 
 
+def _lines(a):
+    """(N, H, W, C) -> (N, H, W C), a view: a line of pixels, its channels included, is one run of numbers."""
+    return a.reshape(*a.shape[:2], -1)
+
+
 @njit
-def _max_pool_backward(dy, x, y, dx, KH, KW, SH, SW, PH, PW):
-    N, H, W, C = x.shape
-    _, OH, OW, _ = y.shape
-    remaining, zero = np.empty(C, x.dtype), x.dtype.type(0)
+def _max_pool_backward(dy, x, y, dx, C, KH, KW, SH, SW, PH, PW):
+    N, H, WC = x.shape
+    _, OH, OWC = y.shape
+    remaining, zero = np.empty(OWC, x.dtype), x.dtype.type(0)  # what no pixel of the windows has been given yet
     for n in range(N):
         for i in range(OH):
             top = i * SH - PH
-            for j in range(OW):
-                left = j * SW - PW
-                peak = y[n, i, j]
-                for c in range(C):
-                    remaining[c] = dy[n, i, j, c]
-                for h in range(max(top, 0), min(top + KH, H)):
-                    for w in range(max(left, 0), min(left + KW, W)):
-                        pixel, gradient = x[n, h, w], dx[n, h, w]
-                        for c in range(C):
-                            given = remaining[c] if pixel[c] == peak[c] else zero
-                            gradient[c] += given
-                            remaining[c] -= given
+            for k in range(_size(OWC)):
+                remaining[k] = dy[n, i, k]
+            for h in range(max(top, 0), min(top + KH, H)):
+                for u in range(KW):  # in all windows of the line at once: those whose column u is inside the picture
+                    first, last = max(0, -((u - PW) // SW)), min(OWC // C, (WC // C - 1 + PW - u) // SW + 1)
+                    runs, length = (1, (last - first) * C) if SW == 1 else (last - first, C)
+                    for q in range(runs):
+                        here, there = _size((first + q) * C), _size(((first + q) * SW - PW + u) * C)
+                        for k in range(_size(length)):
+                            rest = remaining[here + k]
+                            given = rest if x[n, h, there + k] == y[n, i, here + k] else zero
+                            dx[n, h, there + k] += given
+                            remaining[here + k] = rest - given
 
 
 def avg_pool(x, kernel, stride, pad, ceil_mode):
