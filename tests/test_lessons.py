@@ -168,6 +168,7 @@ def writes_into_x(x):
     (lambda x: 2 * x + 1 + np.nan, ("NaN",)),
     (lambda x: np.zeros_like(x), ("all zeros",)),
     (lambda x: np.where(np.arange(2)[:, None, None] == 0, 2 * x + 1, 0), ("only the first picture",)),
+    (lambda x: (2 * x + 1)[:, 5:], ("(2, 0, 4), expected (2, 3, 4)", "P:-P is empty when P is 0")),
     (lambda x: "words", ("expected numbers",)),
     (lambda x, y: x, ("TypeError", "other arguments")),
     (lambda x: x[5], ("IndexError", "test_lessons.py, line")),
@@ -178,6 +179,23 @@ def test_verdict_names_what_is_wrong(attempt, fragments):
     assert verdict.status == "wrong"
     for fragment in fragments:
         assert fragment in " ".join(verdict.text.split())
+
+
+def test_a_mistake_in_the_first_wrong_part_is_recognised_beside_others():
+    exercise = check.Exercise("both", ("a", "b", "c"), lambda: [check.Case("small", (3.0,), (6.0, np.ones(2)))],
+                              [check.Mistake(lambda x: (x + 0.5, np.ones(2)), "double it")], returns=("y", "dx"))
+    text = check.judge(exercise, lambda x: (x + 0.5, np.zeros(3)), catalogue.Path(__file__)).text
+    assert "y             3.5, right: 6.0" in text and "double it" in text
+
+
+def test_a_factor_between_two_numbers_is_told_only_if_it_is_whole():
+    assert "2 times too large" in causes.general_cause(14.4, 7.2, ())
+    assert causes.general_cause(9.0, 7.2, ()) == ""
+
+
+def test_arguments_are_described_in_few_words():
+    assert causes.describe([np.ones((2, 3)), np.ones(4)]) == "a list of 2: (2, 3) float64, (4,) float64"
+    assert causes.describe(len) == "a function"
 
 
 def test_numbers_tuples_and_texts_are_compared_by_their_kind():
