@@ -325,8 +325,8 @@ assert padded.shape == cut.shape == (1, 56, 56, 2) and same < 0.6
 # ## Glossary
 #
 # * **pooling**: one number for each window of each channel, without weights.
-# * **max pooling**: the number is the largest of the window.
-# * **average pooling**: the number is the mean of the window.
+# * **max pooling**: keeping the largest number of each window.
+# * **average pooling**: keeping the mean of each window.
 # * **ceil_mode**: rounding the number of windows up, as Caffe does, and cutting the last one at the border.
 # * **tie**: several numbers of a window that are equally large.
 # * **LRN**: local response normalisation: dividing by the size of the neighbouring channels (Krizhevsky et al. 2012).
