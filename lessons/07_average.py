@@ -42,7 +42,7 @@ guess_better = None
 # %%
 import numpy as np
 
-from lessons import QUICK, compare, show
+from lessons import compare, show
 
 
 def average(x):
@@ -69,10 +69,8 @@ dx = average_backward(np.array([[6., 12]]), x.shape)
 print("x", x.shape, "-> y", y.shape, "=", y)
 print("dy = [[6, 12]] -> dx", dx.shape, "each pixel", dx[0, 0, 0])
 
-dropped, mask = dropout(np.full(10, 6.0), 0.4, np.random.default_rng(7))
 many, _ = dropout(np.full(100_000, 6.0), 0.4, np.random.default_rng(7))
-print("dropout of 40 %:", dropped)
-print("mean of 100,000 such:", round(many.mean(), 2))
+print("dropout of 40 %:", many[:10], "… mean of 100,000 such:", round(many.mean(), 2))
 
 # %% [markdown]
 # By hand: (1 + 2 + 3 + 4 + 5 + 9) / 6 = 4 for the first map, 120 / 6 = 20 for the second. Going back,
@@ -104,9 +102,7 @@ H, W, C = maps
 connected = Dense(H * W * C, C)
 pool = GlobalAvgPool()
 weights = {"connected": connected.params["w"].size, "average": sum(w.size for w in pool.params.values())}
-print("after module 5b:", maps)
-for ending, number in weights.items():
-    print(f"  {ending:<9} to {C}: {number:>10,} weights")
+print(f"after module 5b: {maps}; to {C}:", ", ".join(f"{n:,} weights {ending}" for ending, n in weights.items()))
 with_average = count("googlenet").params
 with_connected = with_average + connected.params["w"].size + connected.params["b"].size
 print(f"all of GoogLeNet: {with_average:,} parameters; with the connected layer {with_connected:,}")
@@ -145,13 +141,14 @@ from minigooglenet.data import Normaliser, batches, shapes10
 from minigooglenet.layers import cross_entropy
 from minigooglenet.models.inception import Style
 from minigooglenet.models.rows import CLASSES, Convolution, Drop, FullyConnected, GlobalPooling, Pooling, build
+from minigooglenet.training.evaluate import accuracy
 from minigooglenet.training.sgd import SGD
 
 NAMES = ("ring", "cross", "bowtie")
 TRUNK = (Convolution("conv1", 16, 5, stride=2), Convolution("conv2", 32, 3), Pooling("pool2"),
          Convolution("conv3", 48, 3), Convolution("conv4", 48, 3))
 TAIL = (Drop("dropout", 0.4), FullyConnected("linear", CLASSES))
-EPOCHS = 2 if QUICK else 6
+EPOCHS = 6
 
 
 def three_shapes(N, split):
@@ -162,7 +159,7 @@ def three_shapes(N, split):
     return pictures[chosen], np.array([numbers.index(label) for label in labels[chosen]])
 
 
-x_train, y_train = three_shapes(1000 if QUICK else 4000, split=0)
+x_train, y_train = three_shapes(4000, split=0)
 x_test, y_test = three_shapes(1000, split=1)
 normalise = Normaliser.of(x_train)
 
@@ -182,29 +179,21 @@ def train(first, lr):
     return net
 
 
-def accuracy(net):
-    return np.mean(net.predict(normalise(x_test)).argmax(axis=1) == y_test)
-
-
 trained = {"average": train(GlobalPooling("average"), lr=0.02), "connected": train(FullyConnected("fc", 48), lr=0.01)}
-right = {ending: accuracy(net) for ending, net in trained.items()}
+right = {ending: accuracy(net, x_test, y_test, normalise) for ending, net in trained.items()}
 sizes = {ending: sum(w.size for w in net.parameters().values()) for ending, net in trained.items()}
 for ending in trained:
     print(f"{ending:<9} {sizes[ending]:>7,} parameters, {right[ending]:.1%} of {len(y_test)} new pictures right")
-if QUICK:
-    print("(A quick run is too short to mean anything.)")
 compare("right more often", guess_better, max(right, key=right.get))
-assert len(x_train) == (300 if QUICK else 1200) and (sizes["average"], sizes["connected"]) == (40_803, 188_307)
-assert QUICK or right["average"] > 0.8 and right["average"] > right["connected"] - 0.05
+assert len(x_train) == 1200 and (sizes["average"], sizes["connected"]) == (40_803, 188_307)
+assert sizes["connected"] - sizes["average"] == 147_504 == 8 * 8 * 48 * 48 + 48
+assert right["average"] > 0.8 and right["average"] > right["connected"] - 0.05
 
 # %% [markdown]
 # The connected layer has 147,504 parameters more to learn, from the same pictures, in the same time; each ending has
-# the learning rate, of a few tried, that suits it better. In a full run they do not help. A likely reason: a ring is a
-# ring wherever it lies. The average knows that from the start, and the connected layer has to learn it anew for each
-# of its 64 places. (Three shapes are not ImageNet. There, the paper found the average better by about 0.6 % top-1.)
-
-# %%
-assert sizes["connected"] - sizes["average"] == 147_504 == 8 * 8 * 48 * 48 + 48
+# the learning rate, of a few tried, that suits it better. They do not help. A likely reason: a ring is a ring wherever
+# it lies. The average knows that from the start, and the connected layer has to learn it anew for each of its 64 places.
+# (Three shapes are not ImageNet. There, the paper found the average better by about 0.6 % top-1.)
 
 # %% [markdown]
 # And now for nothing, the map. The logit (the number before the softmax) of class k is linear in the average, and the
@@ -215,7 +204,8 @@ assert sizes["connected"] - sizes["average"] == 147_504 == 8 * 8 * 48 * 48 + 48
 #
 # `M` is the **class activation map** (Zhou et al. 2016): how much each place says for class k. It is a 1×1 convolution
 # with the classifier's weights, and its mean is the logit, but for the bias. Nothing was trained for it. And since the
-# average takes maps of any size, so does the network: we show it six test pictures at once, glued to one of 64×96.
+# average takes maps of any size, so does the network: we show it six test pictures at once, glued to one of 64×96. (The
+# connected layer cannot look at them: it has weights for 8×8 places and for no others.)
 
 # %%
 net = trained["average"]
@@ -234,84 +224,53 @@ print("mean of each map + bias:", M.mean(axis=(1, 2))[0] + b, "\nlogits:        
 assert np.allclose(M.mean(axis=(1, 2)) + b, logits, rtol=1e-4, atol=1e-4)
 
 tile_means = M[0].reshape(2, 8, 3, 8, 3).mean(axis=(1, 3)).reshape(6, 3)  # what each of the six tiles says
-found = [sorted(np.argsort(tile_means[:, k])[-2:].tolist()) for k in range(3)]
+hits = 0
 for k, name in enumerate(NAMES):
-    print(f"{name:<6} is seen most in the tiles {found[k]}; it is in {[at for at in range(6) if order[at] == k]}")
-assert M.shape == (1, 16, 24, 3)
-
-# %% [markdown]
-# The connected layer cannot look at that scene at all: its weights are for 8×8 maps.
-
-# %%
-from minigooglenet.errors import ShapeError
-
-try:
-    trained["connected"].predict(normalise(scene[None]))
-except ShapeError as error:
-    print("connected:", error)
-    assert "expected float32 (N, 3072)" in str(error) and 8 * 8 * 48 == 3072
+    found, there = set(np.argsort(tile_means[:, k])[-2:].tolist()), {at for at in range(6) if order[at] == k}
+    print(f"{name:<6} is seen most in the tiles {found}; it is in {there}")
+    hits += len(found & there)
+assert M.shape == (1, 16, 24, 3) and hits >= 4
 
 # %% [markdown]
 # ## The picture
 #
-# On the left what either ending costs GoogLeNet. On the right the scene, and for each class the same scene in grey,
-# coloured where the map of that class is high.
+# First what either ending costs GoogLeNet. Then the scene, and for each class the same scene in grey, in colours of
+# fire where the map of that class is high.
 
 # %% tags=["figure"]
-from matplotlib.colors import to_rgb
-
 from minigooglenet.pictures.style import COLOURS, figure
 
 linear = count("googlenet")["linear"].params
-before = with_average - linear
-extra = with_connected - with_average
-fig, axes = figure(2, 3, width=8, height=4.1, width_ratios=(1.1, 1, 1))
-whole = axes[0, 0].get_gridspec()[:, 0]
-for ax in axes[:, 0]:
-    ax.remove()
-bars = fig.add_subplot(whole)
-bars.spines[["top", "right"]].set_visible(False)
-for place, parts in enumerate(((before, extra, linear), (before, 0, linear))):
-    for n, (height, colour) in enumerate(zip(parts, (COLOURS[0], COLOURS[1], COLOURS[4]), strict=True)):
-        bars.bar(place, height / 1e6, bottom=sum(parts[:n]) / 1e6, color=colour, width=0.62)
-    bars.text(place, sum(parts) / 1e6 + 0.9, f"{sum(parts) / 1e6:.1f} M", ha="center", fontweight="bold")
-bars.text(0, (before + extra / 2) / 1e6, f"connected\nlayer\n{extra / 1e6:.1f} M", ha="center", va="center",
-          color="white")
-for place in (0, 1):
-    bars.text(place, before / 2e6, f"below\n{before / 1e6:.1f} M", ha="center", va="center", color="white", fontsize=8)
-bars.annotate(f"linear\n{linear / 1e6:.1f} M", (0.69, with_average / 1e6 - 0.5), (0.5, 17), ha="center", fontsize=9,
-              arrowprops={"arrowstyle": "-", "color": "0.4"})
-bars.set_xticks((0, 1), ("connected", "average"))
-bars.set(ylabel="million parameters", ylim=(0, 64), xlim=(-0.45, 1.45))
-bars.set_title("GoogLeNet, either ending")
+parts = {"up to module 5b": with_average - linear, "connected layer": with_connected - with_average, "linear": linear}
+fig, ax = figure(width=6, height=3.4)
+below = np.zeros(2)
+for (name, number), colour in zip(parts.items(), (COLOURS[0], COLOURS[1], COLOURS[4]), strict=True):
+    heights = np.array([number, 0 if name == "connected layer" else number]) / 1e6
+    ax.bar((0, 1), heights, bottom=below, color=colour, width=0.6, label=f"{name}: {number / 1e6:.1f} M")
+    below += heights
+ax.bar_label(ax.containers[-1], [f"{height:.1f} M" for height in below], padding=2, fontweight="bold")
+ax.legend(frameon=False, loc="upper right", reverse=True)
+ax.set_xticks((0, 1), ("connected", "average"))
+ax.set(ylabel="million parameters", ylim=(0, 64), xlim=(-0.5, 2.1), title="GoogLeNet, either ending")
+show(fig, "07_parameters", "Two bars: GoogLeNet has 7.0 million parameters, and would have 58.4 million with a "
+     "connected layer of 51.4 million.")
+assert [round(n / 1e6, 1) for n in (with_average, with_connected, *parts.values())] == [7.0, 58.4, 6.0, 51.4, 1.0]
 
-axes[0, 1].imshow(scene)
-axes[0, 1].set_title("what the small network sees")
-for ax, k, colour in zip((axes[0, 2], axes[1, 1], axes[1, 2]), range(3), (COLOURS[0], COLOURS[1], COLOURS[2]),
-                         strict=True):
-    ax.imshow(scene.mean(axis=2), cmap="gray", vmin=-200, vmax=256)
-    high = np.clip(M[0, :, :, k] / M[0, :, :, k].max(), 0, 1)[..., None]
-    tinted = np.concatenate([np.broadcast_to(to_rgb(colour), (16, 24, 3)), 0.85 * high], axis=2)
-    ax.imshow(tinted, extent=(-0.5, 95.5, 63.5, -0.5), interpolation="bilinear")
-    ax.set_title(f"where it sees a {NAMES[k]}", color=colour)
-for ax in (axes[0, 1], axes[0, 2], axes[1, 1], axes[1, 2]):
-    ax.set(xticks=[], yticks=[])
-    ax.spines[:].set_visible(False)
-show(fig, "07_average", "Left: GoogLeNet has 7.0 million parameters, and would have 58.4 million with a connected "
-     "layer of 51.4 million. Right: a scene of six shapes, and for ring, cross and bowtie a map that shows where the "
-     "network sees each.")
-assert [round(number / 1e6, 1) for number in (with_average, with_connected, extra, before, linear)] == [
-    7.0, 58.4, 51.4, 6.0, 1.0]
+# %% tags=["figure"]
+from lessons.helpers import hang
+from minigooglenet.inside.cam import to_picture
+from minigooglenet.pictures.heatmaps import blended
+
+heat = to_picture(np.maximum(M[0].transpose(2, 0, 1), 0), 64, 96)
+fig, axes = figure(2, 2, width=7, height=5.2)
+hang(axes.flat, {"what the small network sees": scene}
+     | {f"where it sees a {name}": blended(scene, heat[k]) for k, name in enumerate(NAMES)})
+show(fig, "07_where", "A scene of six shapes, and for ring, cross and bowtie a map that shows where the network sees "
+     "each.")
 
 # %% [markdown]
-# The maps are not tidy: 8×8 places per tile, from a network that was trained for seconds, and it was never told where
-# anything is. Still, after a full run each class is seen most in its own tiles, or nearly so. Lesson 15 asks the same
-# of the 2014 weights.
-
-# %%
-hits = sum(len(set(found[k]) & {at for at in range(6) if order[at] == k}) for k in range(3))
-print(f"{hits} of the 6 shapes are where their map is highest")
-assert QUICK or hits >= 4
+# Nobody ever told the network where anything is, and still each class is seen most in its own tiles, or nearly so. The
+# maps are not tidy: 8×8 places per tile, after seconds of training. Lesson 15 asks the same of the 2014 weights.
 
 # %% [markdown]
 # ## Exercises
@@ -348,8 +307,7 @@ assert 7 * 7 * 1024 * 1000 == 50_176_000 and net.children["linear"].D == 48 and 
 #   parameters, about one in seven of all. The paper says why: it makes the network easy to adapt to other labels
 #   (section 5). Lin et al. (2013) have none; there the last maps *are* the classes.
 # * **The 51.3 M is a network nobody ran.** The paper compares with a fully connected ending without printing its size.
-#   The example with 1024 units is the reviews'. Heads with such layers do exist in GoogLeNet: the auxiliary ones
-#   (Lesson 09).
+#   The example with 1024 units is the reviews'. (Such a layer is in the auxiliary heads, Lesson 09.)
 # * **Average pooling did not make dropout superfluous.** "The use of dropout remained essential even after removing
 #   the fully connected layers" (section 5). torchvision's GoogLeNet drops 20 %, not the paper's 40 %.
 # * **p may mean kept or dropped.** In the paper, PyTorch and Caffe, 40 % are *dropped*; in older TensorFlow

@@ -233,7 +233,8 @@ from minigooglenet.pictures.prediction import prediction
 
 says = ("Prepared rightly it is a traffic light, at 99.9 %; divided by 255 it is velvet, at 38 %."
         if weights else "The network has random weights, and no class gets more than 1 %.")
-show(prediction(answers), "13_photo", "A drawn traffic light with its five most probable classes as bars, prepared "
+fig = prediction(answers)
+show(fig, "13_photo", "A drawn traffic light with its five most probable classes as bars, prepared "
      f"rightly and divided by 255; below it a photo, if there is one. {says}")
 assert not weights or round(softmax(dim).max(), 2) == 0.38
 
