@@ -225,14 +225,15 @@ def test_winograd_kernels_equal_their_twins_and_a_convolution(shape, F, pad, m, 
 def test_fused_kernels_equal_their_twins(dtype, tolerance):
     rng = np.random.default_rng(0)
     F, z_offset, y_offset, dy_offset = 5, 2, 3, 1
-    dy, y, z = (rng.standard_normal((3, 7, 9, C)).astype(dtype) for C in (8, 9, 7))
-    a, b, c = rng.standard_normal((3, F))
+    dy, y, z = (rng.standard_normal((189, C)).astype(dtype) for C in (8, 9, 7))
+    scale, shift, b, c = rng.standard_normal((4, F)).astype(dtype)
     results = []
     for room in twins("fused"):
         out, dz = np.zeros_like(y), np.zeros_like(z)
-        room.affine_relu(z, z_offset, F, a, b, out, y_offset)
-        room.relu_mix(dy, dy_offset, y, y_offset, z, z_offset, F, a, b, c, dz, z_offset)
-        results.append((out, dz, room.sums(z), room.relu_sums(dy, dy_offset, y, y_offset, z, z_offset, F)))
+        room.affine_relu(z, z_offset, F, scale, shift, out, y_offset)
+        through = dy, dy_offset, z, z_offset, F, scale, shift
+        room.relu_mix(*through, b, c, dz, z_offset)
+        results.append((out, dz, room.sums(z), room.relu_sums(*through)))
     for compiled, plain in zip(*results, strict=True):
         assert compiled.dtype == plain.dtype and distance(compiled, plain) < tolerance
 

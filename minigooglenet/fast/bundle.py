@@ -5,7 +5,7 @@ import numpy as np
 from .. import kernels
 from ..geometry import output_hw
 from ..processes import sum_over_processes
-from .algorithms import choose
+from .algorithms import choose, rows
 
 
 def slice_size(N, H, W):
@@ -29,6 +29,7 @@ class Bundle:
         self.widths = [conv.F for conv in self.convs]
         self.F = sum(self.widths)
         self.starts = np.cumsum([0, *self.widths[:-1]]).tolist()
+        self.own = [slice(start, start + width) for start, width in zip(self.starts, self.widths, strict=True)]
         self.algorithm = choose(self.first)
 
     def joined(self, layers, name, kind="params"):
@@ -38,8 +39,13 @@ class Bundle:
 
     def hand_out(self, layers, name, gradient):
         """Add a joined gradient to the units' own."""
-        for layer, start, width in zip(layers, self.starts, self.widths, strict=True):
-            layer.grads[name] += gradient[..., start:start + width].astype(layer.grads[name].dtype)
+        for layer, own in zip(layers, self.own, strict=True):
+            layer.grads[name] += gradient[..., own].astype(layer.grads[name].dtype)
+
+    def each(self, *constants):
+        """For every unit its part of constants per channel, as the kernels want them: in the weights' precision."""
+        dtype = self.first.params["w"].dtype
+        return [tuple(constant[own].astype(dtype) for constant in constants) for own in self.own]
 
     def constants(self):
         """(scale, shift) of a unit that does not look at the batch: running statistics, or just the biases."""
@@ -64,12 +70,13 @@ class Bundle:
             conv.check(x)
         hw = output_hw(*x.shape[1:3], self.first.kernel, self.first.stride, self.first.pad)
         state = State()
-        state.x, state.batch_statistics = x, train and bool(self.bns)
+        state.x, state.batch_statistics = np.require(x, requirements="CW"), train and bool(self.bns)
         state.u = self.algorithm.prepare(self.joined(self.convs, "w"))
         state.z = np.empty((len(x), *hw, self.F), x.dtype) if self.bns else None  # without: not needed for backward
         state.shape = (len(x), *hw)
         if not state.batch_statistics:
-            state.scale, state.shift = self.constants()
+            state.scale, shift = self.constants()
+            state.affine = self.each(state.scale, shift)
         return state
 
     def convolve(self, state, s):
@@ -77,7 +84,7 @@ class Bundle:
         x = state.x[s]
         z = np.empty((len(x), *state.shape[1:], self.F), x.dtype) if state.z is None else state.z[s]
         self.algorithm.forward(x, state.u, z)
-        return z, kernels.sums(z) if state.batch_statistics else None
+        return z, kernels.sums(rows(z)) if state.batch_statistics else None
 
     def settle(self, state, sums):
         """Scale and shift from the batch's own mean and variance, and the running ones moved towards those."""
@@ -87,58 +94,58 @@ class Bundle:
         variance = np.maximum(squares / M - state.mean**2, 0)
         state.inverse = 1 / np.sqrt(variance + self.bns[0].eps)
         state.scale = self.joined(self.bns, "gamma") * state.inverse
-        state.shift = self.joined(self.bns, "beta") - state.mean * state.scale
-        for bn, start, width in zip(self.bns, self.starts, self.widths, strict=True):
-            own = slice(start, start + width)
+        state.affine = self.each(state.scale, self.joined(self.bns, "beta") - state.mean * state.scale)
+        for bn, own in zip(self.bns, self.own, strict=True):
             bn.remember(state.mean[own], variance[own] * M / max(M - 1, 1))
 
     def finish(self, state, z, targets, s):
         """y = max(scale · z + shift, 0), each unit's part into its target."""
-        for (y, offset), start, width in zip(targets, self.starts, self.widths, strict=True):
-            own = slice(start, start + width)
-            kernels.affine_relu(z, start, width, state.scale[own], state.shift[own], y[s], offset)
+        for (y, offset), start, width, affine in zip(targets, self.starts, self.widths, state.affine, strict=True):
+            kernels.affine_relu(rows(z), start, width, *affine, rows(y[s]), offset)
 
     # -- backward ---------------------------------------------------------------------------------------------------
 
-    def parts(self, state, dys, ys):
-        """For each unit: where its dy, y and z begin, and its width. Without batch norm y stands in for z."""
-        for (dy, dy_offset), (y, y_offset), start, width in zip(dys, ys, self.starts, self.widths, strict=True):
-            z, z_offset = (y, y_offset) if state.z is None else (state.z, start)
-            yield dy, dy_offset, y, y_offset, z, z_offset, start, width
+    def parts(self, state, dys, ys, s):
+        """For each unit, as the kernels ask for it: a slice's dy, its z, and scale and shift. Without batch norm y
+        stands in for z, with scale 1 and shift 0: the ReLU let through what is positive."""
+        if self.bns:
+            z = rows(state.z[s])
+            for (dy, offset), start, width, affine in zip(dys, self.starts, self.widths, state.affine, strict=True):
+                yield rows(dy[s]), offset, z, start, width, *affine
+        else:
+            neutral = self.each(np.ones(self.F), np.zeros(self.F))
+            for (dy, offset), (y, start), width, affine in zip(dys, ys, self.widths, neutral, strict=True):
+                yield rows(dy[s]), offset, rows(y[s]), start, width, *affine
 
     def gather(self, state, dys, ys, s):
         """(2, F): Σ g and Σ g z of a slice, where g = dy where the ReLU let it through."""
-        return np.concatenate([kernels.relu_sums(dy[s], dy_offset, y[s], y_offset, z[s], z_offset, width)
-                               for dy, dy_offset, y, y_offset, z, z_offset, _, width in self.parts(state, dys, ys)],
-                              axis=1)
+        return np.concatenate([kernels.relu_sums(*part) for part in self.parts(state, dys, ys, s)], axis=1)
 
     def settle_back(self, state, sums):
-        """dz = a g + b z + c with a, b, c per channel (``layers/batchnorm.py``); γ, β or biases get their gradients."""
+        """dz = scale g + b z + c with b, c per channel (see ``layers/batchnorm.py``); γ, β or b get their gradients."""
         total, along = sum(sums)
-        state.a, state.b, state.c = state.scale, np.zeros(self.F), np.zeros(self.F)
-        if not self.bns:
-            if "b" in self.first.params:
-                self.hand_out(self.convs, "b", total)
-            return
-        if not state.batch_statistics:
-            state.mean, state.inverse = self.running()
-        dgamma = (along - state.mean * total) * state.inverse
-        self.hand_out(self.bns, "beta", total)
-        self.hand_out(self.bns, "gamma", dgamma)
-        if state.batch_statistics:
-            total, dgamma = sum_over_processes(np.stack([total, dgamma]))  # of the whole batch, wherever it is
-            state.b = -state.scale * state.inverse * dgamma / state.M
-            state.c = -state.b * state.mean - state.scale * total / state.M
+        b, c = np.zeros((2, self.F))
+        if self.bns:
+            if not state.batch_statistics:
+                state.mean, state.inverse = self.running()
+            dgamma = (along - state.mean * total) * state.inverse
+            self.hand_out(self.bns, "beta", total)
+            self.hand_out(self.bns, "gamma", dgamma)
+            if state.batch_statistics:
+                total, dgamma = sum_over_processes(np.stack([total, dgamma]))  # of the whole batch, wherever it is
+                b = -state.scale * state.inverse * dgamma / state.M
+                c = -b * state.mean - state.scale * total / state.M
+        elif "b" in self.first.params:
+            self.hand_out(self.convs, "b", total)
+        state.mix = self.each(b, c)
 
     def pull(self, state, dys, ys, dx, s, fresh=False):
         """Add the slice's dx into ``dx``, or write it where that is ``fresh`` memory (None leaves it out); return the
         slice's share of the weights' gradient."""
         x = state.x[s]
         dz = np.empty((len(x), *state.shape[1:], self.F), x.dtype)
-        for dy, dy_offset, y, y_offset, z, z_offset, start, width in self.parts(state, dys, ys):
-            own = slice(start, start + width)
-            kernels.relu_mix(dy[s], dy_offset, y[s], y_offset, z[s], z_offset, width,
-                             state.a[own], state.b[own], state.c[own], dz, start)
+        for part, mix, start in zip(self.parts(state, dys, ys, s), state.mix, self.starts, strict=True):
+            kernels.relu_mix(*part, *mix, rows(dz), start)
         return self.algorithm.backward(dz, x, state.u, None if dx is None else dx[s], fresh)
 
     def collect(self, gradients):

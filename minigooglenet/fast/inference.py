@@ -8,7 +8,7 @@ from ..geometry import output_hw
 from ..layers import MaxPool
 from ..layers.base import Layer
 from ..threads import inside_a_task, over_slices
-from .algorithms import Pointwise
+from .algorithms import Pointwise, rows
 from .bundle import Bundle
 
 BANDS = 4  # into so many parts a single picture is cut
@@ -47,8 +47,8 @@ class FrozenBundle:
                            for line in (s.start, s.stop))
             for start, width, (y, offset) in parts:
                 own = slice(start, start + width)
-                kernels.affine_relu(_lines(z)[top:bottom], start, width, self.scale[own], self.shift[own],
-                                    _lines(y)[top:bottom], offset)
+                kernels.affine_relu(rows(_lines(z)[top:bottom]), start, width, self.scale[own], self.shift[own],
+                                    rows(_lines(y)[top:bottom]), offset)
 
         over_slices(task, lines, lines if inside_a_task() else -(-lines // BANDS))
         return z

@@ -1,7 +1,8 @@
 """What follows a convolution, several steps in one pass: plain NumPy.
 
 Arrays end in channels, whatever comes before. An array with an offset means the F channels from there on, so that a
-branch can read and write its part of a concatenation in place.
+branch can read and write its part of a concatenation in place. ``scale`` and ``shift`` (F,) are batch norm's, or 1 and
+the biases; whether the ReLU let a value through is seen from  scale · z + shift  again, so y is not needed.
 """
 
 import numpy as np
@@ -9,8 +10,7 @@ import numpy as np
 
 def affine_relu(z, z_offset, F, scale, shift, y, y_offset):
     """y = max(scale · z + shift, 0), written in place."""
-    value = z[..., z_offset:z_offset + F] * scale.astype(z.dtype) + shift.astype(z.dtype)
-    y[..., y_offset:y_offset + F] = np.maximum(value, 0)
+    y[..., y_offset:y_offset + F] = np.maximum(z[..., z_offset:z_offset + F] * scale + shift, 0)
 
 
 def sums(z):
@@ -19,15 +19,15 @@ def sums(z):
     return np.stack([z.sum(axis=0), (z * z).sum(axis=0)])
 
 
-def relu_sums(dy, dy_offset, y, y_offset, z, z_offset, F):
-    """(2, F) in float64, with g = dy where y > 0, else 0: for each channel the sum of g and of g · z."""
-    g = np.where(y[..., y_offset:y_offset + F] > 0, dy[..., dy_offset:dy_offset + F], 0).astype(np.float64)
-    z = z[..., z_offset:z_offset + F].astype(np.float64)
+def relu_sums(dy, dy_offset, z, z_offset, F, scale, shift):
+    """(2, F) in float64, with g = dy where scale · z + shift > 0, else 0: for each channel the sum of g and of g · z."""
+    z = z[..., z_offset:z_offset + F]
+    g = np.where(z * scale + shift > 0, dy[..., dy_offset:dy_offset + F], 0).astype(np.float64)
     return np.stack([g.reshape(-1, F).sum(axis=0), (g * z).reshape(-1, F).sum(axis=0)])
 
 
-def relu_mix(dy, dy_offset, y, y_offset, z, z_offset, F, a, b, c, dz, dz_offset):
-    """dz = a · g + b · z + c, with g as above; written in place."""
-    g = np.where(y[..., y_offset:y_offset + F] > 0, dy[..., dy_offset:dy_offset + F], 0)
-    a, b, c = (v.astype(z.dtype) for v in (a, b, c))
-    dz[..., dz_offset:dz_offset + F] = a * g + b * z[..., z_offset:z_offset + F] + c
+def relu_mix(dy, dy_offset, z, z_offset, F, scale, shift, b, c, dz, dz_offset):
+    """dz = scale · g + b · z + c, with g as above; written in place."""
+    z = z[..., z_offset:z_offset + F]
+    g = np.where(z * scale + shift > 0, dy[..., dy_offset:dy_offset + F], 0)
+    dz[..., dz_offset:dz_offset + F] = scale * g + b * z + c
