@@ -94,5 +94,5 @@ class Config:
 
 PRESETS = {
     "quick": Config(),
-    "full": Config(width=0.5, epochs=20, drop_prob=0.3, average=0.998, label_smoothing=0.1),
+    "full": Config(width=0.5, epochs=20, drop_prob=0.1, average=0.998, label_smoothing=0.1),
 }
