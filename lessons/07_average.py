@@ -192,8 +192,8 @@ assert right["average"] > 0.8 and right["average"] > right["connected"] - 0.05
 # %% [markdown]
 # The connected layer has 147,504 parameters more to learn, from the same pictures, in the same time; each ending has
 # the learning rate, of a few tried, that suits it better. They do not help. A likely reason: a ring is a ring wherever
-# it lies. The average knows that from the start, and the connected layer has to learn it anew for each of its 64 places.
-# (Three shapes are not ImageNet. There, the paper found the average better by about 0.6 % top-1.)
+# it lies. The average knows that from the start, and the connected layer has to learn it anew for each of its 64
+# places. (Three shapes are not ImageNet. There, the paper found the average better by about 0.6 % top-1.)
 
 # %% [markdown]
 # And now for nothing, the map. The logit (the number before the softmax) of class k is linear in the average, and the
