@@ -20,19 +20,13 @@ from minigooglenet.weights.layout import maps
 for package in ("onnx", "onnxruntime"):
     pytest.importorskip(package, reason=f"{package} is not installed")
 
+from onnx_table import shuffled, table  # noqa: E402
+
 from minigooglenet.weights.onnx_export import OPSET, TOLERANCE, difference, model_of  # noqa: E402
 
 SMALL = {  # of each network the smallest picture that it takes, so that the test is quick
     "googlenet": 64, "googlenet-torchvision": 64, "mini": 32, "lenet5": 32, "nin-cifar": 32, "nin": 64,
 }
-
-
-def shuffled(net, rng):
-    """The network with biases and statistics that are neither 0 nor 1."""
-    for array in (net.parameters() | net.state()).values():
-        if array.ndim == 1:
-            array[...] = rng.uniform(0.5, 1.5, array.shape)
-    return net
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -77,6 +71,14 @@ def test_heads_and_dropout_are_left_out_and_names_are_our_paths(rng):
     assert [d.dim_param or d.dim_value for d in model.graph.input[0].type.tensor_type.shape.dim] == ["N", 3, 32, 32]
     assert {p.key: p.value for p in model.metadata_props} == {"variant": "mini", "mean": "[1.0, 2.0]"}
     assert model.opset_import[0].version == OPSET
+
+
+def test_the_table_of_all_networks(tmp_path):
+    Trainer(small.NARROW, small.pictures(), tmp_path / "run").save()
+    said = []
+    worst = table(["mini", "lenet5"], [str(tmp_path / "run")], say=lambda text, **_: said.append(text))
+    assert 0 < worst < TOLERANCE and len(said) == 4
+    assert said[1].startswith(f"| mini, random weights | {OPSET} | ") and said[3].startswith("| mini, `run` | ")
 
 
 def test_a_run_from_the_command_line(tmp_path, rng, capsys):
