@@ -1,9 +1,10 @@
-"""Three ways to compute the same convolution, each on one thread.
+"""Three ways to compute the same convolution.
 
-``prepare(w)`` turns weights (KH, KW, C, F) into what the way needs; ``forward(x, u, z)`` writes z, or with ``lines``
-(first, last) only those of its ``lines_of`` lines (lines of pixels, or of tiles): a single picture can be shared out
-among threads like that. ``backward(dz, x, u, dx, fresh)`` adds into dx, or writes it where it is ``fresh`` memory (None
-leaves it out), and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
+``prepare(w)`` turns weights (KH, KW, C, F) into what the way needs. ``rounds(x, u, z)`` are the steps to z: each a
+number of pieces and a function that does a slice of them, so that even a single picture can be shared out among
+threads; ``forward(x, u, z)`` takes them all on the caller's. The pieces of the last round are lines of z, ``height``
+pixels high. ``backward(dz, x, u, dx, fresh)`` adds into dx, or writes it where it is ``fresh`` memory (None leaves it
+out), and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
 """
 
 import numpy as np
@@ -26,20 +27,29 @@ def rows(a):
     return a.reshape(-1, a.shape[-1])
 
 
-class Pointwise:
+def lines(a):
+    """(N, H, W, C) -> (N·H, W, C), a view."""
+    return a.reshape(-1, *a.shape[2:])
+
+
+class Algorithm:
+    height = 1
+
+    def forward(self, x, u, z):
+        for pieces, task in self.rounds(x, u, z):
+            task(slice(0, pieces))
+
+
+class Pointwise(Algorithm):
     """1×1: the picture itself is the matrix."""
 
     def prepare(self, w):
         self.shape = w.shape
         return w.reshape(w.shape[2:])
 
-    def lines_of(self, N, OH):
-        """How many lines the output has, and of how many pixels' height each is."""
-        return N * OH, 1
-
-    def forward(self, x, u, z, lines=(0, None)):
-        part, W = slice(*lines), x.shape[2]
-        np.matmul(rows(x.reshape(-1, W, x.shape[3])[part]), u, out=rows(z.reshape(-1, W, z.shape[3])[part]))
+    def rounds(self, x, u, z):
+        from_lines, to_lines = lines(x), lines(z)
+        return [(len(to_lines), lambda s: np.matmul(rows(from_lines[s]), u, out=rows(to_lines[s])))]
 
     def backward(self, dz, x, u, dx, fresh=False):
         if dx is not None and fresh:
@@ -53,20 +63,24 @@ class Pointwise:
         return du.reshape(1, 1, *du.shape)
 
 
-class Winograd:
+class Winograd(Algorithm):
     """r×r at stride 1: 36 products of small matrices (``reference/winograd.py``)."""
 
     def __init__(self, r, pad):
         self.r, self.m, self.pad = r, 7 - r, pad
+        self.height = self.m
 
     def prepare(self, w):
         return np.ascontiguousarray(kernels.winograd_filter(w))
 
-    def lines_of(self, N, OH):
-        return N * -(-OH // self.m), self.m
-
-    def forward(self, x, u, z, lines=None):
-        kernels.winograd_output(kernels.winograd_input(x, self.pad, self.m, lines) @ u, z, self.m, lines)
+    def rounds(self, x, u, z):
+        N, OH, OW, F = z.shape
+        of_tiles = N * -(-OH // self.m)
+        T = of_tiles * -(-OW // self.m)
+        v, products = np.empty((36, T, x.shape[-1]), x.dtype), np.empty((36, T, F), x.dtype)
+        return [(of_tiles, lambda s: kernels.winograd_input(x, self.pad, self.m, v, (s.start, s.stop))),
+                (36, lambda s: np.matmul(v[s], u[s], out=products[s])),
+                (of_tiles, lambda s: kernels.winograd_output(products, z, self.m, (s.start, s.stop)))]
 
     def backward(self, dz, x, u, dx, fresh=False):
         products = kernels.winograd_output_adjoint(dz, self.m)
@@ -78,7 +92,7 @@ class Winograd:
         return kernels.winograd_filter_adjoint(du, self.r)
 
 
-class Columns:
+class Columns(Algorithm):
     """Anything else: im2col and one product, as in ``layers/conv.py``."""
 
     def __init__(self, kernel, stride, pad):
@@ -88,13 +102,11 @@ class Columns:
         self.shape = w.shape
         return w.reshape(-1, w.shape[-1])
 
-    def lines_of(self, N, OH):
-        return N * OH, 1
+    def rounds(self, x, u, z):
+        def product(s):
+            np.matmul(kernels.im2col(x, *self.window, (s.start, s.stop)), u, out=rows(lines(z)[s]))
 
-    def forward(self, x, u, z, lines=None):
-        first, last = lines or (0, None)
-        out = z.reshape(-1, *z.shape[2:])[first:last]
-        np.matmul(kernels.im2col(x, *self.window, lines), u, out=rows(out))
+        return [(len(z) * z.shape[1], product)]
 
     def backward(self, dz, x, u, dx, fresh=False):
         if dx is not None:

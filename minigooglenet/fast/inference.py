@@ -8,7 +8,7 @@ from ..geometry import output_hw
 from ..layers import MaxPool
 from ..layers.base import Layer
 from ..threads import inside_a_task, over_slices
-from .algorithms import Pointwise, rows
+from .algorithms import Pointwise, lines, rows
 from .bundle import Bundle
 
 BANDS = 4  # into so many parts a single picture is cut
@@ -32,31 +32,28 @@ class FrozenBundle:
     def run(self, x, targets=None):
         """Into the targets, (array, offset) for each unit; or return a new array with all.
 
-        A picture that comes alone is shared out among the threads by lines.
+        A picture that comes alone is shared out among the threads.
         """
         self.first.check(x)
         OH, OW = output_hw(*x.shape[1:3], self.first.kernel, self.first.stride, self.first.pad)
         z = np.empty((len(x), OH, OW, self.F), x.dtype)
         parts = list(zip(self.starts, self.widths, targets, strict=True)) if targets else [(0, self.F, (z, 0))]
-        lines, height = self.algorithm.lines_of(len(x), OH)
-        per_picture = lines // len(x)
+        *rounds, (pieces, last) = self.algorithm.rounds(x, self.u, z)
+        per_picture, height = pieces // len(x), self.algorithm.height
 
-        def task(s):
-            self.algorithm.forward(x, self.u, z, (s.start, s.stop))
-            top, bottom = (line // per_picture * OH + min(line % per_picture * height, OH)
-                           for line in (s.start, s.stop))
+        def finish(s):
+            last(s)
+            top, bottom = (piece // per_picture * OH + min(piece % per_picture * height, OH)
+                           for piece in (s.start, s.stop))
+            done = rows(lines(z)[top:bottom])
             for start, width, (y, offset) in parts:
                 own = slice(start, start + width)
-                kernels.affine_relu(rows(_lines(z)[top:bottom]), start, width, self.scale[own], self.shift[own],
-                                    rows(_lines(y)[top:bottom]), offset)
+                kernels.affine_relu(done, start, width, self.scale[own], self.shift[own],
+                                    rows(lines(y)[top:bottom]), offset)
 
-        over_slices(task, lines, lines if inside_a_task() else -(-lines // BANDS))
+        for count, task in (*rounds, (pieces, finish)):
+            over_slices(task, count, count if inside_a_task() else -(-count // BANDS))
         return z
-
-
-def _lines(a):
-    """(N, H, W, C) -> (N·H, W, C), a view."""
-    return a.reshape(-1, *a.shape[2:])
 
 
 class FrozenUnit(Layer):

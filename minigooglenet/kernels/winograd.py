@@ -17,13 +17,12 @@ __all__ = ["winograd_filter", "winograd_filter_adjoint", "winograd_input", "wino
 _size = np.uintp  # an index that cannot be negative: numba then leaves out the check that keeps loops from vectorising
 
 
-def winograd_input(x, pad, m, lines=None):
+def winograd_input(x, pad, m, v=None, lines=None):
     """As ``reference.winograd.winograd_input``."""
     N, H, W, C = x.shape
     TH, TW = tiles(H, W, pad, m)
-    first, last = lines or (0, N * TH)
-    v = np.empty((36, (last - first) * TW, C), x.dtype)
-    _input(frozen(x).reshape(N, H, W * C), v.reshape(-1), C, TH, TW, pad, m, first, last)
+    v = np.empty((36, N * TH * TW, C), x.dtype) if v is None else v
+    _input(frozen(x).reshape(N, H, W * C), v.reshape(-1), C, TH, TW, pad, m, *(lines or (0, N * TH)))
     return v
 
 
@@ -36,8 +35,7 @@ def winograd_input_adjoint(dv, dx, pad, m, fresh=False):
 def winograd_output(products, y, m, lines=None):
     """As ``reference.winograd.winograd_output``."""
     N, OH, OW, F = y.shape
-    first, last = lines or (0, N * -(-OH // m))
-    _output(frozen(products).reshape(-1), y.reshape(N, OH, OW * F), F, m, first, last)
+    _output(frozen(products).reshape(-1), y.reshape(N, OH, OW * F), F, m, *(lines or (0, N * -(-OH // m))))
 
 
 def winograd_output_adjoint(dy, m):
@@ -55,7 +53,7 @@ def winograd_output_adjoint(dy, m):
 
 @njit
 def _input(x, v, C, TH, TW, pad, m, first, last):
-    run, n, step = (TW + 5 // m) * C, TW * C, (last - first) * TW * C
+    run, n, step = (TW + 5 // m) * C, TW * C, len(v) // 36
     line_size, places = m * run, _places(run, m, C)
     d, e = np.zeros(6 * line_size, x.dtype), np.empty(6 * line_size, x.dtype)
     for line in range(first, last):
@@ -67,7 +65,7 @@ def _input(x, v, C, TH, TW, pad, m, first, last):
             _deal(x, picture, i + a, d, a * line_size, pad, m, run, C)
         _values(d, _six(0, line_size), e, _six(0, line_size), line_size)
         for a in range(6):
-            _values(e, _shifted(places, a * line_size), v, _six(a * 6 * step + (line - first) * n, step), n)
+            _values(e, _shifted(places, a * line_size), v, _six(a * 6 * step + line * n, step), n)
 
 
 @njit
@@ -101,7 +99,7 @@ def _output(M, y, F, m, first, last):
     for line in range(first, last):
         picture, i = line // TH, line % TH * m
         for b in range(6):
-            _outputs(M, _six(b * step + (line - first) * n, 6 * step), d, b * n, 6 * n, n, m)
+            _outputs(M, _six(b * step + line * n, 6 * step), d, b * n, 6 * n, n, m)
         for a in range(min(m, OH - i)):
             _outputs(d, _six(a * 6 * n, n), pixels, 0, n, n, m)
             _collect(pixels, 0, y, picture, i + a, 0, m, n, F, True)

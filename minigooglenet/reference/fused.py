@@ -20,7 +20,7 @@ def sums(z):
 
 
 def relu_sums(dy, dy_offset, z, z_offset, F, scale, shift):
-    """(2, F) in float64, with g = dy where scale · z + shift > 0, else 0: for each channel the sum of g and of g · z."""
+    """(2, F) in float64, with g = dy where scale · z + shift > 0, else 0: each channel's sums of g and of g · z."""
     z = z[..., z_offset:z_offset + F]
     g = np.where(z * scale + shift > 0, dy[..., dy_offset:dy_offset + F], 0).astype(np.float64)
     return np.stack([g.reshape(-1, F).sum(axis=0), (g * z).reshape(-1, F).sum(axis=0)])

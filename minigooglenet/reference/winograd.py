@@ -69,18 +69,20 @@ def tiles(H, W, pad, m):
     return -(-(H + 2 * pad - r + 1) // m), -(-(W + 2 * pad - r + 1) // m)
 
 
-def winograd_input(x, pad, m, lines=None):
-    """V = Bᵀ d B for every tile. x (N, H, W, C) -> v (36, N·TH·TW, C).
+def winograd_input(x, pad, m, v=None, lines=None):
+    """V = Bᵀ d B for every tile. x (N, H, W, C) -> v (36, N·TH·TW, C), in new memory or in ``v``.
 
-    ``lines`` (first, last) asks only for those lines of tiles, out of N·TH.
+    ``lines`` (first, last) asks only for the tiles of those lines of tiles, out of N·TH; the rest of v stays as it is.
     """
     N, H, W, C = x.shape
     TH, TW = tiles(H, W, pad, m)
     padded = np.pad(x, ((0, 0), (pad, TH * m + 6 - H - pad), (pad, TW * m + 6 - W - pad), (0, 0)))
     d = np.stack([padded[:, i * m:i * m + 6, j * m:j * m + 6] for i in range(TH) for j in range(TW)], axis=1)
-    v = np.einsum("ai,bj,ntabc->ijntc", B.astype(x.dtype), B.astype(x.dtype), d, optimize=True)
+    every = np.einsum("ai,bj,ntabc->ijntc", B.astype(x.dtype), B.astype(x.dtype), d, optimize=True)
+    v = np.empty((36, N * TH * TW, C), x.dtype) if v is None else v
     first, last = lines or (0, N * TH)
-    return v.reshape(36, N * TH * TW, C)[:, first * TW:last * TW]
+    v[:, first * TW:last * TW] = every.reshape(v.shape)[:, first * TW:last * TW]
+    return v
 
 
 def winograd_input_adjoint(dv, dx, pad, m, fresh=False):
@@ -101,16 +103,15 @@ def winograd_input_adjoint(dv, dx, pad, m, fresh=False):
 def winograd_output(products, y, m, lines=None):
     """Y = Aᵀ M A for every tile, written into y. products (36, N·TH·TW, F), y (N, OH, OW, F).
 
-    With ``lines`` (first, last) the products are those of these lines of tiles; only their part of y is written.
+    With ``lines`` (first, last) only the part of y under those lines of tiles, out of N·TH, is written.
     """
     N, OH, OW, F = y.shape
     TH, TW = -(-OH // m), -(-OW // m)
     A = output_matrix(m).astype(products.dtype)
-    first, last = lines or (0, N * TH)
-    covered = np.einsum("ia,jb,ijtvf->tavbf", A, A, products.reshape(6, 6, last - first, TW, F), optimize=True)
-    for line, pixels in enumerate(covered.reshape(last - first, m, TW * m, F), first):
+    covered = np.einsum("ia,jb,ijtvf->tavbf", A, A, products.reshape(6, 6, N * TH, TW, F), optimize=True)
+    for line in range(*(lines or (0, N * TH))):
         n, i = line // TH, line % TH * m
-        y[n, i:i + m] = pixels[:OH - i, :OW]
+        y[n, i:i + m] = covered[line].reshape(m, TW * m, F)[:OH - i, :OW]
 
 
 def winograd_output_adjoint(dy, m):
