@@ -121,3 +121,22 @@ def hang(axes, pictures):
         ax.imshow(picture)
         ax.set_title(title)
         ax.axis("off")
+
+
+def noisy_shapes(N, seed):
+    """uint8 (N, 32, 32, 3) and labels (N,): Shapes-10's shapes, light on dark, almost upright, under much noise."""
+    from minigooglenet.data.shapes10 import SHAPES
+
+    rng, labels = np.random.default_rng(seed), np.arange(N) % len(SHAPES)
+    v, u = np.mgrid[0:32, 0:32] + 0.5
+    x = np.empty((N, 32, 32, 3))
+    for n, distance in enumerate(list(SHAPES.values())[k] for k in labels):
+        radius, angle = rng.uniform(8, 13), rng.uniform(-0.35, 0.35)
+        row, column = 16 + rng.uniform(-1, 1, 2) * (16 - 0.9 * radius)
+        dv, du = (v - row) / radius, (u - column) / radius
+        inside = distance(np.cos(angle) * du + np.sin(angle) * dv,
+                          np.cos(angle) * dv - np.sin(angle) * du)
+        cover = np.clip(inside * radius + 0.5, 0, 1)[..., None]
+        ground, shape = rng.uniform(0, 110, 3), rng.uniform(145, 255, 3)
+        x[n] = ground + cover * (shape - ground)
+    return np.clip(x + rng.normal(0, 40, x.shape), 0, 255).astype(np.uint8), labels
