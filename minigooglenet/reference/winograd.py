@@ -18,6 +18,8 @@ pixels, so the adjoint of cutting them out adds where they overlap. Float32 resu
 1e-5 of the largest value for m = 4.
 """
 
+import functools
+
 import numpy as np
 
 B = np.array([[4, 0, 0, 0, 0, 0],
@@ -46,6 +48,7 @@ def output_matrix(m):
     return A
 
 
+@functools.cache
 def both_ways(r, dtype):
     """(36, r²): G along the lines and along the columns at once, the Kronecker product of G with itself."""
     return np.kron(filter_matrix(r), filter_matrix(r)).astype(dtype)
