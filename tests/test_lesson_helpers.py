@@ -1,0 +1,66 @@
+"""What lessons share besides the library: pictures to look at, and where the weights of 2014 are."""
+
+import matplotlib.cbook
+import numpy as np
+import pytest
+
+from lessons import helpers
+from lessons.helpers import mosaic, noisy_shapes, portrait, traffic_light, weights_of_2014
+
+
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    """(the folder that MINIGOOGLENET_CAFFE names, the project's datasets/), both empty."""
+    (named := tmp_path / "named").mkdir()
+    (datasets := tmp_path / "datasets").mkdir()
+    monkeypatch.setattr(helpers, "ROOT", tmp_path)
+    monkeypatch.setenv("MINIGOOGLENET_CAFFE", str(named))
+    return named, datasets
+
+
+def test_weights_are_found_in_the_named_folder_or_in_datasets(places, monkeypatch, capsys):
+    named, datasets = places
+    for folder in places:
+        (folder / "bvlc_googlenet.caffemodel").touch()
+    assert weights_of_2014().parent == named
+    monkeypatch.setenv("MINIGOOGLENET_CAFFE", "")
+    assert weights_of_2014().parent == datasets
+    monkeypatch.delenv("MINIGOOGLENET_CAFFE")
+    assert weights_of_2014().parent == datasets
+    assert not capsys.readouterr().out
+
+
+def test_without_weights_one_line_says_how_to_get_them(places, capsys):
+    assert weights_of_2014() is None
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and "python -m minigooglenet weights" in said
+
+
+def test_the_traffic_light_stands_where_it_should():
+    x = traffic_light(W=512, column=88)
+    dark = (x == (35, 38, 40)).all(axis=2)
+    assert x.shape == (256, 512, 3) and x.dtype == np.uint8
+    assert np.flatnonzero(dark.any(axis=0))[[0, -1]].tolist() == [50, 125]
+    assert np.flatnonzero(dark.any(axis=1))[[0, -1]].tolist() == [30, 221]
+    assert x[64, 88].tolist() == [235, 40, 30]
+    assert np.array_equal(traffic_light()[:, 110:210], traffic_light(W=400, column=180)[:, 130:230])
+
+
+def test_the_portrait_may_be_missing(monkeypatch):
+    def gone(*_, **__):
+        raise FileNotFoundError
+    monkeypatch.setattr(matplotlib.cbook, "get_sample_data", gone)
+    assert portrait() is None
+
+
+def test_shapes_come_from_their_seed():
+    x, y = noisy_shapes(12, seed=1)
+    assert x.shape == (12, 32, 32, 3) and x.dtype == np.uint8 and y.tolist() == [*range(10), 0, 1]
+    assert np.array_equal(x, noisy_shapes(12, seed=1)[0]) and not np.array_equal(x, noisy_shapes(12, seed=2)[0])
+
+
+def test_a_mosaic_stretches_every_tile():
+    tiles = np.random.default_rng(0).normal(size=(5, 2, 3, 3))
+    sheet = mosaic(tiles, columns=3)
+    assert sheet.shape == (5, 11, 3) and (sheet[2] == 1).all() and (sheet[:, 3] == 1).all()
+    np.testing.assert_allclose(sheet[3:, 4:7], (tiles[4] - tiles[4].min()) / np.ptp(tiles[4]))
