@@ -47,7 +47,8 @@ def _beside_the_line(before, after, above):
     left, right = sign * before > 0, sign * after > 0  # the line comes to the label's side there
     if left and right:  # a corner that points away from the label
         sign, left, right = -sign, False, False
-    return {"va": "bottom" if sign > 0 else "top", "xytext": (12 * (left - right), 5 * sign)}
+    return {"va": "bottom" if sign > 0 else "top", "xytext": (0, 5 * sign),
+            "ha": "left" if left else "right" if right else "center"}
 
 
 def _panel(ax, table):
@@ -66,11 +67,11 @@ def _panel(ax, table):
         for k, (x, error, passes) in enumerate(points):
             before, after = points[max(k - 1, 0)][1] - error, points[min(k + 1, len(points) - 1)][1] - error
             side = _beside_the_line(before, after, upper)
-            ax.annotate(f"{error:.4g} %\n{passes:,} {'pass' if passes == 1 else 'passes'}", (x, error), ha="center",
-                        textcoords="offset points", fontsize=SMALL, linespacing=1.2, **side)
+            ax.annotate(f"{error:.4g} %\n{passes:,} {'pass' if passes == 1 else 'passes'}", (x, error),
+                        textcoords="offset points", fontsize=SMALL, linespacing=1.2, multialignment="center", **side)
         x, error, _ = points[-1]
         level = {"va": "center", "xytext": (22, -4)}
-        if side["va"] == "top" and side["xytext"][0] > 0:  # the number stands where the name would
+        if side["va"] == "top" and side["ha"] == "left":  # the number stands where the name would
             level = {"va": "bottom", "xytext": (22, 0)}
         if crowded:
             level = {"va": "bottom", "xytext": (22, -8)} if upper else {"va": "top", "xytext": (22, -9)}
