@@ -189,7 +189,7 @@ def test_every_kind_keeps_the_input_the_shape_and_the_seed(kind):
 
 
 def test_an_unknown_kind_names_those_there_are():
-    with pytest.raises(ValueError, match="'mixup'.*none, crop, cutout, paper"):
+    with pytest.raises(ValueError, match="'mixup'.*none, mirror, crop, cutout, paper"):
         Augment("mixup")
 
 

@@ -81,7 +81,7 @@ def test_as_many_weights_as_losses(rng):
     ("width", math.inf, "up to 4"), ("lr", 0.0, "a positive number"), ("lr", math.nan, "a positive number"),
     ("lr", math.inf, "a positive number"), ("norm", "layer", "one of batch, lrn, none"),
     ("schedule", "linear", "one of steps, polynomial, cosine, one-cycle, constant"), ("model", "vgg16", "one of mini"),
-    ("augment", "nonsense", "one of none, crop, cutout, paper"), ("drop_prob", 1.0, "less than 1"),
+    ("augment", "nonsense", "one of none, mirror, crop, cutout, paper"), ("drop_prob", 1.0, "less than 1"),
     ("momentum", 1.0, "less than 1"), ("weight_decay", -1e-4, "0 or more"), ("head_weight", math.nan, "0 or more"),
     ("average", 1.0, "less than 1"), ("label_smoothing", -0.1, "0 or more"),
 ])

@@ -27,7 +27,8 @@ settings and pictures give the same weights, whatever the number of threads.
 
 On several machines: mpiexec -n 4 python -m minigooglenet train ... splits each batch among the processes, sums
 gradients and batch norm's statistics, and gives the same weights up to rounding. Only the first process needs the
-pictures, writes and prints. Needs the extra: python -m pip install -e '.[mpi]'
+pictures, writes and prints. After Ctrl-C, Open MPI leaves a second to save in; a step that takes longer is lost, and
+--resume begins at the checkpoint before. Needs the extra: python -m pip install -e '.[mpi]'
 
 Progress goes to standard error. Exit code: 0 when done, 2 with one line for wrong input, 130 after Ctrl-C."""
 
@@ -57,24 +58,30 @@ def add_settings(parser):
     parser.add_argument("--preset", choices=PRESETS, help="where the settings below start from (default: quick)")
     parser.add_argument("--model", choices=MODELS, help="which network: the reduced GoogLeNet or a forerunner "
                                                         "(default: mini)")
-    parser.add_argument("--width", type=float, metavar="X", help="every layer's width, times the paper's (default: "
-                                                                 "0.25, full: 0.5; 1 for a forerunner)")
+    parser.add_argument("--width", type=float, metavar="X", help="every layer's width, times the paper's "
+                                                                 f"({defaults('width')}; 1 for a forerunner)")
     parser.add_argument("--norm", choices=NORMS, help="batch norm, the paper's local response normalisation, or none "
-                                                      "(default: batch)")
+                                                      f"({defaults('norm')})")
     parser.add_argument("--epochs", type=positive, metavar="N", help="how often through the training pictures "
-                                                                      "(default: 6, full: 20)")
-    parser.add_argument("--batch", type=positive, metavar="N", help="pictures in one step (default: 128)")
-    parser.add_argument("--lr", type=float, metavar="X", help="the highest learning rate (default: 0.2)")
-    parser.add_argument("--schedule", choices=SCHEDULES, help="how the rate moves (default: one-cycle)")
-    parser.add_argument("--augment", choices=KINDS, help="how pictures are distorted (default: crop, that is shifted "
-                                                         "and mirrored)")
-    parser.add_argument("--drop-prob", type=float, metavar="P", help="dropout before the classifier (default: 0.2, "
-                                                                     "full: 0.3)")
+                                                                      f"({defaults('epochs')})")
+    parser.add_argument("--batch", type=positive, metavar="N", help=f"pictures in one step ({defaults('batch')})")
+    parser.add_argument("--lr", type=float, metavar="X", help=f"the highest learning rate ({defaults('lr')})")
+    parser.add_argument("--schedule", choices=SCHEDULES, help=f"how the rate moves ({defaults('schedule')})")
+    parser.add_argument("--augment", choices=KINDS, help="how pictures are distorted; crop is shifted and mirrored "
+                                                         f"({defaults('augment')})")
+    parser.add_argument("--drop-prob", type=float, metavar="P", help="dropout before the classifier "
+                                                                     f"({defaults('drop_prob')})")
     parser.add_argument("--no-heads", action="store_true", help="leave the auxiliary classifiers out")
     parser.add_argument("--seed", type=whole, metavar="N", help="of all randomness (default: 0)")
     add_threads(parser)
     parser.add_argument("--checkpoint-every", type=positive, default=200, metavar="N",
                         help="steps from one checkpoint to the next (default: 200); there is one after each epoch, too")
+
+
+def defaults(name):
+    """What a setting is without its option, in words."""
+    quick, full = (getattr(PRESETS[preset], name) for preset in ("quick", "full"))
+    return f"default: {quick}" + (f", full: {full}" if full != quick else "")
 
 
 def run(args):
@@ -124,8 +131,9 @@ def _train(args, folder, config, data, checkpoint, dataset):
     finally:
         display.close()
     if not done:
+        started = f"mpiexec -n {processes.count()} " if processes.count() > 1 else ""
         display.say(f"Stopped at step {trainer.step:,} of {trainer.steps:,}; nothing is lost. Go on with:\n"
-                    f"  python -m minigooglenet train --resume --out {shlex.quote(str(folder))}", always=True)
+                    f"  {started}python -m minigooglenet train --resume --out {shlex.quote(str(folder))}", always=True)
         return 128 + (asked or [signal.SIGINT])[0]  # as shells have it: 130 after Ctrl-C
     if not first:
         return None
