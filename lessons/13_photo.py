@@ -14,7 +14,7 @@
 #     resize     (h, w)  ->  (round(h · s / min(h, w)), round(w · s / min(h, w)))        s = 256
 #     crop       the 224 × 224 pixels in the middle
 #     prepare    x[i, j, c] = pixel[i, j, 2 - c] - mean[c]        mean = (104, 117, 123): blue, green, red
-#     network    z = googlenet(x), 1000 numbers, the **logits**
+#     network    z = googlenet(x), 1000 numbers, the logits
 #     softmax    p[k] = exp(z[k]) / Σ_j exp(z[j])
 #
 # Get a line of this wrong, and there is no error message. There is only a worse answer, or, what is more

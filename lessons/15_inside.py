@@ -272,7 +272,7 @@ show(fig, "15_dream", "The drawing of a traffic light, and below it the same aft
         if trained and not QUICK and photo is None else "Fine patterns have grown on it."))
 
 # %% [markdown]
-# Dreaming over the drawing with the weights of 2014, most people see a face in the red lamp and a pot in the other two.
+# Dreamt over with the weights of 2014, the drawing's red lamp looks like a face to us, and the other two like a pot.
 # Why faces? Of the 1000 classes, numbers 151 to 268 are breeds of dogs, 118 of them, and many others are birds and
 # other animals. Whatever is round and has dark spots looks a little like a face to layers in the middle, and the dream
 # makes it more so. Random weights have nothing to dream of: their patterns are as fine as noise, everywhere alike.
