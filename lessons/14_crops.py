@@ -274,8 +274,8 @@ show(fig, "14_models_crops", "Error against the number of crops, for one model a
 
 # %%
 saved = {key: round(100 * (PAPER[1, 1] - e), 2) for key, e in PAPER.items()}
-for (models, crops), points in saved.items():
-    print(f"{models} models, {crops:3} crops: {points:4.2f} points saved")
+for (nets, views), points in saved.items():
+    print(f"{nets} models, {views:3} crops: {points:4.2f} points saved")
 assert (saved[1, 144], saved[7, 1], saved[7, 144]) == (2.18, 1.98, 3.40)
 assert PAPER[7, 10] < PAPER[1, 144]
 compare("better", guess_better, "7 models")
