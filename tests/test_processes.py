@@ -81,6 +81,56 @@ def test_from_the_command_line(data, tmp_path):
                                                                            "log.csv"]
 
 
+CUT = """
+import os, signal, sys
+from minigooglenet import cli, processes
+from minigooglenet.training.trainer import Trainer
+step = Trainer.train_step
+def cut(trainer, x, y):
+    if processes.rank() == 1 and trainer.step == 6:
+        os.kill(os.getpid(), signal.SIGINT)
+    return step(trainer, x, y)
+Trainer.train_step = cut
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_ctrl_c_in_one_stops_and_saves_all_and_a_resumed_run_ends_with_the_same_bits(data, tmp_path):
+    settings = ("train", "--data", data, "--epochs", 2, "--batch", 8, "--width", 0.05, "--out")
+    for _ in range(2):  # the second time, nothing has to be compiled
+        shutil.rmtree(tmp_path / "whole", ignore_errors=True)
+        code, _, errors = mpiexec(2, "-m", "minigooglenet", *settings, tmp_path / "whole")
+        assert code == 0, errors
+    code, output, errors = mpiexec(2, "-c", CUT, *settings, tmp_path / "cut")
+    assert code == 130 and output == "" and "Traceback" not in errors
+    assert f"  mpiexec -n 2 python -m minigooglenet train --resume --out {tmp_path / 'cut'}" in errors.splitlines()
+    assert checkpoint.load(tmp_path / "cut").progress["step"] == 7
+    code, _, errors = mpiexec(2, "-m", "minigooglenet", *settings, tmp_path / "cut", "--resume")
+    assert code == 0, errors
+    assert checkpoint.load(tmp_path / "cut").progress["step"] == 10
+    assert small.differences(tmp_path / "whole", tmp_path / "cut") == []
+
+
+FALLS = """
+import os, sys
+import numpy as np
+from minigooglenet import processes
+processes.join()
+with processes.all_or_none():
+    if processes.rank() == 1:
+        exec(sys.argv[1])
+    processes.sum_over_processes(np.zeros(1))
+"""
+
+
+@pytest.mark.parametrize("how, says", [
+    ("raise ValueError('odd')", "minigooglenet, process 1: odd"), ("os.kill(os.getpid(), 9)", "signal 9"),
+])
+def test_one_that_falls_ends_the_others(how, says):
+    code, _, errors = mpiexec(3, "-c", FALLS, how)
+    assert code != 0 and says in errors
+
+
 def test_wrong_input_is_one_line_and_ends_all(data, tmp_path):
     code, output, errors = mpiexec(2, "-m", "minigooglenet", "train", "--data", data, "--batch", 1,
                                    "--out", tmp_path / "run")
