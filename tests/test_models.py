@@ -6,6 +6,7 @@ import pytest
 from minigooglenet.compose import Concat, Sequential, Trunk
 from minigooglenet.errors import ShapeError
 from minigooglenet.layers import LRN, BatchNorm, Conv, Dense, MaxPool
+from minigooglenet.layers.init import he
 from minigooglenet.models import googlenet, mini_googlenet
 from minigooglenet.models.googlenet import INPUT, TABLE_1, VARIANTS
 from minigooglenet.models.inception import Style, inception
@@ -91,6 +92,13 @@ def test_paths_are_short_and_stay():
         assert path in paths
     assert googlenet().parameters()["4a/3x3/w"].shape == (3, 3, 96, 208)
     assert "4a/3x3_bn/gamma" in googlenet("torchvision").parameters()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_beginning_may_be_chosen(variant):
+    network = googlenet(variant, rng=np.random.default_rng(0), init=he)
+    weights = network.parameters()["3a/3x3/w"]
+    assert weights.std() == pytest.approx((2 / weights[..., 0].size) ** 0.5, rel=0.02)
 
 
 def test_what_sets_the_variants_apart():

@@ -43,11 +43,12 @@ VARIANTS = {
 }
 
 
-def googlenet(variant="paper", *, classes=1000, heads=True, input_shape=INPUT, rng=None, dtype="float32"):
+def googlenet(variant="paper", *, classes=1000, heads=True, input_shape=INPUT, rng=None, init=None, dtype="float32"):
     """GoogLeNet, 22 layers deep. Pictures (N, 224, 224, 3) -> logits (N, classes).
 
     ``variant`` is one of VARIANTS; ``heads=False`` leaves the auxiliary classifiers out, as inference does;
-    ``rng=None`` leaves all weights zero, to be counted or loaded. Raises ValueError for an unknown variant.
+    ``rng=None`` leaves all weights zero, to be counted or loaded; ``init`` of layers/init.py takes the place of the
+    variant's own. Raises ValueError for an unknown variant.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant: got {variant!r}, choose {', '.join(VARIANTS)}")
@@ -55,13 +56,13 @@ def googlenet(variant="paper", *, classes=1000, heads=True, input_shape=INPUT, r
     rows, tails, drop_prob = TABLE_1, HEADS, 0.4
     match variant:
         case "paper":
-            style = Style(init=he, **options)
+            style = Style(init=init or he, **options)
         case "bvlc":
-            style = Style(init=xavier, bias_value=0.2, **options)
+            style = Style(init=init or xavier, bias_value=0.2, **options)
         case "naive":
-            style = Style(init=he, reduced=False, **options)
+            style = Style(init=init or he, reduced=False, **options)
         case "torchvision":
-            style = Style(norm="batch", big=3, init=truncated_normal, bn_eps=1e-3, **options)
+            style = Style(norm="batch", big=3, init=init or truncated_normal, bn_eps=1e-3, **options)
             rows = [row._replace(kernel=2) if row.name == "pool4" else row for row in TABLE_1]
             tails, drop_prob = [head._replace(adaptive=4) for head in HEADS], 0.2
     return build((*rows, *ending(drop_prob)), style, input_shape, classes, tails if heads else ())
