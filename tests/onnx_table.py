@@ -5,7 +5,7 @@
 Prints a table in Markdown: the variants of GoogLeNet, the reduced one and the forerunners, with random weights, biases
 and statistics, and every FILE or RUN of trained weights, each on a picture of noise. A model has passed onnx's checker
 before. The difference is the largest of all logits', as a part of the largest logit; exit code 1 if one exceeds 1e-4.
-Half a minute on two cores, and 3 GB for VGG.
+Some minutes on two cores, and some GB for VGG.
 """
 
 import argparse
