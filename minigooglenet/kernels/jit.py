@@ -4,7 +4,12 @@ import numba
 
 # Without the lock (threads really run side by side), kept on disk between runs. Sums may be reordered so that they
 # vectorise, but the compiler may not assume that there is no NaN or infinity: a diverging training must be seen.
-njit = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "contract", "arcp", "nsz"})
+FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+njit = numba.njit(nogil=True, cache=True, fastmath=FASTMATH)
+
+# For what kernels call: always put into them. A call could reach another translation of the same function in a process
+# that has just compiled than in one that read the kernel from disk, with another order of sums, and other bits.
+inlined = numba.njit(nogil=True, cache=True, fastmath=FASTMATH, forceinline=True)
 
 
 def frozen(a):

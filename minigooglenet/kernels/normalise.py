@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..threads import over_slices
-from .jit import frozen, njit
+from .jit import frozen, inlined, njit
 
 
 def channel_sums(a, b):
@@ -76,7 +76,7 @@ def lrn(x, size, alpha, beta, k):
     return y
 
 
-@njit
+@inlined
 def _window_sums(a, padded, sums, size):
     """sums_i = the sum of a over the ``size`` channels around i. ``padded`` is scratch with size zeros to spare."""
     C, half = len(a), size // 2
@@ -89,7 +89,7 @@ def _window_sums(a, padded, sums, size):
             sums[c] += padded[offset + c]
 
 
-@njit
+@inlined
 def _powers(squares, powers, rate, beta, k):
     """powers = (k + rate · squares)^-beta; for 3/4 by square roots, which processors do eight at a time."""
     one = squares.dtype.type(1)

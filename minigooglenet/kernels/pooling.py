@@ -10,7 +10,7 @@ import numpy as np
 
 from ..geometry import output_hw
 from ..threads import over_slices
-from .jit import frozen, njit
+from .jit import frozen, inlined, njit
 
 _size = np.uintp  # an index that cannot be negative: numba then leaves out the check that keeps loops from vectorising
 
@@ -55,12 +55,12 @@ def _max_pool(x, y, KH, KW, SH, SW, PH, PW):
                         y[n, i, j, c] = _max2(y[n, i, j, c], tallest[w, c])
 
 
-@njit
+@inlined
 def _max2(a, b):
     return a if a > b else b
 
 
-@njit
+@inlined
 def _max3(a, b, c):
     return _max2(_max2(a, b), c)
 

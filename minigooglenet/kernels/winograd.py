@@ -9,7 +9,7 @@ contiguous: at place b it is run b mod m, from its (b // m)-th pixel on.
 import numpy as np
 
 from ..reference.winograd import tiles, winograd_filter, winograd_filter_adjoint
-from .jit import frozen, njit
+from .jit import frozen, inlined, njit
 
 __all__ = ["winograd_filter", "winograd_filter_adjoint", "winograd_input", "winograd_input_adjoint", "winograd_output",
            "winograd_output_adjoint"]
@@ -120,24 +120,24 @@ def _output_adjoint(dy, dM, F, m):
             _outputs_adjoint(e, a * m * n, n, dM, _six(a * 6 * step + line * n, step), n, m)
 
 
-@njit
+@inlined
 def _six(start, step):
     return start, start + step, start + 2 * step, start + 3 * step, start + 4 * step, start + 5 * step
 
 
-@njit
+@inlined
 def _shifted(places, by):
     return (places[0] + by, places[1] + by, places[2] + by, places[3] + by, places[4] + by, places[5] + by)
 
 
-@njit
+@inlined
 def _places(run, m, C):
     """Where the six columns of a line's tiles begin in a dealt line."""
     return (0, 1 % m * run, 2 % m * run + 2 // m * C, 3 % m * run + 3 // m * C, 4 % m * run + 4 // m * C,
             5 % m * run + 5 // m * C)
 
 
-@njit
+@inlined
 def _deal(x, picture, h, d, at, pad, m, run, C):
     """Line h of a picture, dealt to m runs from d[at] on, after ``pad`` pixels that stay as they are; 0 for a line
     outside the picture."""
@@ -155,7 +155,7 @@ def _deal(x, picture, h, d, at, pad, m, run, C):
             r, q = 0, q + 1
 
 
-@njit
+@inlined
 def _collect(d, at, x, picture, h, pad, m, run, C, fresh):
     """The way back: a dealt line, added to line h of a picture or written where that is ``fresh`` memory."""
     _, H, WC = x.shape
@@ -175,21 +175,21 @@ def _collect(d, at, x, picture, h, pad, m, run, C, fresh):
             r, q = 0, q + 1
 
 
-@njit
+@inlined
 def _move(d, since, n):
     since = _size(since)
     for k in range(_size(n)):
         d[k] = d[since + k]
 
 
-@njit
+@inlined
 def _clear(d, at, n):
     at, zero = _size(at), d.dtype.type(0)
     for k in range(_size(n)):
         d[at + k] = zero
 
 
-@njit
+@inlined
 def _add(a, since, d, at, n):
     since, at = _size(since), _size(at)
     for k in range(_size(n)):
@@ -199,12 +199,12 @@ def _add(a, since, d, at, n):
 # -- the matrices of reference/winograd.py, each written out ----------------------------------------------------------
 
 
-@njit
+@inlined
 def _sizes(six):
     return _size(six[0]), _size(six[1]), _size(six[2]), _size(six[3]), _size(six[4]), _size(six[5])
 
 
-@njit
+@inlined
 def _values(d, source, v, target, n):
     """v = Bᵀ d, for n values at once."""
     s0, s1, s2, s3, s4, s5 = _sizes(source)
@@ -220,7 +220,7 @@ def _values(d, source, v, target, n):
         v[t5 + k] = four * d1 - five * d3 + d5
 
 
-@njit
+@inlined
 def _values_adjoint(v, source, d, target, n):
     """d = B v."""
     s0, s1, s2, s3, s4, s5 = _sizes(source)
@@ -236,7 +236,7 @@ def _values_adjoint(v, source, d, target, n):
         d[t5 + k] = v5
 
 
-@njit
+@inlined
 def _outputs(M, source, y, at, step, n, m):
     """y = Aᵀ M: m values from six. The first of them begin at y[at], the others ``step`` further each."""
     s0, s1, s2, s3, s4, s5 = _sizes(source)
@@ -257,7 +257,7 @@ def _outputs(M, source, y, at, step, n, m):
         y[t3 + k] = m1 - m2 + eight * (m3 - m4) + M[s5 + k]
 
 
-@njit
+@inlined
 def _outputs_adjoint(y, at, step, M, target, n, m):
     """M = A y: six values from m."""
     s0, s1 = _size(at), _size(at + step)
