@@ -43,10 +43,13 @@ def load(path):
             raise UserError(f"{path}: expected a .safetensors file, but this is {what}")
         with safetensors.safe_open(path, framework="numpy") as file:
             arrays = {name: np.array(file.get_tensor(name)) for name in file.keys()}
+            for name, array in arrays.items():
+                if array.dtype.kind not in "fiub":  # some package has taught NumPy bfloat16 or float8
+                    raise TypeError(f"{name} is {array.dtype}")
             return arrays, dict(file.metadata() or {})
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (safetensors.SafetensorError, TypeError, ValueError, KeyError) as error:   # TypeError: bfloat16, float8
+    except (safetensors.SafetensorError, TypeError, ValueError, KeyError) as error:   # TypeError: bfloat16
         reason = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: no readable .safetensors file ({reason}); damaged or of another kind") from error
 
