@@ -9,10 +9,10 @@ the pictures are known in the end. About a second a step on two cores.
 
 Without options all 200 pictures are known after 350 steps, loss 0.03. How the weights begin decides it: those of
 torchvision's own variant have a deviation of 0.01, and the same steps knew 74 % with a rate of 0.003, and 31.5 %
-after 200 steps with 0.02. Without batch norm it takes longer: Caffe's variant, with its own weights and a rate of 0.003,
-had come from 2.7 to 2.2 after 170 steps. It reads grey levels less their mean, some 64 times what unit variance would
-be: its weights halve the variance in each layer, while all biases begin at 0.2, so of pictures of unit variance little
-but the biases is left (at pool5 16 of them differ by 1.4 % of their size, by 7.4 % on Caffe's scale).
+after 200 steps with 0.02. Without batch norm it takes longer: Caffe's variant, with its own weights and a rate of
+0.003, had come from 2.7 to 2.2 after 170 steps. It reads grey levels less their mean, some 64 times what unit variance
+would be: its weights halve the variance in each layer, while all biases begin at 0.2, so of pictures of unit variance
+little but the biases is left (at pool5 16 of them differ by 1.4 % of their size, by 7.4 % on Caffe's scale).
 """
 
 import argparse

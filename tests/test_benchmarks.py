@@ -69,7 +69,7 @@ def test_all_sides_compute_the_same(name, what, plain_numbers):
 def test_dropout_comes_back_after_the_check():
     made = side.load("ours")(SMALL["training step"], 1)
     made.check()
-    assert {layer.drop_prob for layer in work.dropouts(made.net)} == {0.2, 0.7}
+    assert {layer.drop_prob for layer in work.dropouts(made.net)} == {PRESETS["quick"].drop_prob, 0.7}
 
 
 @pytest.mark.parametrize("damage, complaint", [
