@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import shlex
 import sys
 from pathlib import Path
 
@@ -73,8 +74,9 @@ class Display:
         self.say(f"test accuracy {result['test_accuracy']:.2%} on {len(self.trainer.dataset.y_test):,} pictures "
                  f"(averaged weights, picture and mirror image), {clock(result['seconds'])}, "
                  f"{result['images_per_second']:.0f} images/s")
-        self.say(f"  log and curve: {self.trainer.folder}/log.csv, curve.png\n"
-                 f"  try it:        python -m minigooglenet predict PHOTO")
+        folder = self.trainer.folder
+        self.say(f"  log and curve: {folder}/log.csv, curve.png\n"
+                 f"  try it:        python -m minigooglenet predict PHOTO --weights {shlex.quote(str(folder))}")
         self._note()
 
     def _note(self):
