@@ -280,7 +280,7 @@ left.set_xticks(range(len(PLACES)), PLACES, rotation=90)
 left.set(ylim=(1e-18, 1e5), yticks=10.0 ** np.arange(-18, 4, 3), ylabel="norm of the weights' gradient",
          title="by depth; dashed: without heads")
 right.axhline(np.log(10), color="0.6", lw=0.8, ls=":")
-right.text(0.22 * steps, np.log(10) + 0.06, "ln 10 = 2.303", va="bottom", color="0.4")
+right.text(1.02, np.log(10), "ln 10", va="center", color="0.4", transform=right.get_yaxis_transform())
 for name, values in losses.items():
     right.plot(range(1, steps + 1), values, color=colour[name], lw=2, label=name)
 right.legend(frameon=False, loc="upper right")
