@@ -87,7 +87,7 @@ def over_slices(task, N, size=8):
     """``[task(slice(0, size)), task(slice(size, 2 * size)), ...]``, the last slice cut at N, run side by side.
 
     Only the outermost call with more than one slice shares its work out. Inside its tasks everything stays in one
-    thread: a pool whose tasks wait for the same pool would wait for ever.
+    thread: the others have work already.
     """
     if not _count:
         set_threads()

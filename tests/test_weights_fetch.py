@@ -1,10 +1,9 @@
 import hashlib
-import http.server
-import threading
 
 import caffe_writer as caffe
 import numpy as np
 import pytest
+from serving import serving
 from test_caffemodel import googlenet
 
 from minigooglenet.errors import UserError
@@ -14,29 +13,11 @@ OCTETS = caffe.net(googlenet(np.random.default_rng(0)))
 SHA1 = hashlib.sha1(OCTETS).hexdigest()
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = {"/good": OCTETS, "/bad": OCTETS[:-1] + b"!", "/short": OCTETS[:1000]}.get(self.path)
-        if body is None:
-            return self.send_error(404 if self.path == "/none" else 503)
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(OCTETS)))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    do_HEAD = do_GET
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
 def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield lambda name: Source(f"http://127.0.0.1:{server.server_port}/{name}", SHA1, len(OCTETS))
-        server.shutdown()
+    bodies = {"/good": OCTETS, "/bad": OCTETS[:-1] + b"!", "/short": OCTETS[:1000]}
+    with serving({name: (octets, len(OCTETS)) for name, octets in bodies.items()}) as address:
+        yield lambda name: Source(f"{address}/{name}", SHA1, len(OCTETS))
 
 
 @pytest.fixture(autouse=True)

@@ -1,9 +1,8 @@
-import http.server
 import io
 import tarfile
-import threading
 
 import pytest
+from serving import serving
 from test_weights_fetch import OCTETS
 
 from minigooglenet.cli import main
@@ -40,29 +39,10 @@ BODIES = {
 BODIES["/cut"] = archive(("synset_words.txt", bytes(range(256)) * 100))[:100]
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        body = BODIES.get(self.path)
-        if body is None:
-            return self.send_error(404)
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(body) + (self.path == "/cut")))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    do_HEAD = do_GET
-
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture(scope="module")
 def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serving({name: (octets, len(octets) + (name == "/cut")) for name, octets in BODIES.items()}) as address:
+        yield address
 
 
 @pytest.fixture(autouse=True)

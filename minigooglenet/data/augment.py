@@ -153,9 +153,9 @@ KINDS = {
 class Augment:
     """``Augment(kind)(x, rng)``: a kind of augmentation from ``KINDS``, applied to a batch.
 
-    "none"; "mirror": half of them mirrored, enough for a few epochs; "crop": also shifted by up to 4 pixels, the usual
-    one for 32x32 pictures; "cutout": the same and a square of 8x8 hidden; "paper": boxes of 8 to 100 % of the area,
-    photometric distortion and lighting, made for ImageNet. uint8 stays uint8 except with "paper".
+    "none"; "mirror": half of them mirrored; "crop": also shifted by up to 4 pixels, the usual one for 32x32 pictures;
+    "cutout": the same and a square of 8x8 hidden; "paper": boxes of 8 to 100 % of the area, photometric distortion and
+    lighting, made for ImageNet. uint8 stays uint8 except with "paper".
     """
 
     def __init__(self, kind="crop"):

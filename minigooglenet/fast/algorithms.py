@@ -33,6 +33,8 @@ def lines(a):
 
 
 class Algorithm:
+    """What the three share."""
+
     height = 1
 
     def forward(self, x, u, z):

@@ -31,6 +31,7 @@ class Bundle:
         self.starts = np.cumsum([0, *self.widths[:-1]]).tolist()
         self.own = [slice(start, start + width) for start, width in zip(self.starts, self.widths, strict=True)]
         self.algorithm = choose(self.first)
+        self.neutral = self.each(np.ones(self.F), np.zeros(self.F))  # a scale and a shift that change nothing
 
     def joined(self, layers, name, kind="params"):
         """One array of all the units' ``name``, side by side on the last axis."""
@@ -113,8 +114,7 @@ class Bundle:
             for (dy, offset), start, width, affine in zip(dys, self.starts, self.widths, state.affine, strict=True):
                 yield rows(dy[s]), offset, z, start, width, *affine
         else:
-            neutral = self.each(np.ones(self.F), np.zeros(self.F))
-            for (dy, offset), (y, start), width, affine in zip(dys, ys, self.widths, neutral, strict=True):
+            for (dy, offset), (y, start), width, affine in zip(dys, ys, self.widths, self.neutral, strict=True):
                 yield rows(dy[s]), offset, rows(y[s]), start, width, *affine
 
     def gather(self, state, dys, ys, s):
@@ -122,7 +122,8 @@ class Bundle:
         return np.concatenate([kernels.relu_sums(*part) for part in self.parts(state, dys, ys, s)], axis=1)
 
     def settle_back(self, state, sums):
-        """dz = scale g + b z + c with b, c per channel (see ``layers/batchnorm.py``); γ, β or b get their gradients."""
+        """dz = scale g + b z + c with b, c per channel (see ``layers/batchnorm.py``). γ and β, or the biases, get their
+        gradients."""
         total, along = sum(sums)
         b, c = np.zeros((2, self.F))
         if self.bns:

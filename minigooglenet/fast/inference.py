@@ -23,21 +23,19 @@ class FrozenBundle:
     def __init__(self, units):
         bundle = Bundle(units)
         self.first, self.F, self.algorithm = bundle.first, bundle.F, bundle.algorithm
-        self.widths, self.starts = bundle.widths, bundle.starts
         w = bundle.joined(bundle.convs, "w")
         scale, shift = bundle.constants()
         self.u = self.algorithm.prepare((w * scale).astype(w.dtype))
-        self.scale, self.shift = np.ones(self.F, w.dtype), shift.astype(w.dtype)
+        self.units = list(zip(bundle.starts, bundle.widths, bundle.each(np.ones(self.F), shift), strict=True))
 
     def run(self, x, targets=None):
-        """Into the targets, (array, offset) for each unit; or return a new array with all.
+        """Into the targets, (array, offset) for each unit; without any, a single unit's output is returned.
 
         A picture that comes alone is shared out among the threads.
         """
         self.first.check(x)
         OH, OW = output_hw(*x.shape[1:3], self.first.kernel, self.first.stride, self.first.pad)
         z = np.empty((len(x), OH, OW, self.F), x.dtype)
-        parts = list(zip(self.starts, self.widths, targets, strict=True)) if targets else [(0, self.F, (z, 0))]
         *rounds, (pieces, last) = self.algorithm.rounds(x, self.u, z)
         per_picture, height = pieces // len(x), self.algorithm.height
 
@@ -46,10 +44,8 @@ class FrozenBundle:
             top, bottom = (piece // per_picture * OH + min(piece % per_picture * height, OH)
                            for piece in (s.start, s.stop))
             done = rows(lines(z)[top:bottom])
-            for start, width, (y, offset) in parts:
-                own = slice(start, start + width)
-                kernels.affine_relu(done, start, width, self.scale[own], self.shift[own],
-                                    rows(lines(y)[top:bottom]), offset)
+            for (start, width, affine), (y, offset) in zip(self.units, targets or [(z, 0)], strict=True):
+                kernels.affine_relu(done, start, width, *affine, rows(lines(y)[top:bottom]), offset)
 
         for count, task in (*rounds, (pieces, finish)):
             over_slices(task, count, count if inside_a_task() else -(-count // BANDS))

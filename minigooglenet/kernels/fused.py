@@ -9,18 +9,17 @@ in float64 from there on.
 
 import numpy as np
 
-from .jit import njit
+from .jit import njit, size
 
 BLOCK = 64
-_size = np.uintp  # an index that cannot be negative: numba then leaves out the check that keeps loops from vectorising
 
 
 @njit
 def affine_relu(z, z_offset, F, scale, shift, y, y_offset):
     """As ``reference.fused.affine_relu``."""
-    z_offset, y_offset, zero = _size(z_offset), _size(y_offset), z.dtype.type(0)
+    z_offset, y_offset, zero = size(z_offset), size(y_offset), z.dtype.type(0)
     for p in range(len(z)):
-        for f in range(_size(F)):
+        for f in range(size(F)):
             value = z[p, z_offset + f] * scale[f] + shift[f]
             y[p, y_offset + f] = value if value > zero else zero
 
@@ -48,8 +47,8 @@ def sums(z):
 @njit
 def relu_sums(dy, dy_offset, z, z_offset, F, scale, shift):
     """As ``reference.fused.relu_sums``."""
-    total, P, F = np.zeros((2, F)), len(z), _size(F)
-    dy_offset, z_offset = _size(dy_offset), _size(z_offset)
+    total, P, F = np.zeros((2, F)), len(z), size(F)
+    dy_offset, z_offset = size(dy_offset), size(z_offset)
     first, second, zero = np.empty(F, z.dtype), np.empty(F, z.dtype), z.dtype.type(0)
     for start in range(0, P, BLOCK):
         for f in range(F):
@@ -70,9 +69,9 @@ def relu_sums(dy, dy_offset, z, z_offset, F, scale, shift):
 @njit
 def relu_mix(dy, dy_offset, z, z_offset, F, scale, shift, b, c, dz, dz_offset):
     """As ``reference.fused.relu_mix``."""
-    dy_offset, z_offset, dz_offset, zero = _size(dy_offset), _size(z_offset), _size(dz_offset), z.dtype.type(0)
+    dy_offset, z_offset, dz_offset, zero = size(dy_offset), size(z_offset), size(dz_offset), z.dtype.type(0)
     for p in range(len(z)):
-        for f in range(_size(F)):
+        for f in range(size(F)):
             value, g = z[p, z_offset + f], dy[p, dy_offset + f]
             g = g if value * scale[f] + shift[f] > zero else zero
             dz[p, dz_offset + f] = scale[f] * g + b[f] * value + c[f]

@@ -1,22 +1,26 @@
-"""How this room compiles: one decorator, and one helper that keeps the number of compilations small."""
+"""How this room compiles: two decorators, a type for offsets, and a helper that keeps the compilations few."""
 
 import numba
+import numpy as np
 
 # Without the lock (threads really run side by side), kept on disk between runs. Sums may be reordered so that they
 # vectorise, but the compiler may not assume that there is no NaN or infinity: a diverging training must be seen.
-FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
-njit = numba.njit(nogil=True, cache=True, fastmath=FASTMATH)
+OPTIONS = {"nogil": True, "cache": True, "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
+njit = numba.njit(**OPTIONS)
 
 # For what kernels call: always put into them. A call could reach another translation of the same function in a process
 # that has just compiled than in one that read the kernel from disk, with another order of sums, and other bits.
-inlined = numba.njit(nogil=True, cache=True, fastmath=FASTMATH, forceinline=True)
+inlined = numba.njit(**OPTIONS, forceinline=True)
+
+size = np.uintp  # an index that cannot be negative: numba then leaves out the check that keeps loops from vectorising
 
 
 def frozen(a):
     """A read-only contiguous view (a copy only if ``a`` is not contiguous).
 
-    numba compiles once per type, and a read-only array is another type than a writable one. Kernels take their inputs
-    frozen, so float32 and float64 are the only two versions there are; and they cannot write into an input.
+    numba compiles once per type, and a read-only array is another type than a writable one. Kernels that are given
+    anyone's arrays take them frozen, so float32 and float64 are the only two versions there are; and they cannot write
+    into an input.
     """
     if not a.flags.c_contiguous:
         a = a.copy()

@@ -10,9 +10,7 @@ import numpy as np
 
 from ..geometry import output_hw
 from ..threads import over_slices
-from .jit import frozen, inlined, njit
-
-_size = np.uintp  # an index that cannot be negative: numba then leaves out the check that keeps loops from vectorising
+from .jit import frozen, inlined, njit, size
 
 
 def _output(x, kernel, stride, pad, ceil_mode):
@@ -86,15 +84,15 @@ def _max_pool_backward(dy, x, y, dx, C, KH, KW, SH, SW, PH, PW):
     for n in range(N):
         for i in range(OH):
             top = i * SH - PH
-            for k in range(_size(OWC)):
+            for k in range(size(OWC)):
                 remaining[k] = dy[n, i, k]
             for h in range(max(top, 0), min(top + KH, H)):
                 for u in range(KW):  # in all windows of the line at once: those whose column u is inside the picture
                     first, last = max(0, -((u - PW) // SW)), min(OWC // C, (WC // C - 1 + PW - u) // SW + 1)
                     runs, length = (1, (last - first) * C) if SW == 1 else (last - first, C)
                     for q in range(runs):
-                        here, there = _size((first + q) * C), _size(((first + q) * SW - PW + u) * C)
-                        for k in range(_size(length)):
+                        here, there = size((first + q) * C), size(((first + q) * SW - PW + u) * C)
+                        for k in range(size(length)):
                             rest = remaining[here + k]
                             given = rest if x[n, h, there + k] == y[n, i, here + k] else zero
                             dx[n, h, there + k] += given

@@ -9,12 +9,10 @@ contiguous: at place b it is run b mod m, from its (b // m)-th pixel on.
 import numpy as np
 
 from ..reference.winograd import tiles, winograd_filter, winograd_filter_adjoint
-from .jit import frozen, inlined, njit
+from .jit import frozen, inlined, njit, size
 
 __all__ = ["winograd_filter", "winograd_filter_adjoint", "winograd_input", "winograd_input_adjoint", "winograd_output",
            "winograd_output_adjoint"]
-
-_size = np.uintp  # an index that cannot be negative: numba then leaves out the check that keeps loops from vectorising
 
 
 def winograd_input(x, pad, m, v=None, lines=None):
@@ -147,8 +145,8 @@ def _deal(x, picture, h, d, at, pad, m, run, C):
         return
     r, q = pad % m, pad // m
     for j in range(WC // C):
-        to, since = _size(at + r * run + q * C), _size(j * C)
-        for c in range(_size(C)):
+        to, since = size(at + r * run + q * C), size(j * C)
+        for c in range(size(C)):
             d[to + c] = x[picture, h, since + c]
         r += 1
         if r == m:
@@ -163,12 +161,12 @@ def _collect(d, at, x, picture, h, pad, m, run, C, fresh):
         return
     r, q = pad % m, pad // m
     for j in range(WC // C):
-        to, since = _size(j * C), _size(at + r * run + q * C)
+        to, since = size(j * C), size(at + r * run + q * C)
         if fresh:
-            for c in range(_size(C)):
+            for c in range(size(C)):
                 x[picture, h, to + c] = d[since + c]
         else:
-            for c in range(_size(C)):
+            for c in range(size(C)):
                 x[picture, h, to + c] += d[since + c]
         r += 1
         if r == m:
@@ -177,22 +175,22 @@ def _collect(d, at, x, picture, h, pad, m, run, C, fresh):
 
 @inlined
 def _move(d, since, n):
-    since = _size(since)
-    for k in range(_size(n)):
+    since = size(since)
+    for k in range(size(n)):
         d[k] = d[since + k]
 
 
 @inlined
 def _clear(d, at, n):
-    at, zero = _size(at), d.dtype.type(0)
-    for k in range(_size(n)):
+    at, zero = size(at), d.dtype.type(0)
+    for k in range(size(n)):
         d[at + k] = zero
 
 
 @inlined
 def _add(a, since, d, at, n):
-    since, at = _size(since), _size(at)
-    for k in range(_size(n)):
+    since, at = size(since), size(at)
+    for k in range(size(n)):
         d[at + k] += a[since + k]
 
 
@@ -201,7 +199,7 @@ def _add(a, since, d, at, n):
 
 @inlined
 def _sizes(six):
-    return _size(six[0]), _size(six[1]), _size(six[2]), _size(six[3]), _size(six[4]), _size(six[5])
+    return size(six[0]), size(six[1]), size(six[2]), size(six[3]), size(six[4]), size(six[5])
 
 
 @inlined
@@ -210,7 +208,7 @@ def _values(d, source, v, target, n):
     s0, s1, s2, s3, s4, s5 = _sizes(source)
     t0, t1, t2, t3, t4, t5 = _sizes(target)
     two, four, five = d.dtype.type(2), d.dtype.type(4), d.dtype.type(5)
-    for k in range(_size(n)):
+    for k in range(size(n)):
         d0, d1, d2, d3, d4, d5 = d[s0 + k], d[s1 + k], d[s2 + k], d[s3 + k], d[s4 + k], d[s5 + k]
         v[t0 + k] = four * d0 - five * d2 + d4
         v[t1 + k] = d3 + d4 - four * (d1 + d2)
@@ -226,7 +224,7 @@ def _values_adjoint(v, source, d, target, n):
     s0, s1, s2, s3, s4, s5 = _sizes(source)
     t0, t1, t2, t3, t4, t5 = _sizes(target)
     two, four, five = d.dtype.type(2), d.dtype.type(4), d.dtype.type(5)
-    for k in range(_size(n)):
+    for k in range(size(n)):
         v0, v1, v2, v3, v4, v5 = v[s0 + k], v[s1 + k], v[s2 + k], v[s3 + k], v[s4 + k], v[s5 + k]
         d[t0 + k] = four * v0
         d[t1 + k] = four * (v2 - v1 + v5) + two * (v4 - v3)
@@ -240,16 +238,16 @@ def _values_adjoint(v, source, d, target, n):
 def _outputs(M, source, y, at, step, n, m):
     """y = Aᵀ M: m values from six. The first of them begin at y[at], the others ``step`` further each."""
     s0, s1, s2, s3, s4, s5 = _sizes(source)
-    t0, t1 = _size(at), _size(at + step)
+    t0, t1 = size(at), size(at + step)
     two, four, eight = y.dtype.type(2), y.dtype.type(4), y.dtype.type(8)
     if m == 2:
-        for k in range(_size(n)):
+        for k in range(size(n)):
             m1, m2, m3, m4 = M[s1 + k], M[s2 + k], M[s3 + k], M[s4 + k]
             y[t0 + k] = M[s0 + k] + m1 + m2 + m3 + m4
             y[t1 + k] = m1 - m2 + two * (m3 - m4) + M[s5 + k]
         return
-    t2, t3 = _size(at + 2 * step), _size(at + 3 * step)
-    for k in range(_size(n)):
+    t2, t3 = size(at + 2 * step), size(at + 3 * step)
+    for k in range(size(n)):
         m1, m2, m3, m4 = M[s1 + k], M[s2 + k], M[s3 + k], M[s4 + k]
         y[t0 + k] = M[s0 + k] + m1 + m2 + m3 + m4
         y[t1 + k] = m1 - m2 + two * (m3 - m4)
@@ -260,11 +258,11 @@ def _outputs(M, source, y, at, step, n, m):
 @inlined
 def _outputs_adjoint(y, at, step, M, target, n, m):
     """M = A y: six values from m."""
-    s0, s1 = _size(at), _size(at + step)
+    s0, s1 = size(at), size(at + step)
     t0, t1, t2, t3, t4, t5 = _sizes(target)
     two, four, eight = y.dtype.type(2), y.dtype.type(4), y.dtype.type(8)
     if m == 2:
-        for k in range(_size(n)):
+        for k in range(size(n)):
             y0, y1 = y[s0 + k], y[s1 + k]
             M[t0 + k] = y0
             M[t1 + k] = y0 + y1
@@ -273,8 +271,8 @@ def _outputs_adjoint(y, at, step, M, target, n, m):
             M[t4 + k] = y0 - two * y1
             M[t5 + k] = y1
         return
-    s2, s3 = _size(at + 2 * step), _size(at + 3 * step)
-    for k in range(_size(n)):
+    s2, s3 = size(at + 2 * step), size(at + 3 * step)
+    for k in range(size(n)):
         y0, y1, y2, y3 = y[s0 + k], y[s1 + k], y[s2 + k], y[s3 + k]
         M[t0 + k] = y0
         M[t1 + k] = y0 + y2 + (y1 + y3)

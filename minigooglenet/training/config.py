@@ -92,7 +92,7 @@ class Config:
                          if getattr(self, field.name) != getattr(other, field.name))
 
 
-#: Four epochs are too few to overfit, so ``quick`` has no dropout and only mirrors; twenty ask for a little more.
+#: Four epochs are too few to overfit, so ``quick`` has no dropout and only mirrors; in twenty they may.
 PRESETS = {
     "quick": Config(),
     "full": Config(width=0.5, epochs=20, drop_prob=0.1, augment="crop", average=0.998, label_smoothing=0.1),
