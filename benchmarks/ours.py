@@ -6,7 +6,7 @@ import numpy as np
 
 from minigooglenet import __version__, fast
 from minigooglenet.models.googlenet import LOSS_WEIGHTS
-from minigooglenet.threads import set_threads, threads
+from minigooglenet.threads import cores_apart, set_threads, threads
 from minigooglenet.training.losses import weighted_loss
 from minigooglenet.training.sgd import SGD
 
@@ -43,6 +43,7 @@ class Ours(Side):
         self.net.zero_grads()
         return y, self.engine.backward(self.dy, cache)
 
+    @cores_apart()
     def update(self, x, y):
         """One training step, as in ``training/trainer.py``."""
         logits, cache = self.engine.forward(x, train=True)

@@ -9,6 +9,7 @@ BLAS is held to one thread for the whole process, because its own threads and ou
 
 import contextlib
 import ctypes
+import functools
 import itertools
 import os
 import queue
@@ -18,6 +19,7 @@ from .errors import UserError
 
 _helpers = None  # the queue that all threads but the caller's wait at
 _count = 0
+_helping = []  # those threads, if there is a core for each
 _blas_limit = None
 _here = threading.local()  # .busy: this thread is at work on one slice of several
 
@@ -27,7 +29,7 @@ def set_threads(count=None):
 
     Raises ValueError for a count below 1, UserError if MINIGOOGLENET_THREADS is not a number of at least 1.
     """
-    global _helpers, _count, _blas_limit
+    global _helpers, _count, _helping, _blas_limit
     if count is None:
         count = _wanted()
     if count < 1:
@@ -40,8 +42,11 @@ def set_threads(count=None):
     for _ in range(_count - 1):
         _helpers.put(None)
     _helpers, _count = queue.SimpleQueue(), count
-    for _ in range(count - 1):
-        threading.Thread(target=_help, args=(_helpers,), name="minigooglenet", daemon=True).start()
+    helping = [threading.Thread(target=_help, args=(_helpers,), name="minigooglenet", daemon=True)
+               for _ in range(count - 1)]
+    for helper in helping:
+        helper.start()
+    _helping = helping if count == len(_cores()) else []
 
 
 def _help(jobs):
@@ -57,9 +62,12 @@ def _wanted():
         if not named.isdecimal() or int(named) < 1:
             raise UserError(f"MINIGOOGLENET_THREADS: got {named!r}, needs a whole number of at least 1")
         return int(named)
-    if hasattr(os, "sched_getaffinity"):  # Linux: the cores that this process may use
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(_cores()) or os.cpu_count() or 1
+
+
+def _cores():
+    """The cores that this process may use; empty where the system (other than Linux) does not say."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def _keep_freed_memory():
@@ -130,6 +138,41 @@ class _Job:
         if self.error is not None:
             raise self.error
         return self.results
+
+
+@contextlib.contextmanager
+def cores_apart():
+    """Inside, each thread has a core of its own, if there are as many as threads; the caller's is the one it is on.
+
+    Left to itself, Linux may wake a thread on the very core that another is busy on, and takes tens of milliseconds to
+    notice. After a pause that is the rule in a virtual machine, where an idle core may pass for a busy one, and a
+    prediction takes 1.5 times as long. Afterwards the caller may move again: what it starts would inherit its place.
+    """
+    if not _count:
+        set_threads()
+    free = _cores() if _helping and not getattr(_here, "apart", False) else []
+    core = _core_function()() if free else None
+    if core not in free:
+        yield
+        return
+    _here.apart = True
+    os.sched_setaffinity(0, {core})
+    for helper, other in zip(_helping, (other for other in free if other != core), strict=False):
+        os.sched_setaffinity(helper.native_id, {other})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, free)
+        _here.apart = False
+
+
+@functools.cache
+def _core_function():
+    """() -> the core that the calling thread is on, or None where the C library does not say."""
+    try:
+        return ctypes.CDLL(None).sched_getcpu
+    except (OSError, AttributeError, TypeError):
+        return lambda: None
 
 
 def inside_a_task():

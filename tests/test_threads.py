@@ -9,7 +9,7 @@ import pytest
 
 from minigooglenet import threads as module
 from minigooglenet.errors import UserError
-from minigooglenet.threads import over_slices
+from minigooglenet.threads import cores_apart, over_slices
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -66,6 +66,30 @@ def test_a_variable_that_is_no_number(value, monkeypatch):
     monkeypatch.setenv("MINIGOOGLENET_THREADS", value)
     with pytest.raises(UserError, match=f"MINIGOOGLENET_THREADS: got '{value}', needs a whole number of at least 1"):
         module.set_threads()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux lets a process choose its cores")
+def test_every_thread_gets_a_core_of_its_own_and_the_caller_is_free_again(threads):
+    free = os.sched_getaffinity(0)
+    threads(len(free))
+    together = threading.Barrier(len(free))
+
+    def mine(s):
+        together.wait(10)  # so that every thread takes one
+        return os.sched_getaffinity(0)
+
+    with cores_apart():
+        with cores_apart():
+            pass
+        places = over_slices(mine, len(free), 1)
+    assert all(len(place) == 1 for place in places) and set().union(*places) == free or len(free) == 1
+    assert os.sched_getaffinity(0) == free
+    with pytest.raises(KeyError), cores_apart():
+        raise KeyError
+    assert os.sched_getaffinity(0) == free
+    threads(len(free) + 1)  # more threads than cores: left to the system
+    with cores_apart():
+        assert os.sched_getaffinity(0) == free
 
 
 def test_a_count_below_one(threads):

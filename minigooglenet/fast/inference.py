@@ -7,7 +7,7 @@ from ..compose import Sequential
 from ..geometry import output_hw
 from ..layers import MaxPool
 from ..layers.base import Layer
-from ..threads import inside_a_task, over_slices
+from ..threads import cores_apart, inside_a_task, over_slices
 from .algorithms import Pointwise, lines, rows
 from .bundle import Bundle
 
@@ -120,4 +120,5 @@ class Sliced(Layer):
         size = max(1, 16384 // (x.shape[1] * x.shape[2]))  # pictures in a slice: their activations stay in the cache
         if len(x) < BANDS and len(x) > size:
             size = len(x)  # too few to give every thread one: share out each layer's lines instead
-        return np.concatenate(over_slices(lambda s: self.net.predict(x[s]), len(x), size))
+        with cores_apart():
+            return np.concatenate(over_slices(lambda s: self.net.predict(x[s]), len(x), size))

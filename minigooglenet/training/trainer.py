@@ -10,6 +10,7 @@ from .. import fast, processes
 from ..data.batches import batches, steps_per_epoch
 from ..data.dataset import Normaliser
 from ..errors import UserError
+from ..threads import cores_apart
 from ..weights.safetensors_io import load_into
 from . import checkpoint as checkpoints
 from .average import Average
@@ -67,6 +68,7 @@ class Trainer:
         """The rate of step number ``step`` (from 0)."""
         return self.config.lr * SCHEDULES[self.config.schedule]((step + 1) / (self.steps + 1), self.config.epochs)
 
+    @cores_apart()
     def train_step(self, x, y):
         """One update from the batch x (N, H, W, C), y (N,). Returns the network's own loss and how many were right.
 
