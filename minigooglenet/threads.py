@@ -92,39 +92,43 @@ def threads():
 
 
 def over_slices(task, N, size=8):
-    """``[task(slice(0, size)), task(slice(size, 2 * size)), ...]``, the last slice cut at N, run side by side.
+    """``[task(slice(0, size)), task(slice(size, 2 * size)), ...]``, the last slice cut at N, run side by side."""
+    return side_by_side([(task, slice(start, min(start + size, N))) for start in range(0, N, size)])
 
-    Only the outermost call with more than one slice shares its work out. Inside its tasks everything stays in one
+
+def side_by_side(pieces):
+    """``[task(s) for task, s in pieces]``, shared out among the threads.
+
+    Only the outermost call with more than one piece shares its work out. Inside its tasks everything stays in one
     thread: the others have work already.
     """
     if not _count:
         set_threads()
-    slices = [slice(start, min(start + size, N)) for start in range(0, N, size)]
-    if len(slices) < 2 or inside_a_task():
-        return [task(s) for s in slices]
-    job = _Job(task, slices)
-    for _ in range(min(_count, len(slices)) - 1):
+    if len(pieces) < 2 or inside_a_task():
+        return [task(s) for task, s in pieces]
+    job = _Job(pieces)
+    for _ in range(min(_count, len(pieces)) - 1):
         _helpers.put(job)
     job.work()
     return job.wait()
 
 
 class _Job:
-    """Slices that several threads work off, each taking the next one when it is done with its last. Cheaper than an
-    executor, which keeps a record with a lock for each slice: a training step of some 200 ms has 700 of them."""
+    """Pieces that several threads work off, each taking the next one when it is done with its last. Cheaper than an
+    executor, which keeps a record with a lock for each piece: a training step of some 200 ms has 700 of them."""
 
-    def __init__(self, task, slices):
-        self.task, self.results, self.error = task, [None] * len(slices), None
-        self.left, self.finished = iter(enumerate(slices)), itertools.count(1)  # their next() is never interrupted
+    def __init__(self, pieces):
+        self.results, self.error = [None] * len(pieces), None
+        self.left, self.finished = iter(enumerate(pieces)), itertools.count(1)  # their next() is never interrupted
         self.done = threading.Semaphore(0)
 
     def work(self):
         _here.busy = True
         try:
-            for k, s in self.left:
+            for k, (task, s) in self.left:
                 try:
                     if self.error is None:
-                        self.results[k] = self.task(s)
+                        self.results[k] = task(s)
                 except BaseException as error:  # to be raised where the job was given, Ctrl-C included
                     self.error = error
                 if next(self.finished) == len(self.results):
@@ -133,7 +137,7 @@ class _Job:
             _here.busy = False
 
     def wait(self):
-        """The results, when the last slice is done."""
+        """The results, when the last piece is done."""
         self.done.acquire()
         if self.error is not None:
             raise self.error

@@ -217,6 +217,10 @@ def test_winograd_kernels_equal_their_twins_and_a_convolution(shape, F, pad, m, 
         for part in ((0, cut), (cut, lines)):
             room.winograd_output(v_in_parts @ u, in_parts, m, part)
         assert distance(in_parts, y) < tolerance
+        shift, wide = rng.standard_normal(F).astype(dtype), np.full((*y.shape[:3], F + 3), 7, dtype)
+        room.winograd_output(v @ u, wide, m, offset=2, shift=shift)
+        assert distance(wide[..., 2:-1], np.maximum(y + shift, 0)) < tolerance
+        assert np.all(wide[..., :2] == 7) and np.all(wide[..., -1] == 7)
         results.append((v, products))
     for a, b in zip(*results, strict=True):
         assert distance(a, b) < tolerance
@@ -237,6 +241,18 @@ def test_fused_kernels_equal_their_twins(dtype, tolerance):
         results.append((out, dz, room.sums(z), room.relu_sums(*through)))
     for compiled, plain in zip(*results, strict=True):
         assert compiled.dtype == plain.dtype and distance(compiled, plain) < tolerance
+
+
+def test_max_pool_of_some_lines():
+    x = np.random.default_rng(0).standard_normal((2, 9, 8, 3)).astype(np.float32)
+    window = (3, 3), (2, 1), (1, 1), True
+    for room in twins("pooling"):
+        whole, cut = room.max_pool(x, *window), 7
+        y = np.full_like(whole, np.nan)
+        room.max_pool(x, *window, y=y, lines=(cut, 2 * 5))
+        assert np.all(np.isnan(y[1, :cut - 5])) and np.all(np.isnan(y[0]))
+        room.max_pool(x, *window, y=y, lines=(0, cut))
+        assert np.array_equal(y, whole)
 
 
 def test_im2col_of_some_lines():

@@ -2,9 +2,10 @@
 
 ``prepare(w)`` turns weights (KH, KW, C, F) into what the way needs. ``rounds(x, u, z)`` are the steps to z: each a
 number of pieces and a function that does a slice of them, so that even a single picture can be shared out among
-threads; ``forward(x, u, z)`` takes them all on the caller's. The pieces of the last round are lines of z, ``height``
-pixels high. ``backward(dz, x, u, dx, fresh)`` adds into dx, or writes it where it is ``fresh`` memory (None leaves it
-out), and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
+threads; ``forward(x, u, z)`` takes them all on the caller's. With ``goals`` in place of z they go on to what follows: a
+goal is (start, width, (scale, shift), y, offset), and the filters from ``start`` on end as max(scale · z + shift, 0) in
+y, from ``offset`` on. ``backward(dz, x, turned(u), dx, fresh)`` adds into dx, or writes it where it is
+``fresh`` memory (None leaves it out), and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
 """
 
 import numpy as np
@@ -32,14 +33,27 @@ def lines(a):
     return a.reshape(-1, *a.shape[2:])
 
 
+def scratch(x, u, goals):
+    """Memory for z, where there are only goals."""
+    return np.empty((*goals[0][3].shape[:3], u.shape[-1]), x.dtype)
+
+
+def finish(z, goals, s):
+    """Those lines of z, as the goals want them."""
+    for start, width, affine, y, offset in goals:
+        kernels.affine_relu(rows(z[s]), start, width, *affine, rows(lines(y)[s]), offset)
+
+
 class Algorithm:
     """What the three share."""
-
-    height = 1
 
     def forward(self, x, u, z):
         for pieces, task in self.rounds(x, u, z):
             task(slice(0, pieces))
+
+    def turned(self, u):
+        """The matrix, or matrices, that dz is multiplied by."""
+        return u.T
 
 
 class Pointwise(Algorithm):
@@ -49,16 +63,21 @@ class Pointwise(Algorithm):
         self.shape = w.shape
         return w.reshape(w.shape[2:])
 
-    def rounds(self, x, u, z):
-        from_lines, to_lines = lines(x), lines(z)
-        return [(len(to_lines), lambda s: np.matmul(rows(from_lines[s]), u, out=rows(to_lines[s])))]
+    def rounds(self, x, u, z=None, goals=()):
+        from_lines, to_lines = lines(x), lines(scratch(x, u, goals) if goals else z)
 
-    def backward(self, dz, x, u, dx, fresh=False):
+        def product(s):
+            np.matmul(rows(from_lines[s]), u, out=rows(to_lines[s]))
+            finish(to_lines, goals, s)
+
+        yield len(to_lines), product
+
+    def backward(self, dz, x, turned, dx, fresh=False):
         if dx is not None and fresh:
-            np.matmul(rows(dz), u.T, out=rows(dx))
+            np.matmul(rows(dz), turned, out=rows(dx))
         elif dx is not None:
             out = rows(dx)
-            out += rows(dz) @ u.T
+            out += rows(dz) @ turned
         return rows(x).T @ rows(dz)
 
     def weight_gradient(self, du):
@@ -70,24 +89,34 @@ class Winograd(Algorithm):
 
     def __init__(self, r, pad):
         self.r, self.m, self.pad = r, 7 - r, pad
-        self.height = self.m
 
     def prepare(self, w):
         return np.ascontiguousarray(kernels.winograd_filter(w))
 
-    def rounds(self, x, u, z):
-        N, OH, OW, F = z.shape
+    def rounds(self, x, u, z=None, goals=()):
+        N, OH, OW, _ = (goals[0][3] if goals else z).shape
         of_tiles = N * -(-OH // self.m)
         T = of_tiles * -(-OW // self.m)
-        v, products = np.empty((36, T, x.shape[-1]), x.dtype), np.empty((36, T, F), x.dtype)
-        return [(of_tiles, lambda s: kernels.winograd_input(x, self.pad, self.m, v, (s.start, s.stop))),
-                (36, lambda s: np.matmul(v[s], u[s], out=products[s])),
-                (of_tiles, lambda s: kernels.winograd_output(products, z, self.m, (s.start, s.stop)))]
+        v, products = np.empty((36, T, x.shape[-1]), x.dtype), np.empty((36, T, u.shape[-1]), x.dtype)
 
-    def backward(self, dz, x, u, dx, fresh=False):
+        def output(s):
+            if goals:
+                (_, _, (_, shift), y, offset), = goals  # only 1×1s are ever joined
+                kernels.winograd_output(products, y, self.m, (s.start, s.stop), offset, shift)
+            else:
+                kernels.winograd_output(products, z, self.m, (s.start, s.stop))
+
+        yield of_tiles, lambda s: kernels.winograd_input(x, self.pad, self.m, v, (s.start, s.stop))
+        yield 36, lambda s: np.matmul(v[s], u[s], out=products[s])
+        yield of_tiles, output
+
+    def turned(self, u):
+        return np.ascontiguousarray(u.transpose(0, 2, 1))  # BLAS takes longer when it turns such small ones itself
+
+    def backward(self, dz, x, turned, dx, fresh=False):
         products = kernels.winograd_output_adjoint(dz, self.m)
         if dx is not None:
-            kernels.winograd_input_adjoint(products @ u.transpose(0, 2, 1), dx, self.pad, self.m, fresh)
+            kernels.winograd_input_adjoint(products @ turned, dx, self.pad, self.m, fresh)
         return kernels.winograd_input(x, self.pad, self.m).transpose(0, 2, 1) @ products
 
     def weight_gradient(self, du):
@@ -104,15 +133,18 @@ class Columns(Algorithm):
         self.shape = w.shape
         return w.reshape(-1, w.shape[-1])
 
-    def rounds(self, x, u, z):
+    def rounds(self, x, u, z=None, goals=()):
+        to_lines = lines(scratch(x, u, goals) if goals else z)
+
         def product(s):
-            np.matmul(kernels.im2col(x, *self.window, (s.start, s.stop)), u, out=rows(lines(z)[s]))
+            np.matmul(kernels.im2col(x, *self.window, (s.start, s.stop)), u, out=rows(to_lines[s]))
+            finish(to_lines, goals, s)
 
-        return [(len(z) * z.shape[1], product)]
+        yield len(to_lines), product
 
-    def backward(self, dz, x, u, dx, fresh=False):
+    def backward(self, dz, x, turned, dx, fresh=False):
         if dx is not None:
-            spread = kernels.col2im(rows(dz) @ u.T, dx.shape, *self.window)
+            spread = kernels.col2im(rows(dz) @ turned, dx.shape, *self.window)
             dx[...] = spread if fresh else dx + spread
         return kernels.im2col(x, *self.window).T @ rows(dz)
 

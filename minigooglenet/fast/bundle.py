@@ -138,7 +138,7 @@ class Bundle:
                 c = -b * state.mean - state.scale * total / state.M
         elif "b" in self.first.params:
             self.hand_out(self.convs, "b", total)
-        state.mix = self.each(b, c)
+        state.mix, state.turned = self.each(b, c), self.algorithm.turned(state.u)
 
     def pull(self, state, dys, ys, dx, s, fresh=False):
         """Add the slice's dx into ``dx``, or write it where that is ``fresh`` memory (None leaves it out); return the
@@ -147,7 +147,7 @@ class Bundle:
         dz = np.empty((len(x), *state.shape[1:], self.F), x.dtype)
         for part, mix, start in zip(self.parts(state, dys, ys, s), state.mix, self.starts, strict=True):
             kernels.relu_mix(*part, *mix, rows(dz), start)
-        return self.algorithm.backward(dz, x, state.u, None if dx is None else dx[s], fresh)
+        return self.algorithm.backward(dz, x, state.turned, None if dx is None else dx[s], fresh)
 
     def collect(self, gradients):
         """Add the slices' shares, in their order, to the convolutions' gradients."""

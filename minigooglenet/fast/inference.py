@@ -1,17 +1,34 @@
 """Units and concatenations that only predict: batch norm folded into the weights, weights prepared once."""
 
+from itertools import zip_longest
+
 import numpy as np
 
 from .. import kernels
 from ..compose import Sequential
-from ..geometry import output_hw
 from ..layers import MaxPool
 from ..layers.base import Layer
-from ..threads import cores_apart, inside_a_task, over_slices
-from .algorithms import Pointwise, lines, rows
+from ..threads import cores_apart, inside_a_task, over_slices, side_by_side
+from .algorithms import Pointwise, lines
 from .bundle import Bundle
 
-BANDS = 4  # into so many parts a single picture is cut
+BANDS = 4  # into so many parts each step of a single picture is cut
+
+
+def run(*chains):
+    """Run chains of rounds, (pieces, task), each of which needs those before it in its own chain only.
+
+    On a thread of its own, chain after chain. Otherwise the threads share out the first round of all chains, then the
+    second of all, and so on.
+    """
+    if inside_a_task():
+        for chain in chains:
+            for pieces, task in chain:
+                task(slice(0, pieces))
+        return
+    for rounds in zip_longest(*chains):
+        side_by_side([(task, slice(start, min(start + size, pieces))) for pieces, task in filter(None, rounds)
+                      for size in [-(-pieces // BANDS)] for start in range(0, pieces, size)])
 
 
 class FrozenBundle:
@@ -22,34 +39,17 @@ class FrozenBundle:
 
     def __init__(self, units):
         bundle = Bundle(units)
-        self.first, self.F, self.algorithm = bundle.first, bundle.F, bundle.algorithm
+        self.first, self.algorithm = bundle.first, bundle.algorithm
         w = bundle.joined(bundle.convs, "w")
         scale, shift = bundle.constants()
         self.u = self.algorithm.prepare((w * scale).astype(w.dtype))
-        self.units = list(zip(bundle.starts, bundle.widths, bundle.each(np.ones(self.F), shift), strict=True))
+        self.units = list(zip(bundle.starts, bundle.widths, bundle.each(np.ones(bundle.F), shift), strict=True))
 
-    def run(self, x, targets=None):
-        """Into the targets, (array, offset) for each unit; without any, a single unit's output is returned.
-
-        A picture that comes alone is shared out among the threads.
-        """
+    def rounds(self, x, targets):
+        """From x into the targets, (array, offset) for each unit."""
         self.first.check(x)
-        OH, OW = output_hw(*x.shape[1:3], self.first.kernel, self.first.stride, self.first.pad)
-        z = np.empty((len(x), OH, OW, self.F), x.dtype)
-        *rounds, (pieces, last) = self.algorithm.rounds(x, self.u, z)
-        per_picture, height = pieces // len(x), self.algorithm.height
-
-        def finish(s):
-            last(s)
-            top, bottom = (piece // per_picture * OH + min(piece % per_picture * height, OH)
-                           for piece in (s.start, s.stop))
-            done = rows(lines(z)[top:bottom])
-            for (start, width, affine), (y, offset) in zip(self.units, targets or [(z, 0)], strict=True):
-                kernels.affine_relu(done, start, width, *affine, rows(lines(y)[top:bottom]), offset)
-
-        for count, task in (*rounds, (pieces, finish)):
-            over_slices(task, count, count if inside_a_task() else -(-count // BANDS))
-        return z
+        goals = [(*unit, *target) for unit, target in zip(self.units, targets, strict=True)]
+        yield from self.algorithm.rounds(x, self.u, goals=goals)
 
 
 class FrozenUnit(Layer):
@@ -64,7 +64,9 @@ class FrozenUnit(Layer):
         return self.conv.output_shape(shape)
 
     def predict(self, x):
-        return self.bundle.run(x)
+        y = np.empty((len(x), *self.output_shape(x.shape[1:])), x.dtype)
+        run(self.bundle.rounds(x, [(y, 0)]))
+        return y
 
 
 class FrozenConcat(Layer):
@@ -78,30 +80,43 @@ class FrozenConcat(Layer):
         self.bundle = FrozenBundle([branches[b][0] for b in self.opening]) if self.opening else None
 
     def predict(self, x):
-        N, H, W, C = x.shape
+        *NHW, C = x.shape
         widths = [branch[-1].conv.F if isinstance(branch[-1], FrozenUnit) else C for branch in self.branches]
-        offsets, out = np.cumsum([0, *widths]), np.empty((N, H, W, sum(widths)), x.dtype)
+        out = np.empty((*NHW, sum(widths)), x.dtype)
+        ends = list(zip([out] * len(widths), np.cumsum([0, *widths[:-1]]).tolist(), strict=True))
 
-        def target(b, last, F):
-            return (out, int(offsets[b])) if last else (np.empty((N, H, W, F), x.dtype), 0)
+        def target(b, place, width):
+            """Where a layer of branch b writes: at the branch's end into the output."""
+            return ends[b] if place == len(self.branches[b]) - 1 else (np.empty((*NHW, width), x.dtype), 0)
 
-        reached = {}
-        if self.bundle:
-            targets = [target(b, len(self.branches[b]) == 1, self.branches[b][0].conv.F) for b in self.opening]
-            self.bundle.run(x, targets)
-            reached = {b: y for b, (y, _) in zip(self.opening, targets, strict=True)}
-        for b, branch in enumerate(self.branches):
-            here, rest = (reached[b], branch[1:]) if b in reached else (x, branch)
-            for place, layer in enumerate(rest, len(branch) - len(rest) + 1):
+        def chain(b, here, done):
+            for place, layer in list(enumerate(self.branches[b]))[done:]:
                 if isinstance(layer, MaxPool):
-                    here = kernels.max_pool(here, *layer.window)
-                    if place == len(branch):
-                        out[..., offsets[b]:offsets[b + 1]] = here
+                    y, offset = target(b, place, C)
+                    yield pooling(layer, here, y, offset)
                 else:
-                    goal = target(b, place == len(branch), layer.conv.F)
-                    layer.bundle.run(here, [goal])
-                    here = goal[0]
+                    y, offset = target(b, place, layer.conv.F)
+                    yield from layer.bundle.rounds(here, [(y, offset)])
+                here = y
+
+        opened = {b: target(b, 0, self.branches[b][0].conv.F) for b in self.opening}
+        if self.bundle:
+            run(self.bundle.rounds(x, list(opened.values())))
+        run(*(chain(b, opened[b][0] if b in opened else x, int(b in opened)) for b in range(len(self.branches))))
         return out
+
+
+def pooling(layer, x, y, offset):
+    """The one round of a max pool that keeps the size, into y from channel ``offset`` on."""
+    C = x.shape[-1]
+    pooled = y if y.shape == x.shape else np.empty_like(x)
+
+    def task(s):
+        kernels.max_pool(x, *layer.window, y=pooled, lines=(s.start, s.stop))
+        if pooled is not y:
+            lines(y)[s][..., offset:offset + C] = lines(pooled)[s]
+
+    return len(x) * x.shape[1], task
 
 
 class Sliced(Layer):

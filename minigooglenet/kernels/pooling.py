@@ -18,39 +18,43 @@ def _output(x, kernel, stride, pad, ceil_mode):
     return np.empty((N, *output_hw(H, W, kernel, stride, pad, ceil_mode), C), x.dtype)
 
 
-def max_pool(x, kernel, stride, pad, ceil_mode, y=None):
+def max_pool(x, kernel, stride, pad, ceil_mode, y=None, lines=None):
     """As ``reference.pooling.max_pool``."""
     x, y = frozen(x), _output(x, kernel, stride, pad, ceil_mode) if y is None else y
-    over_slices(lambda s: _max_pool(x[s], y[s], *kernel, *stride, *pad), len(x))
+    if lines is None:
+        of_all = y.shape[0] * y.shape[1]
+        over_slices(lambda s: _max_pool(x, y, *kernel, *stride, *pad, s.start, s.stop), of_all, -(-of_all // 8) or 1)
+    else:
+        _max_pool(x, y, *kernel, *stride, *pad, *lines)
     return y
 
 
 @njit
-def _max_pool(x, y, KH, KW, SH, SW, PH, PW):
-    N, H, W, C = x.shape
+def _max_pool(x, y, KH, KW, SH, SW, PH, PW, first_line, last_line):
+    _, H, W, C = x.shape
     _, OH, OW, _ = y.shape
     tallest = np.empty((W, C), x.dtype)  # over the window's rows, for each column of the picture
-    for n in range(N):
-        for i in range(OH):
-            top = i * SH - PH
-            first, last = max(top, 0), min(top + KH, H) - 1
-            second, third = min(first + 1, last), min(first + 2, last)  # may repeat a row: a maximum does not mind
+    for line in range(first_line, last_line):
+        n, i = line // OH, line % OH
+        top = i * SH - PH
+        first, last = max(top, 0), min(top + KH, H) - 1
+        second, third = min(first + 1, last), min(first + 2, last)  # may repeat a row: a maximum does not mind
+        for w in range(W):
+            for c in range(C):
+                tallest[w, c] = _max3(x[n, first, w, c], x[n, second, w, c], x[n, third, w, c])
+        for h in range(first + 3, last + 1):
             for w in range(W):
                 for c in range(C):
-                    tallest[w, c] = _max3(x[n, first, w, c], x[n, second, w, c], x[n, third, w, c])
-            for h in range(first + 3, last + 1):
-                for w in range(W):
-                    for c in range(C):
-                        tallest[w, c] = _max2(tallest[w, c], x[n, h, w, c])
-            for j in range(OW):
-                left = j * SW - PW
-                first, last = max(left, 0), min(left + KW, W) - 1
-                second, third = min(first + 1, last), min(first + 2, last)
+                    tallest[w, c] = _max2(tallest[w, c], x[n, h, w, c])
+        for j in range(OW):
+            left = j * SW - PW
+            first, last = max(left, 0), min(left + KW, W) - 1
+            second, third = min(first + 1, last), min(first + 2, last)
+            for c in range(C):
+                y[n, i, j, c] = _max3(tallest[first, c], tallest[second, c], tallest[third, c])
+            for w in range(first + 3, last + 1):
                 for c in range(C):
-                    y[n, i, j, c] = _max3(tallest[first, c], tallest[second, c], tallest[third, c])
-                for w in range(first + 3, last + 1):
-                    for c in range(C):
-                        y[n, i, j, c] = _max2(y[n, i, j, c], tallest[w, c])
+                    y[n, i, j, c] = _max2(y[n, i, j, c], tallest[w, c])
 
 
 @inlined

@@ -30,10 +30,13 @@ def winograd_input_adjoint(dv, dx, pad, m, fresh=False):
     _input_adjoint(frozen(dv).reshape(-1), dx.reshape(N, H, W * C), C, *tiles(H, W, pad, m), pad, m, fresh)
 
 
-def winograd_output(products, y, m, lines=None):
+def winograd_output(products, y, m, lines=None, offset=0, shift=None):
     """As ``reference.winograd.winograd_output``."""
-    N, OH, OW, F = y.shape
-    _output(frozen(products).reshape(-1), y.reshape(N, OH, OW * F), F, m, *(lines or (0, N * -(-OH // m))))
+    N, OH, OW, C = y.shape
+    relu, F = shift is not None, products.shape[-1]
+    shift = frozen(shift if relu else np.zeros(F, y.dtype))
+    _output(frozen(products).reshape(-1), y.reshape(N, OH, OW * C), C, m, *(lines or (0, N * -(-OH // m))), offset,
+            shift, relu)
 
 
 def winograd_output_adjoint(dy, m):
@@ -83,24 +86,29 @@ def _input_adjoint(dv, dx, C, TH, TW, pad, m, fresh):
         _add(d, 0, total, 0, len(d))
         done = m if line % TH < TH - 1 else 6  # to the others the next line of tiles will add
         for a in range(done):
-            _collect(total, a * line_size, dx, picture, i + a, pad, m, run, C, fresh)
+            _collect(total, a * line_size, dx, picture, i + a, pad, m, run, C, fresh, C, 0)
         _move(total, done * line_size, (6 - done) * line_size)
         _clear(total, (6 - done) * line_size, done * line_size)
 
 
 @njit
-def _output(M, y, F, m, first, last):
-    _, OH, OWF = y.shape
-    TH, TW, step = -(-OH // m), -(-OWF // (m * F)), len(M) // 36
+def _output(M, y, C, m, first, last, offset, shift, relu):
+    (_, OH, OWC), F = y.shape, len(shift)
+    TH, TW, step = -(-OH // m), -(-OWC // (m * C)), len(M) // 36
     n = TW * F
-    d, pixels = np.empty(m * 6 * n, y.dtype), np.empty(m * n, y.dtype)
+    d, pixels, shifts = np.empty(m * 6 * n, y.dtype), np.empty(m * n, y.dtype), np.empty(n, y.dtype)
+    for k in range(n):
+        shifts[k] = shift[k % F]
     for line in range(first, last):
         picture, i = line // TH, line % TH * m
         for b in range(6):
             _outputs(M, _six(b * step + line * n, 6 * step), d, b * n, 6 * n, n, m)
         for a in range(min(m, OH - i)):
             _outputs(d, _six(a * 6 * n, n), pixels, 0, n, n, m)
-            _collect(pixels, 0, y, picture, i + a, 0, m, n, F, True)
+            if relu:
+                for b in range(m):
+                    _shift_relu(pixels, b * n, shifts, n)
+            _collect(pixels, 0, y, picture, i + a, 0, m, n, F, True, C, offset)
 
 
 @njit
@@ -154,14 +162,15 @@ def _deal(x, picture, h, d, at, pad, m, run, C):
 
 
 @inlined
-def _collect(d, at, x, picture, h, pad, m, run, C, fresh):
-    """The way back: a dealt line, added to line h of a picture or written where that is ``fresh`` memory."""
+def _collect(d, at, x, picture, h, pad, m, run, C, fresh, width, offset):
+    """The way back: a dealt line, added to line h of a picture or written where that is ``fresh`` memory; into the C
+    channels from ``offset`` on, of ``width``."""
     _, H, WC = x.shape
     if h < 0 or h >= H:
         return
     r, q = pad % m, pad // m
-    for j in range(WC // C):
-        to, since = size(j * C), size(at + r * run + q * C)
+    for j in range(WC // width):
+        to, since = size(j * width + offset), size(at + r * run + q * C)
         if fresh:
             for c in range(size(C)):
                 x[picture, h, to + c] = d[since + c]
@@ -171,6 +180,14 @@ def _collect(d, at, x, picture, h, pad, m, run, C, fresh):
         r += 1
         if r == m:
             r, q = 0, q + 1
+
+
+@inlined
+def _shift_relu(d, at, shifts, n):
+    at, zero = size(at), d.dtype.type(0)
+    for k in range(size(n)):
+        value = d[at + k] + shifts[k]
+        d[at + k] = value if value > zero else zero
 
 
 @inlined

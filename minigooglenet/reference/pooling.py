@@ -22,13 +22,16 @@ def windows(shape, kernel, stride, pad, ceil_mode):
             yield (i, j), (rows, columns), divisor
 
 
-def max_pool(x, kernel, stride, pad, ceil_mode, y=None):
+def max_pool(x, kernel, stride, pad, ceil_mode, y=None, lines=None):
     """y[n, i, j, c] = the largest x in the window; padding counts as -inf. x (N, H, W, C) -> (N, OH, OW, C), into ``y``
-    if that is given."""
+    if that is given. With ``lines`` (first, last) only those lines of y, out of N·OH, are written."""
     N, H, W, C = x.shape
     y = np.empty((N, *output_hw(H, W, kernel, stride, pad, ceil_mode), C), x.dtype) if y is None else y
+    wanted = np.zeros(N * y.shape[1], bool)
+    wanted[slice(*lines) if lines else slice(None)] = True
     for (i, j), (rows, columns), _ in windows(x.shape, kernel, stride, pad, ceil_mode):
-        y[:, i, j] = x[:, rows, columns].max(axis=(1, 2))
+        these = wanted[i::y.shape[1]]  # the pictures
+        y[these, i, j] = x[these, rows, columns].max(axis=(1, 2))
     return y
 
 

@@ -103,18 +103,20 @@ def winograd_input_adjoint(dv, dx, pad, m, fresh=False):
     dx[...] = spread if fresh else dx + spread
 
 
-def winograd_output(products, y, m, lines=None):
-    """Y = Aᵀ M A for every tile, written into y. products (36, N·TH·TW, F), y (N, OH, OW, F).
+def winograd_output(products, y, m, lines=None, offset=0, shift=None):
+    """Y = Aᵀ M A for every tile, written into y. products (36, N·TH·TW, F), y (N, OH, OW, C).
 
-    With ``lines`` (first, last) only the part of y under those lines of tiles, out of N·TH, is written.
+    With ``lines`` (first, last) only the part of y under those lines of tiles, out of N·TH, is written. The F channels
+    begin at ``offset``; with ``shift`` (F,) they become max(Y + shift, 0).
     """
-    N, OH, OW, F = y.shape
-    TH, TW = -(-OH // m), -(-OW // m)
+    N, OH, OW, _ = y.shape
+    TH, TW, F = -(-OH // m), -(-OW // m), products.shape[-1]
     A = output_matrix(m).astype(products.dtype)
     covered = np.einsum("ia,jb,ijtvf->tavbf", A, A, products.reshape(6, 6, N * TH, TW, F), optimize=True)
+    covered = covered if shift is None else np.maximum(covered + shift, 0)
     for line in range(*(lines or (0, N * TH))):
         n, i = line // TH, line % TH * m
-        y[n, i:i + m] = covered[line].reshape(m, TW * m, F)[:OH - i, :OW]
+        y[n, i:i + m, :, offset:offset + F] = covered[line].reshape(m, TW * m, F)[:OH - i, :OW]
 
 
 def winograd_output_adjoint(dy, m):
