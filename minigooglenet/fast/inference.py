@@ -132,7 +132,9 @@ class Sliced(Layer):
         return self.net.output_shape(shape)
 
     def predict(self, x):
-        size = max(1, 16384 // (x.shape[1] * x.shape[2]))  # pictures in a slice: their activations stay in the cache
+        # Pictures in a slice: few, so that their activations stay in the cache; but if there are many, no fewer than
+        # four, because each slice reads all filters.
+        size = max(16384 // (x.shape[1] * x.shape[2]), min(-(-len(x) // 4), 4))
         if len(x) < BANDS and len(x) > size:
             size = len(x)  # too few to give every thread one: share out each layer's lines instead
         with cores_apart():

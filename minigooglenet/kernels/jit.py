@@ -4,8 +4,9 @@ import numba
 import numpy as np
 
 # Without the lock (threads really run side by side), kept on disk between runs. Sums may be reordered so that they
-# vectorise, but the compiler may not assume that there is no NaN or infinity: a diverging training must be seen.
-OPTIONS = {"nogil": True, "cache": True, "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
+# vectorise, but the compiler may not assume that there is no NaN or infinity: a diverging training must be seen. And
+# x / 0 is infinite, as in NumPy: Python's way, an exception, would keep every loop with a division from vectorising.
+OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
 njit = numba.njit(**OPTIONS)
 
 # For what kernels call: always put into them. A call could reach another translation of the same function in a process

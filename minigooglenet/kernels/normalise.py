@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..threads import over_slices
+from . import jit
 from .jit import frozen, inlined, njit
 
 
@@ -79,12 +80,17 @@ def lrn(x, size, alpha, beta, k):
 @inlined
 def _window_sums(a, padded, sums, size):
     """sums_i = the sum of a over the ``size`` channels around i. ``padded`` is scratch with size zeros to spare."""
-    C, half = len(a), size // 2
+    C, half = jit.size(len(a)), jit.size(size // 2)
     for c in range(C):
         padded[half + c] = a[c]
     for c in range(C):
         sums[c] = padded[c]
-    for offset in range(1, size):
+    if size == 5:  # the usual one, in one pass
+        one, two, three, four = jit.size(1), jit.size(2), jit.size(3), jit.size(4)
+        for c in range(C):
+            sums[c] = padded[c] + padded[c + one] + padded[c + two] + padded[c + three] + padded[c + four]
+        return
+    for offset in range(jit.size(1), jit.size(size)):
         for c in range(C):
             sums[c] += padded[offset + c]
 
