@@ -96,6 +96,7 @@ FOUR = caffe.length(5, np.ones(4, "<f4").tobytes())
     (b"  <!DOCTYPE html><html>404</html>", "web page"),
     (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 53533754\n", "git-lfs pointer"),
     (b'name: "GoogleNet"\nlayer {\n}\n', "prototxt"),
+    (b"the weights are in the other folder\n", "this is text"),
     (b"\x89HDF\r\n\x1a\n", "HDF5"),
     (b"PK\x03\x04", "zip"),
     (b"\0" * 1000, "field number 0"),

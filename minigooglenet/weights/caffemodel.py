@@ -49,9 +49,12 @@ def read_caffemodel(path):
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
     except ValueError as error:                # shorter than it was a moment ago
         raise UserError(f"{path}: changed while it was being opened; try again") from error
-    what = recognise(bytes(view[:512]))
-    if what is None and bytes(view[:512]).lstrip().startswith((b"name:", b"layer {", b"layers {", b"input:")):
+    head = bytes(view[:512])
+    what = recognise(head)
+    if what is None and head.lstrip().startswith((b"name:", b"layer {", b"layers {", b"input:")):
         what = "a prototxt (the structure as text), which holds no weights"
+    elif what is None and all(byte >= 32 or byte in b"\n\r" for byte in head):
+        what = "text"
     if what is not None:
         raise UserError(f"{path}: expected a .caffemodel, but this is {what}")
     try:
