@@ -8,7 +8,7 @@ from .. import kernels
 from ..compose import Sequential
 from ..layers import MaxPool
 from ..layers.base import Layer
-from ..threads import cores_apart, inside_a_task, over_slices, side_by_side
+from ..threads import cores_apart, inside_a_task, over_slices, side_by_side, sliced
 from .algorithms import Pointwise, lines
 from .bundle import Bundle
 
@@ -27,8 +27,8 @@ def run(*chains):
                 task(slice(0, pieces))
         return
     for rounds in zip_longest(*chains):
-        side_by_side([(task, slice(start, min(start + size, pieces))) for pieces, task in filter(None, rounds)
-                      for size in [-(-pieces // BANDS)] for start in range(0, pieces, size)])
+        side_by_side([piece for pieces, task in filter(None, rounds)
+                      for piece in sliced(task, pieces, -(-pieces // BANDS))])
 
 
 class FrozenBundle:
