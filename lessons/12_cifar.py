@@ -115,7 +115,7 @@ from minigooglenet.training.config import Config
 from minigooglenet.training.trainer import Trainer
 
 few = Dataset("shapes10", *shapes10.draw(96, seed=12), *shapes10.draw(20, seed=12, split=1), shapes10.CLASSES)
-short = Config(width=0.125, batch=16, epochs=2, seed=12)
+short = Config(width=0.125, batch=16, epochs=2, lr=0.2, seed=12)
 never_stopped = Trainer(short, few, augment=Augment("crop"))
 never_stopped.run()
 with tempfile.TemporaryDirectory() as folder:
@@ -172,8 +172,8 @@ dataset = Dataset(dataset.name, dataset.x_train[:pictures], dataset.y_train[:pic
 print(f"{dataset.name}: {len(dataset.y_train):,} pictures to train on, {len(dataset.y_test):,} to test\n")
 
 RUNS = {"LeNet-5": Config(model="lenet5", lr=0.05),
-        "reduced, width 1/8": Config(width=0.125),
-        "reduced, width 1/4": Config(width=0.25)}
+        "reduced, width 1/8": Config(width=0.125, lr=0.2),
+        "reduced, width 1/4": Config(width=0.25, lr=0.2)}
 
 
 def watch(curve):
