@@ -21,7 +21,7 @@ _helpers = None  # the queue that all threads but the caller's wait at
 _count = 0
 _helping = []  # those threads, if there is a core for each
 _blas_limit = None
-_here = threading.local()  # .busy: this thread is at work on one slice of several
+_here = threading.local()  # .busy: this thread is at work on one slice of several; .apart: it has its core
 
 
 def set_threads(count=None):
@@ -120,7 +120,7 @@ def side_by_side(pieces):
 
 class _Job:
     """Pieces that several threads work off, each taking the next one when it is done with its last. Cheaper than an
-    executor, which keeps a record with a lock for each piece: a training step of some 200 ms has 700 of them."""
+    executor, which keeps a record with a lock for each piece: a training step of some 160 ms has 530 of them."""
 
     def __init__(self, pieces):
         self.results, self.error = [None] * len(pieces), None

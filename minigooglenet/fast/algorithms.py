@@ -4,8 +4,8 @@
 number of pieces and a function that does a slice of them, so that even a single picture can be shared out among
 threads; ``forward(x, u, z)`` takes them all on the caller's. With ``goals`` in place of z they go on to what follows: a
 goal is (start, width, (scale, shift), y, offset), and the filters from ``start`` on end as max(scale · z + shift, 0) in
-y, from ``offset`` on. ``backward(dz, x, turned(u), dx, fresh)`` adds into dx, or writes it where it is
-``fresh`` memory (None leaves it out), and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
+y, from ``offset`` on. ``backward(dz, x, turned(u), dx, fresh)`` adds into dx, or writes it where it is ``fresh`` memory
+(None leaves it out), and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
 """
 
 import numpy as np
