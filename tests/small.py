@@ -67,3 +67,8 @@ def _timeless(value):
 def same(one, other):
     """Whether two {path: array} agree bit for bit."""
     return one.keys() == other.keys() and all(np.array_equal(one[path], other[path]) for path in one)
+
+
+def distance(a, b):
+    """The largest difference, relative to the largest value."""
+    return np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)

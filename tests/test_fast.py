@@ -1,6 +1,5 @@
 """The rewritten network computes what the network computes: outputs, statistics, gradients, for any shape and batch."""
 
-import importlib
 import os
 import subprocess
 import sys
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from small import distance
 
 from minigooglenet import fast, kernels
 from minigooglenet.compose import Concat, Sequential
@@ -34,11 +34,6 @@ def shaken(net, rng, dtype):
 
 def as_list(outputs):
     return outputs if isinstance(outputs, list) else [outputs]
-
-
-def distance(a, b):
-    """The largest difference, relative to the largest value."""
-    return np.abs(a - b).max() / max(np.abs(b).max(), 1e-30)
 
 
 def run(engine, net, x, dys, train):
@@ -176,90 +171,3 @@ def test_the_switch_turns_it_off():
             "assert fast.speed_up(n) is n and fast.predictor(n) is n")
     for switch in ("MINIGOOGLENET_FAST", "MINIGOOGLENET_JIT"):
         subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {switch: "0"})
-
-
-# -- kernels and their twins -----------------------------------------------------------------------------------------
-
-def twins(file):
-    return (importlib.import_module(f"minigooglenet.{room}.{file}") for room in ("kernels", "reference"))
-
-
-@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 2e-5), (np.float64, 1e-12)])
-@pytest.mark.parametrize("shape, F, pad, m", [
-    ((2, 7, 9, 3), 5, 1, 4), ((3, 14, 16, 8), 8, 1, 4), ((2, 5, 11, 3), 2, 0, 4),
-    ((2, 9, 7, 3), 4, 2, 2), ((1, 6, 6, 17), 3, 0, 2), ((2, 4, 4, 8), 9, 2, 4)])
-def test_winograd_kernels_equal_their_twins_and_a_convolution(shape, F, pad, m, dtype, tolerance):
-    rng = np.random.default_rng(0)
-    r = 7 - m
-    conv = Conv(shape[3], F, r, 1, pad, rng=rng, dtype=dtype)
-    x = rng.standard_normal(shape).astype(dtype)
-    y, cache = conv.forward(x)
-    dy = rng.standard_normal(y.shape).astype(dtype)
-    dx = conv.backward(dy, cache)
-    results = []
-    for room in twins("winograd"):
-        u, v = room.winograd_filter(conv.params["w"]), room.winograd_input(x, pad, m)
-        out = np.full(y.shape, np.nan, dtype)
-        room.winograd_output(v @ u, out, m)
-        products = room.winograd_output_adjoint(dy, m)
-        back = np.ones(shape, dtype)
-        room.winograd_input_adjoint(products @ u.transpose(0, 2, 1), back, pad, m)
-        written = np.full(shape, np.nan, dtype)
-        room.winograd_input_adjoint(products @ u.transpose(0, 2, 1), written, pad, m, fresh=True)
-        assert distance(written, dx) < tolerance
-        dw = room.winograd_filter_adjoint(v.transpose(0, 2, 1) @ products, r)
-        assert distance(out, y) < tolerance and distance(back - 1, dx) < tolerance
-        assert distance(dw, conv.grads["w"]) < tolerance
-        lines = -(-y.shape[1] // m) * len(x)
-        in_parts, v_in_parts, cut = np.full(y.shape, np.nan, dtype), np.full_like(v, np.nan), lines // 2
-        for part in ((0, cut), (cut, lines)):
-            room.winograd_input(x, pad, m, v_in_parts, part)
-        for part in ((0, cut), (cut, lines)):
-            room.winograd_output(v_in_parts @ u, in_parts, m, part)
-        assert distance(in_parts, y) < tolerance
-        shift, wide = rng.standard_normal(F).astype(dtype), np.full((*y.shape[:3], F + 3), 7, dtype)
-        room.winograd_output(v @ u, wide, m, offset=2, shift=shift)
-        assert distance(wide[..., 2:-1], np.maximum(y + shift, 0)) < tolerance
-        assert np.all(wide[..., :2] == 7) and np.all(wide[..., -1] == 7)
-        results.append((v, products))
-    for a, b in zip(*results, strict=True):
-        assert distance(a, b) < tolerance
-
-
-@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-5), (np.float64, 1e-13)])
-def test_fused_kernels_equal_their_twins(dtype, tolerance):
-    rng = np.random.default_rng(0)
-    F, z_offset, y_offset, dy_offset = 5, 2, 3, 1
-    dy, y, z = (rng.standard_normal((189, C)).astype(dtype) for C in (8, 9, 7))
-    scale, shift, b, c = rng.standard_normal((4, F)).astype(dtype)
-    results = []
-    for room in twins("fused"):
-        out, dz = np.zeros_like(y), np.zeros_like(z)
-        room.affine_relu(z, z_offset, F, scale, shift, out, y_offset)
-        through = dy, dy_offset, z, z_offset, F, scale, shift
-        room.relu_mix(*through, b, c, dz, z_offset)
-        results.append((out, dz, room.sums(z), room.relu_sums(*through)))
-    for compiled, plain in zip(*results, strict=True):
-        assert compiled.dtype == plain.dtype and distance(compiled, plain) < tolerance
-
-
-def test_max_pool_of_some_lines():
-    x = np.random.default_rng(0).standard_normal((2, 9, 8, 3)).astype(np.float32)
-    window = (3, 3), (2, 1), (1, 1), True
-    for room in twins("pooling"):
-        whole, cut = room.max_pool(x, *window), 7
-        y = np.full_like(whole, np.nan)
-        room.max_pool(x, *window, y=y, lines=(cut, 2 * 5))
-        assert np.all(np.isnan(y[1, :cut - 5])) and np.all(np.isnan(y[0]))
-        room.max_pool(x, *window, y=y, lines=(0, cut))
-        assert np.array_equal(y, whole)
-
-
-def test_im2col_of_some_lines():
-    x = np.random.default_rng(0).standard_normal((2, 9, 8, 3)).astype(np.float32)
-    window = (3, 2), (2, 1), (1, 1)
-    for room in twins("columns"):
-        whole = room.im2col(x, *window)
-        lines = 2 * 5
-        parts = [room.im2col(x, *window, part) for part in ((0, 3), (3, 7), (7, lines))]
-        assert np.array_equal(np.concatenate(parts), whole)

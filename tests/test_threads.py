@@ -111,9 +111,11 @@ import hashlib
 import numpy as np
 from minigooglenet import kernels
 x = np.random.default_rng(0).standard_normal((3, 7, 6, 40)).astype(np.float32)
-v, dx = kernels.winograd_input(x, 1, 4), np.zeros_like(x)
-kernels.winograd_input_adjoint(v, dx, 1, 4)
-print(hashlib.sha1(v.tobytes() + dx.tobytes() + kernels.lrn(x, 5, 1.0, 0.75, 1.0).tobytes()).hexdigest())
+u, y, dx = kernels.pack(np.ones((36, 40, 40), np.float32)), np.empty_like(x), np.empty_like(x)
+kernels.convolve_winograd(x, u, 40, y, 1, 4)
+du = kernels.convolve_winograd_back(y, x, u, dx, 1, 4, True)
+results = y, dx, du, kernels.lrn(x, 5, 1.0, 0.75, 1.0)
+print(hashlib.sha1(b"".join(result.tobytes() for result in results)).hexdigest())
 """
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
     compiled, read = (subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True,

@@ -1,16 +1,17 @@
 """Three ways to compute the same convolution.
 
-``prepare(w)`` turns weights (KH, KW, C, F) into what the way needs. ``rounds(x, u, z)`` are the steps to z: each a
-number of pieces and a function that does a slice of them, so that even a single picture can be shared out among
-threads; ``forward(x, u, z)`` takes them all on the caller's. With ``goals`` in place of z they go on to what follows: a
-goal is (start, width, (scale, shift), y, offset), and the filters from ``start`` on end as max(scale · z + shift, 0) in
-y, from ``offset`` on. ``backward(dz, x, turned(u), dx, fresh)`` adds into dx, or writes it where it is ``fresh`` memory
-(None leaves it out), and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
+``matrix(w)`` turns filters (KH, KW, C, F) into the matrix, or matrices, that the way multiplies by; ``kernels.pack``
+brings them into the order it wants, ``u``. ``forward(x, u, F, y)`` writes F filters' outputs into y, from channel
+``offset`` on; with ``shift`` they become max(z + shift, 0). ``parts(y, F)`` are the parts in which threads may do that
+side by side, as further arguments.
+
+``backward(dz, x, turned(matrix), dx, fresh)`` adds into dx, or writes it where it is ``fresh`` memory (None leaves it
+out), and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
 """
 
-import numpy as np
-
 from .. import kernels
+
+PARTS = 4  # into so many a lone picture's convolution is cut
 
 
 def choose(conv):
@@ -28,57 +29,34 @@ def rows(a):
     return a.reshape(-1, a.shape[-1])
 
 
-def lines(a):
-    """(N, H, W, C) -> (N·H, W, C), a view."""
-    return a.reshape(-1, *a.shape[2:])
-
-
-def scratch(x, u, goals):
-    """Memory for z, where there are only goals."""
-    return np.empty((*goals[0][3].shape[:3], u.shape[-1]), x.dtype)
-
-
-def finish(z, goals, s):
-    """Those lines of z, as the goals want them."""
-    for start, width, affine, y, offset in goals:
-        kernels.affine_relu(rows(z[s]), start, width, *affine, rows(lines(y)[s]), offset)
+def cut(n, unit=1):
+    """0 ... n in PARTS ranges or fewer, which begin at multiples of ``unit``."""
+    step = -(-n // (PARTS * unit)) * unit
+    return [(start, min(start + step, n)) for start in range(0, n, step)]
 
 
 class Algorithm:
     """What the three share."""
 
-    def forward(self, x, u, z):
-        for pieces, task in self.rounds(x, u, z):
-            task(slice(0, pieces))
+    def parts(self, y, F):
+        return [{"lines": lines} for lines in cut(y.shape[0] * y.shape[1])]
 
-    def turned(self, u):
-        """The matrix, or matrices, that dz is multiplied by."""
-        return u.T
+    def turned(self, matrix):
+        """What dz is multiplied by, in order."""
+        return kernels.pack(matrix.swapaxes(-1, -2))
 
 
 class Pointwise(Algorithm):
     """1×1: the picture itself is the matrix."""
 
-    def prepare(self, w):
-        self.shape = w.shape
+    def matrix(self, w):
         return w.reshape(w.shape[2:])
 
-    def rounds(self, x, u, z=None, goals=()):
-        from_lines, to_lines = lines(x), lines(scratch(x, u, goals) if goals else z)
-
-        def product(s):
-            np.matmul(rows(from_lines[s]), u, out=rows(to_lines[s]))
-            finish(to_lines, goals, s)
-
-        yield len(to_lines), product
+    def forward(self, x, u, F, y, **how):
+        kernels.convolve_pointwise(x, u, F, y, **how)
 
     def backward(self, dz, x, turned, dx, fresh=False):
-        if dx is not None and fresh:
-            np.matmul(rows(dz), turned, out=rows(dx))
-        elif dx is not None:
-            out = rows(dx)
-            out += rows(dz) @ turned
-        return rows(x).T @ rows(dz)
+        return kernels.convolve_pointwise_back(dz, x, turned, dx, fresh)
 
     def weight_gradient(self, du):
         return du.reshape(1, 1, *du.shape)
@@ -90,34 +68,21 @@ class Winograd(Algorithm):
     def __init__(self, r, pad):
         self.r, self.m, self.pad = r, 7 - r, pad
 
-    def prepare(self, w):
-        return np.ascontiguousarray(kernels.winograd_filter(w))
+    def matrix(self, w):
+        return kernels.winograd_filter(w)
 
-    def rounds(self, x, u, z=None, goals=()):
-        N, OH, OW, _ = (goals[0][3] if goals else z).shape
-        of_tiles = N * -(-OH // self.m)
-        T = of_tiles * -(-OW // self.m)
-        v, products = np.empty((36, T, x.shape[-1]), x.dtype), np.empty((36, T, u.shape[-1]), x.dtype)
+    def forward(self, x, u, F, y, **how):
+        kernels.convolve_winograd(x, u, F, y, self.pad, self.m, **how)
 
-        def output(s):
-            if goals:
-                (_, _, (_, shift), y, offset), = goals  # only 1×1s are ever joined
-                kernels.winograd_output(products, y, self.m, (s.start, s.stop), offset, shift)
-            else:
-                kernels.winograd_output(products, z, self.m, (s.start, s.stop))
-
-        yield of_tiles, lambda s: kernels.winograd_input(x, self.pad, self.m, v, (s.start, s.stop))
-        yield 36, lambda s: np.matmul(v[s], u[s], out=products[s])
-        yield of_tiles, output
-
-    def turned(self, u):
-        return np.ascontiguousarray(u.transpose(0, 2, 1))  # BLAS takes longer when it turns such small ones itself
+    def parts(self, y, F):
+        N, OH, OW, _ = y.shape
+        lines, columns = N * -(-OH // self.m), -(-OW // self.m)
+        if lines * columns < 128:  # then the filters are most of what is read: each part has its own
+            return [{"filters": filters} for filters in cut(F, 32)]
+        return [{"lines": some} for some in cut(lines)]
 
     def backward(self, dz, x, turned, dx, fresh=False):
-        products = kernels.winograd_output_adjoint(dz, self.m)
-        if dx is not None:
-            kernels.winograd_input_adjoint(products @ turned, dx, self.pad, self.m, fresh)
-        return kernels.winograd_input(x, self.pad, self.m).transpose(0, 2, 1) @ products
+        return kernels.convolve_winograd_back(dz, x, turned, dx, self.pad, self.m, fresh)
 
     def weight_gradient(self, du):
         return kernels.winograd_filter_adjoint(du, self.r)
@@ -129,24 +94,21 @@ class Columns(Algorithm):
     def __init__(self, kernel, stride, pad):
         self.window = kernel, stride, pad
 
-    def prepare(self, w):
+    def matrix(self, w):
         self.shape = w.shape
         return w.reshape(-1, w.shape[-1])
 
-    def rounds(self, x, u, z=None, goals=()):
-        to_lines = lines(scratch(x, u, goals) if goals else z)
+    def forward(self, x, u, F, y, **how):
+        kernels.convolve_columns(x, u, F, y, *self.window, **how)
 
-        def product(s):
-            np.matmul(kernels.im2col(x, *self.window, (s.start, s.stop)), u, out=rows(to_lines[s]))
-            finish(to_lines, goals, s)
-
-        yield len(to_lines), product
+    def turned(self, matrix):
+        return matrix.T
 
     def backward(self, dz, x, turned, dx, fresh=False):
         if dx is not None:
             spread = kernels.col2im(rows(dz) @ turned, dx.shape, *self.window)
             dx[...] = spread if fresh else dx + spread
-        return kernels.im2col(x, *self.window).T @ rows(dz)
+        return kernels.convolve_columns_back(dz, x, *self.window)
 
     def weight_gradient(self, du):
         return du.reshape(self.shape)

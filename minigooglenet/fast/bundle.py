@@ -72,7 +72,8 @@ class Bundle:
         hw = output_hw(*x.shape[1:3], self.first.kernel, self.first.stride, self.first.pad)
         state = State()
         state.x, state.batch_statistics = np.require(x, requirements="CW"), train and bool(self.bns)
-        state.u = self.algorithm.prepare(self.joined(self.convs, "w"))
+        state.matrix = self.algorithm.matrix(self.joined(self.convs, "w"))
+        state.u = kernels.pack(state.matrix)
         state.z = np.empty((len(x), *hw, self.F), x.dtype) if self.bns else None  # without: not needed for backward
         state.shape = (len(x), *hw)
         if not state.batch_statistics:
@@ -84,7 +85,7 @@ class Bundle:
         """z of a slice, and its sums if batch norm asks for them."""
         x = state.x[s]
         z = np.empty((len(x), *state.shape[1:], self.F), x.dtype) if state.z is None else state.z[s]
-        self.algorithm.forward(x, state.u, z)
+        self.algorithm.forward(x, state.u, self.F, z)
         return z, kernels.sums(rows(z)) if state.batch_statistics else None
 
     def settle(self, state, sums):
@@ -138,13 +139,13 @@ class Bundle:
                 c = -b * state.mean - state.scale * total / state.M
         elif "b" in self.first.params:
             self.hand_out(self.convs, "b", total)
-        state.mix, state.turned = self.each(b, c), self.algorithm.turned(state.u)
+        state.mix, state.turned = self.each(b, c), self.algorithm.turned(state.matrix)
 
     def pull(self, state, dys, ys, dx, s, fresh=False):
         """Add the slice's dx into ``dx``, or write it where that is ``fresh`` memory (None leaves it out); return the
         slice's share of the weights' gradient."""
         x = state.x[s]
-        dz = np.empty((len(x), *state.shape[1:], self.F), x.dtype)
+        dz = kernels.spare((len(x), *state.shape[1:], self.F), x.dtype)
         for part, mix, start in zip(self.parts(state, dys, ys, s), state.mix, self.starts, strict=True):
             kernels.relu_mix(*part, *mix, rows(dz), start)
         return self.algorithm.backward(dz, x, state.turned, None if dx is None else dx[s], fresh)

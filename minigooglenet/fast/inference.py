@@ -1,6 +1,6 @@
 """Units and concatenations that only predict: batch norm folded into the weights, weights prepared once."""
 
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 import numpy as np
 
@@ -8,27 +8,25 @@ from .. import kernels
 from ..compose import Sequential
 from ..layers import MaxPool
 from ..layers.base import Layer
-from ..threads import cores_apart, inside_a_task, over_slices, side_by_side, sliced
-from .algorithms import Pointwise, lines
+from ..threads import cores_apart, inside_a_task, over_slices, side_by_side
+from .algorithms import PARTS, Pointwise, cut
 from .bundle import Bundle
-
-BANDS = 4  # into so many parts each step of a single picture is cut
 
 
 def run(*chains):
-    """Run chains of rounds, (pieces, task), each of which needs those before it in its own chain only.
+    """Run chains of steps, each of which needs those before it in its own chain only. A step is a list of parts, (task,
+    arguments), that need not wait for each other.
 
-    On a thread of its own, chain after chain. Otherwise the threads share out the first round of all chains, then the
+    On a thread of its own, chain after chain. Otherwise the threads share out the first step of all chains, then the
     second of all, and so on.
     """
     if inside_a_task():
-        for chain in chains:
-            for pieces, task in chain:
-                task(slice(0, pieces))
-        return
-    for rounds in zip_longest(*chains):
-        side_by_side([piece for pieces, task in filter(None, rounds)
-                      for piece in sliced(task, pieces, -(-pieces // BANDS))])
+        for step in chain(*chains):
+            for task, part in step:
+                task(part)
+    else:
+        for steps in zip_longest(*chains, fillvalue=()):
+            side_by_side(list(chain(*steps)))
 
 
 class FrozenBundle:
@@ -42,14 +40,20 @@ class FrozenBundle:
         self.first, self.algorithm = bundle.first, bundle.algorithm
         w = bundle.joined(bundle.convs, "w")
         scale, shift = bundle.constants()
-        self.u = self.algorithm.prepare((w * scale).astype(w.dtype))
-        self.units = list(zip(bundle.starts, bundle.widths, bundle.each(np.ones(bundle.F), shift), strict=True))
+        w = (w * scale).astype(w.dtype)
+        self.units = [(kernels.pack(self.algorithm.matrix(w[..., own])), width, shift[own].astype(w.dtype))
+                      for own, width in zip(bundle.own, bundle.widths, strict=True)]
 
-    def rounds(self, x, targets):
+    def step(self, x, targets):
         """From x into the targets, (array, offset) for each unit."""
         self.first.check(x)
-        goals = [(*unit, *target) for unit, target in zip(self.units, targets, strict=True)]
-        yield from self.algorithm.rounds(x, self.u, goals=goals)
+        whole = inside_a_task()
+        parts = []
+        for (u, F, shift), (y, offset) in zip(self.units, targets, strict=True):
+            def task(part, u=u, F=F, shift=shift, y=y, offset=offset):
+                self.algorithm.forward(x, u, F, y, offset=offset, shift=shift, **part)
+            parts += [(task, part) for part in ([{}] if whole else self.algorithm.parts(y, F))]
+        return parts
 
 
 class FrozenUnit(Layer):
@@ -65,7 +69,7 @@ class FrozenUnit(Layer):
 
     def predict(self, x):
         y = np.empty((len(x), *self.output_shape(x.shape[1:])), x.dtype)
-        run(self.bundle.rounds(x, [(y, 0)]))
+        run([self.bundle.step(x, [(y, 0)])])
         return y
 
 
@@ -89,34 +93,41 @@ class FrozenConcat(Layer):
             """Where a layer of branch b writes: at the branch's end into the output."""
             return ends[b] if place == len(self.branches[b]) - 1 else (np.empty((*NHW, width), x.dtype), 0)
 
-        def chain(b, here, done):
+        def steps(b, here, done):
             for place, layer in list(enumerate(self.branches[b]))[done:]:
                 if isinstance(layer, MaxPool):
                     y, offset = target(b, place, C)
                     yield pooling(layer, here, y, offset)
                 else:
                     y, offset = target(b, place, layer.conv.F)
-                    yield from layer.bundle.rounds(here, [(y, offset)])
+                    yield layer.bundle.step(here, [(y, offset)])
                 here = y
 
         opened = {b: target(b, 0, self.branches[b][0].conv.F) for b in self.opening}
         if self.bundle:
-            run(self.bundle.rounds(x, list(opened.values())))
-        run(*(chain(b, opened[b][0] if b in opened else x, int(b in opened)) for b in range(len(self.branches))))
+            run([self.bundle.step(x, list(opened.values()))])
+        run(*(steps(b, opened[b][0] if b in opened else x, int(b in opened)) for b in range(len(self.branches))))
         return out
 
 
 def pooling(layer, x, y, offset):
-    """The one round of a max pool that keeps the size, into y from channel ``offset`` on."""
+    """The one step of a max pool that keeps the size, into y from channel ``offset`` on."""
     C = x.shape[-1]
     pooled = y if y.shape == x.shape else np.empty_like(x)
 
-    def task(s):
-        kernels.max_pool(x, *layer.window, y=pooled, lines=(s.start, s.stop))
+    def task(lines):
+        kernels.max_pool(x, *layer.window, y=pooled, lines=lines)
         if pooled is not y:
-            lines(y)[s][..., offset:offset + C] = lines(pooled)[s]
+            first, last = lines
+            of_lines(y)[first:last, :, offset:offset + C] = of_lines(pooled)[first:last]
 
-    return len(x) * x.shape[1], task
+    every = len(x) * x.shape[1]
+    return [(task, lines) for lines in ([(0, every)] if inside_a_task() else cut(every))]
+
+
+def of_lines(a):
+    """(N, H, W, C) -> (N·H, W, C), a view."""
+    return a.reshape(-1, *a.shape[2:])
 
 
 class Sliced(Layer):
@@ -134,8 +145,8 @@ class Sliced(Layer):
     def predict(self, x):
         # Pictures in a slice: few, so that their activations stay in the cache; but if there are many, no fewer than
         # four, because each slice reads all filters.
-        size = max(16384 // (x.shape[1] * x.shape[2]), min(-(-len(x) // 4), 4))
-        if len(x) < BANDS and len(x) > size:
+        size = max(32768 // (x.shape[1] * x.shape[2]), min(-(-len(x) // 4), 4))
+        if len(x) < PARTS and len(x) > size:
             size = len(x)  # too few to give every thread one: share out each layer's lines instead
         with cores_apart():
             return np.concatenate(over_slices(lambda s: self.net.predict(x[s]), len(x), size))

@@ -30,8 +30,13 @@ _FILE_OF = {
     "channel_affine": "normalise",
     "channel_mix": "normalise",
     "crop_resize": "augment",
-    **dict.fromkeys(("winograd_filter", "winograd_filter_adjoint", "winograd_input", "winograd_input_adjoint",
-                     "winograd_output", "winograd_output_adjoint"), "winograd"),
+    "winograd_filter": "winograd",
+    "winograd_filter_adjoint": "winograd",
+    "pack": "product",
+    "spare": "product",
+    **{name: "convolve" for name in ("convolve_pointwise", "convolve_columns", "convolve_winograd")},
+    **{name: "convolve_back" for name in ("convolve_pointwise_back", "convolve_columns_back",
+                                          "convolve_winograd_back")},
     **dict.fromkeys(("affine_relu", "sums", "relu_sums", "relu_mix"), "fused"),
 }
 

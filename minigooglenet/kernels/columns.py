@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..geometry import output_hw
-from .jit import frozen, njit
+from .jit import frozen, inlined, njit
 
 
 def im2col(x, kernel, stride, pad, lines=None):
@@ -18,6 +18,12 @@ def im2col(x, kernel, stride, pad, lines=None):
 
 @njit
 def _im2col(x, columns, C, KW, SH, SW, PH, PW, line, OH):
+    from_windows(x, columns, C, KW, SH, SW, PH, PW, line, OH)
+
+
+@inlined
+def from_windows(x, columns, C, KW, SH, SW, PH, PW, line, OH):
+    """The windows of as many output lines as ``columns`` (lines, OW, KH, KW·C) holds, from ``line`` on."""
     N, H, WC = x.shape
     lines, OW, KH, run = columns.shape
     for ni in range(lines):

@@ -8,43 +8,11 @@ contiguous: at place b it is run b mod m, from its (b // m)-th pixel on.
 
 import numpy as np
 
-from ..reference.winograd import tiles, winograd_filter, winograd_filter_adjoint
-from .jit import frozen, inlined, njit, size
+from ..reference.winograd import winograd_filter, winograd_filter_adjoint
+from .jit import inlined, size
 
-__all__ = ["winograd_filter", "winograd_filter_adjoint", "winograd_input", "winograd_input_adjoint", "winograd_output",
-           "winograd_output_adjoint"]
-
-
-def winograd_input(x, pad, m, v=None, lines=None):
-    """As ``reference.winograd.winograd_input``."""
-    N, H, W, C = x.shape
-    TH, TW = tiles(H, W, pad, m)
-    v = np.empty((36, N * TH * TW, C), x.dtype) if v is None else v
-    _input(frozen(x).reshape(N, H, W * C), v.reshape(-1), C, TH, TW, pad, m, *(lines or (0, N * TH)))
-    return v
-
-
-def winograd_input_adjoint(dv, dx, pad, m, fresh=False):
-    """As ``reference.winograd.winograd_input_adjoint``."""
-    N, H, W, C = dx.shape
-    _input_adjoint(frozen(dv).reshape(-1), dx.reshape(N, H, W * C), C, *tiles(H, W, pad, m), pad, m, fresh)
-
-
-def winograd_output(products, y, m, lines=None, offset=0, shift=None):
-    """As ``reference.winograd.winograd_output``."""
-    N, OH, OW, C = y.shape
-    relu, F = shift is not None, products.shape[-1]
-    shift = frozen(shift if relu else np.zeros(F, y.dtype))
-    _output(frozen(products).reshape(-1), y.reshape(N, OH, OW * C), C, m, *(lines or (0, N * -(-OH // m))), offset,
-            shift, relu)
-
-
-def winograd_output_adjoint(dy, m):
-    """As ``reference.winograd.winograd_output_adjoint``."""
-    N, OH, OW, F = dy.shape
-    dM = np.empty((36, N * -(-OH // m) * -(-OW // m), F), dy.dtype)
-    _output_adjoint(frozen(dy).reshape(N, OH, OW * F), dM.reshape(-1), F, m)
-    return dM
+__all__ = ["winograd_filter", "winograd_filter_adjoint", "of_input", "of_input_adjoint", "of_output",
+           "of_output_adjoint"]
 
 
 # -- walks over the lines of tiles ------------------------------------------------------------------------------------
@@ -52,8 +20,9 @@ def winograd_output_adjoint(dy, m):
 # Buffers are flat; `_six(start, step)` are the places in one where six lines, or six values of a tile, begin.
 
 
-@njit
-def _input(x, v, C, TH, TW, pad, m, first, last):
+@inlined
+def of_input(x, v, C, TH, TW, pad, m, first, last):
+    """V of the lines of tiles from ``first`` to ``last``, and of no others, into v."""
     run, n, step = (TW + 5 // m) * C, TW * C, len(v) // 36
     line_size, places = m * run, _places(run, m, C)
     d, e = np.zeros(6 * line_size, x.dtype), np.empty(6 * line_size, x.dtype)
@@ -66,20 +35,21 @@ def _input(x, v, C, TH, TW, pad, m, first, last):
             _deal(x, picture, i + a, d, a * line_size, pad, m, run, C)
         _values(d, _six(0, line_size), e, _six(0, line_size), line_size)
         for a in range(6):
-            _values(e, _shifted(places, a * line_size), v, _six(a * 6 * step + line * n, step), n)
+            _values(e, _shifted(places, a * line_size), v, _six(a * 6 * step + (line - first) * n, step), n)
 
 
-@njit
-def _input_adjoint(dv, dx, C, TH, TW, pad, m, fresh):
+@inlined
+def of_input_adjoint(dv, dx, C, TH, TW, pad, m, first, last, fresh):
+    """The way back, for the pictures from ``first`` to ``last`` and no others."""
     run, n, step = (TW + 5 // m) * C, TW * C, len(dv) // 36
     line_size, places = m * run, _places(run, m, C)
     tiles, e = np.empty(6 * n, dx.dtype), np.empty(6 * line_size, dx.dtype)
     d, total = np.empty(6 * line_size, dx.dtype), np.zeros(6 * line_size, dx.dtype)
-    for line in range(len(dx) * TH):
+    for line in range(first * TH, last * TH):
         picture, i = line // TH, line % TH * m - pad
         _clear(e, 0, len(e))
         for a in range(6):
-            _values_adjoint(dv, _six(a * 6 * step + line * n, step), tiles, _six(0, n), n)
+            _values_adjoint(dv, _six(a * 6 * step + (line - first * TH) * n, step), tiles, _six(0, n), n)
             for b in range(6):
                 _add(tiles, b * n, e, a * line_size + places[b], n)
         _values_adjoint(e, _six(0, line_size), d, _six(0, line_size), line_size)
@@ -91,18 +61,19 @@ def _input_adjoint(dv, dx, C, TH, TW, pad, m, fresh):
         _clear(total, (6 - done) * line_size, done * line_size)
 
 
-@njit
-def _output(M, y, C, m, first, last, offset, shift, relu):
-    (_, OH, OWC), F = y.shape, len(shift)
+@inlined
+def of_output(M, y, C, F, m, first, last, offset, shift, shift_at, relu):
+    """y under the lines of tiles from ``first`` to ``last``, from M of these and no others."""
+    _, OH, OWC = y.shape
     TH, TW, step = -(-OH // m), -(-OWC // (m * C)), len(M) // 36
     n = TW * F
     d, pixels, shifts = np.empty(m * 6 * n, y.dtype), np.empty(m * n, y.dtype), np.empty(n, y.dtype)
     for k in range(n):
-        shifts[k] = shift[k % F]
+        shifts[k] = shift[shift_at + k % F]
     for line in range(first, last):
         picture, i = line // TH, line % TH * m
         for b in range(6):
-            _outputs(M, _six(b * step + line * n, 6 * step), d, b * n, 6 * n, n, m)
+            _outputs(M, _six(b * step + (line - first) * n, 6 * step), d, b * n, 6 * n, n, m)
         for a in range(min(m, OH - i)):
             _outputs(d, _six(a * 6 * n, n), pixels, 0, n, n, m)
             if relu:
@@ -111,19 +82,20 @@ def _output(M, y, C, m, first, last, offset, shift, relu):
             _collect(pixels, 0, y, picture, i + a, 0, m, n, F, True, C, offset)
 
 
-@njit
-def _output_adjoint(dy, dM, F, m):
+@inlined
+def of_output_adjoint(dy, dM, F, m, first, last):
+    """The way back, for the pictures from ``first`` to ``last`` and no others."""
     N, OH, OWF = dy.shape
     TH, TW, step = -(-OH // m), -(-OWF // (m * F)), len(dM) // 36
     n = TW * F
     d, e = np.zeros(m * m * n, dy.dtype), np.empty(6 * m * n, dy.dtype)
-    for line in range(N * TH):
+    for line in range(first * TH, last * TH):
         picture, i = line // TH, line % TH * m
         for a in range(m):
             _deal(dy, picture, i + a, d, a * m * n, 0, m, n, F)
         _outputs_adjoint(d, 0, m * n, e, _six(0, m * n), m * n, m)
         for a in range(6):
-            _outputs_adjoint(e, a * m * n, n, dM, _six(a * 6 * step + line * n, step), n, m)
+            _outputs_adjoint(e, a * m * n, n, dM, _six(a * 6 * step + (line - first * TH) * n, step), n, m)
 
 
 @inlined

@@ -72,51 +72,36 @@ def tiles(H, W, pad, m):
     return -(-(H + 2 * pad - r + 1) // m), -(-(W + 2 * pad - r + 1) // m)
 
 
-def winograd_input(x, pad, m, v=None, lines=None):
-    """V = Bᵀ d B for every tile. x (N, H, W, C) -> v (36, N·TH·TW, C), in new memory or in ``v``.
-
-    ``lines`` (first, last) asks only for the tiles of those lines of tiles, out of N·TH; the rest of v stays as it is.
-    """
+def winograd_input(x, pad, m):
+    """V = Bᵀ d B for every tile. x (N, H, W, C) -> v (36, N·TH·TW, C)."""
     N, H, W, C = x.shape
     TH, TW = tiles(H, W, pad, m)
     padded = np.pad(x, ((0, 0), (pad, TH * m + 6 - H - pad), (pad, TW * m + 6 - W - pad), (0, 0)))
     d = np.stack([padded[:, i * m:i * m + 6, j * m:j * m + 6] for i in range(TH) for j in range(TW)], axis=1)
-    every = np.einsum("ai,bj,ntabc->ijntc", B.astype(x.dtype), B.astype(x.dtype), d, optimize=True)
-    v = np.empty((36, N * TH * TW, C), x.dtype) if v is None else v
-    first, last = lines or (0, N * TH)
-    v[:, first * TW:last * TW] = every.reshape(v.shape)[:, first * TW:last * TW]
-    return v
+    matrix = B.astype(x.dtype)
+    return np.einsum("ai,bj,ntabc->ijntc", matrix, matrix, d, optimize=True).reshape(36, N * TH * TW, C)
 
 
-def winograd_input_adjoint(dv, dx, pad, m, fresh=False):
-    """Every tile's B dV Bᵀ, **added** into dx where the tile came from, or their sum written where dx is ``fresh``
-    memory. dv (36, N·TH·TW, C), dx (N, H, W, C)."""
-    N, H, W, C = dx.shape
+def winograd_input_adjoint(dv, shape, pad, m):
+    """Every tile's B dV Bᵀ, added up where the tiles came from. dv (36, N·TH·TW, C) -> dx (N, H, W, C) = ``shape``."""
+    N, H, W, C = shape
     TH, TW = tiles(H, W, pad, m)
-    d = np.einsum("ai,bj,ijntc->ntabc", B.astype(dv.dtype), B.astype(dv.dtype), dv.reshape(6, 6, N, TH * TW, C),
-                  optimize=True)
+    matrix = B.astype(dv.dtype)
+    d = np.einsum("ai,bj,ijntc->ntabc", matrix, matrix, dv.reshape(6, 6, N, TH * TW, C), optimize=True)
     padded = np.zeros((N, TH * m + 6, TW * m + 6, C), dv.dtype)
     for t in range(TH * TW):
         i, j = t // TW * m, t % TW * m
         padded[:, i:i + 6, j:j + 6] += d[:, t]
-    spread = padded[:, pad:pad + H, pad:pad + W]
-    dx[...] = spread if fresh else dx + spread
+    return padded[:, pad:pad + H, pad:pad + W]
 
 
-def winograd_output(products, y, m, lines=None, offset=0, shift=None):
-    """Y = Aᵀ M A for every tile, written into y. products (36, N·TH·TW, F), y (N, OH, OW, C).
-
-    With ``lines`` (first, last) only the part of y under those lines of tiles, out of N·TH, is written. The F channels
-    begin at ``offset``; with ``shift`` (F,) they become max(Y + shift, 0).
-    """
-    N, OH, OW, _ = y.shape
-    TH, TW, F = -(-OH // m), -(-OW // m), products.shape[-1]
+def winograd_output(products, shape, m):
+    """Y = Aᵀ M A for every tile. products (36, N·TH·TW, F) -> y (N, OH, OW, F) = ``shape``."""
+    N, OH, OW, F = shape
+    TH, TW = -(-OH // m), -(-OW // m)
     A = output_matrix(m).astype(products.dtype)
-    covered = np.einsum("ia,jb,ijtvf->tavbf", A, A, products.reshape(6, 6, N * TH, TW, F), optimize=True)
-    covered = covered if shift is None else np.maximum(covered + shift, 0)
-    for line in range(*(lines or (0, N * TH))):
-        n, i = line // TH, line % TH * m
-        y[n, i:i + m, :, offset:offset + F] = covered[line].reshape(m, TW * m, F)[:OH - i, :OW]
+    covered = np.einsum("ia,jb,ijnuvf->nuavbf", A, A, products.reshape(6, 6, N, TH, TW, F), optimize=True)
+    return covered.reshape(N, TH * m, TW * m, F)[:, :OH, :OW]
 
 
 def winograd_output_adjoint(dy, m):

@@ -1,0 +1,75 @@
+"""Whole convolutions, compiled: from pictures to what follows the ReLU, a piece that fits into the cache at a time."""
+
+import numpy as np
+
+from .columns import from_windows
+from .jit import frozen, njit
+from .product import RELU, WRITE, multiply
+from .winograd import of_input, of_output
+
+BLOCK = 32768  # so many numbers at a time, so that they stay in the cache
+TILES = 8192   # as many tiles at a time, over the channels going in and coming out
+
+
+def convolve_pointwise(x, u, F, y, lines=None, offset=0, shift=None):
+    """As ``reference.convolve.convolve_pointwise``."""
+    N, H, W, C = x.shape
+    first, last = lines or (0, N * H)
+    _pointwise(frozen(x).reshape(-1), u, C, F, y.reshape(-1), y.shape[-1], first * W, last * W, offset,
+               *_ending(shift, u))
+
+
+def convolve_columns(x, u, F, y, kernel, stride, pad, lines=None, offset=0, shift=None):
+    """As ``reference.convolve.convolve_columns``."""
+    N, H, W, C = x.shape
+    OH, OW = y.shape[1:3]
+    _columns(frozen(x).reshape(N, H, W * C), u, C, F, y.reshape(-1), y.shape[-1], OH, OW, *kernel, *stride, *pad,
+             *(lines or (0, N * OH)), offset, *_ending(shift, u))
+
+
+def convolve_winograd(x, u, F, y, pad, m, lines=None, offset=0, shift=None, filters=None):
+    """As ``reference.convolve.convolve_winograd``."""
+    (N, H, W, C), (_, OH, OW, Y) = x.shape, y.shape
+    TH, TW = -(-OH // m), -(-OW // m)
+    _winograd(frozen(x).reshape(N, H, W * C), u.reshape(-1), C, y.reshape(N, OH, OW * Y), Y, TH, TW, pad, m,
+              *(lines or (0, N * TH)), *(filters or (0, F)), offset, *_ending(shift, u))
+
+
+def _ending(shift, u):
+    return (np.empty(0, u.dtype), WRITE) if shift is None else (shift, RELU)
+
+
+@njit
+def _pointwise(x, u, C, F, y, Y, first, last, offset, shift, how):
+    block = max(8, BLOCK // C // 8 * 8)
+    for p in range(first, last, block):
+        multiply(x, p * C, C, 1, min(block, last - p), C, u, 0, C, 0, y, p * Y + offset, Y, F, shift, 0, how)
+
+
+@njit
+def _columns(x, u, C, F, y, Y, OH, OW, KH, KW, SH, SW, PH, PW, first, last, offset, shift, how):
+    K = KH * KW * C
+    block = max(1, BLOCK // (OW * K))
+    columns = np.empty((block, OW, KH, KW * C), x.dtype)
+    flat = columns.reshape(-1)
+    for line in range(first, last, block):
+        many = min(block, last - line)
+        from_windows(x, columns[:many], C, KW, SH, SW, PH, PW, line, OH)
+        multiply(flat, 0, K, 1, many * OW, K, u, 0, K, 0, y, line * OW * Y + offset, Y, F, shift, 0, how)
+
+
+@njit
+def _winograd(x, u, C, y, Y, TH, TW, pad, m, first, last, from_filter, to_filter, offset, shift, how):
+    F = to_filter - from_filter
+    block = max(1, min(TILES // (C + F), 128) // TW)
+    size = min(block, last - first) * TW
+    v, products, one = np.empty(36 * size * C, x.dtype), np.empty(36 * size * F, x.dtype), len(u) // 36
+    for line in range(first, last, block):
+        until = min(last, line + block)
+        T = (until - line) * TW
+        tile_values, tile_products = v[:36 * T * C], products[:36 * T * F]
+        of_input(x, tile_values, C, TH, TW, pad, m, line, until)
+        for i in range(36):
+            multiply(tile_values, i * T * C, C, 1, T, C, u, i * one + from_filter * C, C, 0, tile_products, i * T * F,
+                     F, F, shift, 0, WRITE)
+        of_output(tile_products, y, Y, F, m, line, until, offset + from_filter, shift, from_filter, how == RELU)

@@ -1,0 +1,84 @@
+"""The way back through whole convolutions, compiled: both gradients of a piece while it is in the cache."""
+
+import numpy as np
+
+from .columns import from_windows
+from .convolve import BLOCK, TILES
+from .jit import frozen, njit
+from .product import ADD, WRITE, multiply
+from .winograd import of_input, of_input_adjoint, of_output_adjoint
+
+SPARE = 8  # numbers behind the end of a matrix that is multiplied by as it is
+
+
+def convolve_pointwise_back(dz, x, turned, dx, fresh=False):
+    """As ``reference.convolve_back.convolve_pointwise_back``."""
+    C, F = x.shape[-1], dz.shape[-1]
+    du = np.zeros((C, F), x.dtype)
+    into = np.empty(0, x.dtype) if dx is None else dx.reshape(-1)
+    _pointwise(frozen(dz).reshape(-1), frozen(x).reshape(-1), turned, into, du.reshape(-1), C, F, x.size // C,
+               dx is not None, WRITE if fresh else ADD)
+    return du
+
+
+def convolve_columns_back(dz, x, kernel, stride, pad):
+    """As ``reference.convolve_back.convolve_columns_back``."""
+    (N, H, W, C), (_, OH, OW, F) = x.shape, dz.shape
+    du = np.zeros((kernel[0] * kernel[1] * C, F), x.dtype)
+    _columns(frozen(dz).reshape(-1), frozen(x).reshape(N, H, W * C), du.reshape(-1), C, F, OH, OW, *kernel, *stride,
+             *pad)
+    return du
+
+
+def convolve_winograd_back(dz, x, turned, dx, pad, m, fresh=False):
+    """As ``reference.convolve_back.convolve_winograd_back``."""
+    (N, H, W, C), (_, OH, OW, F) = x.shape, dz.shape
+    du = np.zeros((36, C, F), x.dtype)
+    into = np.empty((0, H, W * C), x.dtype) if dx is None else dx.reshape(N, H, W * C)
+    _winograd(frozen(dz).reshape(N, OH, OW * F), frozen(x).reshape(N, H, W * C), turned.reshape(-1), into,
+              du.reshape(-1), C, F, -(-OH // m), -(-OW // m), pad, m, dx is not None, fresh)
+    return du
+
+
+@njit
+def _pointwise(dz, x, turned, dx, du, C, F, P, wants_dx, how):
+    nothing = np.empty(0, x.dtype)
+    block = max(64, BLOCK // (C + F) // 8 * 8)
+    for p in range(0, P, block):
+        rows = min(block, P - p)
+        if wants_dx:
+            multiply(dz, p * F, F, 1, rows, F, turned, 0, F, 0, dx, p * C, C, C, nothing, 0, how)
+        multiply(x, p * C, 1, C, C, rows, dz, p * F, 1, F, du, 0, F, F, nothing, 0, ADD)
+
+
+@njit
+def _columns(dz, x, du, C, F, OH, OW, KH, KW, SH, SW, PH, PW):
+    K, nothing, lines = KH * KW * C, np.empty(0, x.dtype), len(x) * OH
+    block = max(1, BLOCK // (OW * K))
+    columns = np.empty((block, OW, KH, KW * C), x.dtype)
+    flat = columns.reshape(-1)
+    for line in range(0, lines, block):
+        many = min(block, lines - line)
+        from_windows(x, columns[:many], C, KW, SH, SW, PH, PW, line, OH)
+        multiply(flat, 0, 1, K, K, many * OW, dz, line * OW * F, 1, F, du, 0, F, F, nothing, 0, ADD)
+
+
+@njit
+def _winograd(dz, x, turned, dx, du, C, F, TH, TW, pad, m, wants_dx, fresh):
+    N, nothing, one = len(x), np.empty(0, x.dtype), len(turned) // 36
+    block = max(1, min(TILES // (C + F), 128) // (TH * TW))
+    size = min(N, block) * TH * TW
+    v, products = np.empty(36 * size * C, x.dtype), np.empty(36 * size * F + SPARE, x.dtype)
+    for first in range(0, N, block):
+        last = min(N, first + block)
+        T = (last - first) * TH * TW
+        values, of_dz = v[:36 * T * C], products[:36 * T * F]
+        of_output_adjoint(dz, of_dz, F, m, first, last)
+        of_input(x, values, C, TH, TW, pad, m, first * TH, last * TH)
+        for i in range(36):
+            multiply(values, i * T * C, 1, C, C, T, products, i * T * F, 1, F, du, i * C * F, F, F, nothing, 0, ADD)
+        if wants_dx:
+            for i in range(36):
+                multiply(products, i * T * F, F, 1, T, F, turned, i * one, F, 0, values, i * T * C, C, C, nothing, 0,
+                         WRITE)
+            of_input_adjoint(values, dx, C, TH, TW, pad, m, first, last, fresh)

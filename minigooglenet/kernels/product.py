@@ -1,0 +1,201 @@
+"""Products of small matrices, compiled: what every convolution comes down to.
+
+    Y = A B        or        Y = max(A B + shift, 0)        or        Y += A B
+
+BLAS is made for large matrices. It first copies both into an order of its own, and Y is written before anything can be
+done with it. Ours are small and many, B is the same in all of a batch, and Y goes through a ReLU next: so B is brought
+into order once (``pack``), and shift and ReLU happen in the processor's registers.
+
+The registers hold a block of Y, ROWS x 32 numbers. For each k it takes 32 numbers of B and one of each row of A, and
+adds their products. numba would keep the block in memory; so ``_block`` says it in LLVM's own terms, with vectors. The
+order of the sums is then fixed, and so are the bits.
+"""
+
+import llvmlite.binding
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from ..reference.product import padded
+from .jit import frozen, njit
+
+# Processors with AVX-512 have 32 registers of 16 float32, others 16 registers of 8 or less.
+PANEL, ROWS = (32, 8) if llvmlite.binding.get_host_cpu_features().get("avx512f") else (16, 6)
+WRITE, ADD, RELU = 0, 1, 2  # what becomes of the product, as above
+
+
+def spare(shape, dtype):
+    """As ``reference.product.spare``: memory for seven numbers more, which ``multiply`` may read."""
+    size = int(np.prod(shape))
+    return np.empty(size + 7, dtype)[:size].reshape(shape)
+
+
+def pack(b):
+    """As ``reference.product.pack``; on some processors in narrower panels."""
+    *before, K, F = b.shape
+    packed = np.empty((*before, K * padded(F)), b.dtype)
+    _pack(frozen(b).reshape(-1, K, F), packed.reshape(-1, K * padded(F)))
+    return packed
+
+
+@njit
+def _width(F):
+    """How many columns the next panel has, where F are left."""
+    if PANEL == 32 and F > 24:
+        return 32
+    return 16 if F > 8 else 8
+
+
+@njit
+def _pack(b, packed):
+    n, K, F = b.shape
+    for i in range(n):
+        at, f = 0, 0
+        while f < F:
+            width = _width(F - f)
+            for k in range(K):
+                for j in range(width):
+                    packed[i, at + j] = b[i, k, f + j] if f + j < F else 0
+                at += width
+            f += width
+
+
+def _block(width, how):
+    """A function that multiplies ROWS rows of A by a panel of B.
+
+    Arrays are flat; ``_at`` says where a matrix begins, ``_row`` and ``_k`` how far apart the next row, the next k is.
+    Rows from ``rows`` on are not there: the last one is taken in their place, and written once more. Of the columns
+    only the first so many are written.
+    """
+    @intrinsic
+    def block(typing, a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at):
+        signature = types.void(a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at)
+        return signature, lambda context, builder, sig, args: _emit(context, builder, sig, args, width, how)
+    return block
+
+
+def _emit(context, builder, sig, args, width, how):
+    data = [context.make_array(t)(context, builder, v).data if isinstance(t, types.Array) else
+            context.cast(builder, v, t, types.int64) for t, v in zip(sig.args, args, strict=True)]
+    a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at = data
+    scalar = context.get_value_type(sig.args[0].dtype)
+    size = context.get_abi_sizeof(scalar)
+    lanes = min(width, 16)
+    places = [v * lanes for v in range(width // lanes)]  # where in a row of the panel each vector begins
+    vector, int64, int32 = ir.VectorType(scalar, lanes), ir.IntType(64), ir.IntType(32)
+    name = f"v{lanes}f{8 * size}"
+
+    def number(n):
+        return ir.Constant(int64, n)
+
+    def plus(at, more):
+        return builder.add(at, more if isinstance(more, ir.Value) else number(more))
+
+    def address(array, at):
+        return builder.bitcast(builder.gep(array, [at]), vector.as_pointer())
+
+    def load(array, at):
+        return builder.load(address(array, at), align=size)
+
+    def spread(value, type_=vector):
+        one = builder.insert_element(ir.Constant(type_, ir.Undefined), value, ir.Constant(int32, 0))
+        return builder.shuffle_vector(one, ir.Constant(type_, ir.Undefined),
+                                      ir.Constant(ir.VectorType(int32, lanes), [0] * lanes))
+
+    def llvm(name, result, *arguments):
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+
+    indices = ir.VectorType(int64, lanes)
+    inside = [builder.icmp_signed("<", ir.Constant(indices, [place + lane for lane in range(lanes)]),
+                                  spread(columns, indices)) for place in places]
+    last = builder.sub(rows, number(1))
+    each = [builder.select(builder.icmp_signed("<", number(r), last), number(r), last) for r in range(ROWS)]
+    from_rows = [plus(a_at, builder.mul(r, a_row)) for r in each]
+    to_rows = [plus(y_at, builder.mul(r, y_row)) for r in each]
+    align, zero = ir.Constant(int32, size), ir.Constant(vector, None)
+
+    def load_inside(array, at):
+        return [llvm(f"llvm.masked.load.{name}.p0{name}", vector, address(array, plus(at, place)), align, these, zero)
+                for place, these in zip(places, inside, strict=True)]
+
+    if how == ADD:
+        sums = [load_inside(y, at) for at in to_rows]
+    else:
+        sums = [load_inside(shift, shift_at) if how == RELU else [zero] * len(places)] * ROWS
+
+    before, loop, after = builder.block, builder.append_basic_block("k"), builder.append_basic_block("done")
+    builder.branch(loop)
+    builder.position_at_end(loop)
+
+    def carried(first):
+        value = builder.phi(first.type)
+        value.add_incoming(first, before)
+        return value
+
+    k, a_now, b_now = carried(number(0)), carried(number(0)), carried(b_at)
+    totals = [[carried(value) for value in row] for row in sums]
+    panel = [load(b, plus(b_now, place)) for place in places]
+    results = []
+    for at, row in zip(from_rows, totals, strict=True):
+        value = spread(builder.load(builder.gep(a, [plus(at, a_now)])))
+        results.append([llvm(f"llvm.fma.{name}", vector, value, part, total)
+                        for part, total in zip(panel, row, strict=True)])
+    for variable, value in ((k, plus(k, 1)), (a_now, plus(a_now, a_k)), (b_now, plus(b_now, b_k)),
+                            *((t, r) for row, new in zip(totals, results, strict=True)
+                              for t, r in zip(row, new, strict=True))):
+        variable.add_incoming(value, loop)
+        if variable is k:
+            following = value
+    builder.cbranch(builder.icmp_signed("<", following, K), loop, after)
+    builder.position_at_end(after)
+
+    for at, row in zip(to_rows, results, strict=True):
+        for place, these, value in zip(places, inside, row, strict=True):
+            if how == RELU:  # as in layers/relu.py a NaN stays one
+                value = builder.select(builder.fcmp_unordered(">", value, zero), value, zero)
+            llvm(f"llvm.masked.store.{name}.p0{name}", ir.VoidType(), value, address(y, plus(at, place)), align, these)
+    return context.get_dummy_value()
+
+
+_write_8, _write_16, _write_32 = (_block(width, WRITE) for width in (8, 16, 32))
+_add_8, _add_16, _add_32 = (_block(width, ADD) for width in (8, 16, 32))
+_relu_8, _relu_16, _relu_32 = (_block(width, RELU) for width in (8, 16, 32))
+
+
+@njit
+def multiply(a, a_at, a_row, a_k, P, K, b, b_at, b_panel, b_k, y, y_at, y_row, F, shift, shift_at, how):
+    """Y (P, F) from A (P, K) and B (K, F), in flat arrays as ``_block`` has them.
+
+    B is packed (``b_panel`` K, ``b_k`` 0), or as it is (1, and how far apart its rows are), with memory for seven more
+    columns behind its end.
+    """
+    f = 0
+    while f < F:
+        width = _width(F - f)
+        B, step = b_at + f * b_panel, b_k if b_k else width
+        for p in range(0, P, ROWS):
+            A, Y, rows, columns = a_at + p * a_row, y_at + p * y_row + f, P - p, F - f
+            if how == WRITE:
+                if width == 32:
+                    _write_32(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
+                elif width == 16:
+                    _write_16(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
+                else:
+                    _write_8(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
+            elif how == ADD:
+                if width == 32:
+                    _add_32(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
+                elif width == 16:
+                    _add_16(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
+                else:
+                    _add_8(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
+            else:
+                if width == 32:
+                    _relu_32(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
+                elif width == 16:
+                    _relu_16(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
+                else:
+                    _relu_8(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
+        f += width

@@ -1,0 +1,174 @@
+"""What the rewritten network is made of: products, whole convolutions, fused kernels; each as its plain twin."""
+
+import importlib
+
+import numpy as np
+import pytest
+from small import distance
+
+from minigooglenet import kernels
+from minigooglenet.layers import Conv
+from minigooglenet.reference.product import pack as plain_pack
+from minigooglenet.reference.product import unpack
+
+pytestmark = pytest.mark.skipif(not kernels.JIT, reason="MINIGOOGLENET_JIT=0 turns the compiled kernels off")
+product = importlib.import_module("minigooglenet.kernels.product") if kernels.JIT else None
+WRITE, ADD, RELU = range(3)
+
+
+def twins(file):
+    return (importlib.import_module(f"minigooglenet.{room}.{file}") for room in ("kernels", "reference"))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("P, K, F", [(1, 1, 1), (5, 3, 7), (8, 4, 8), (9, 17, 24), (13, 5, 25), (16, 9, 44),
+                                     (7, 40, 65)])
+@pytest.mark.parametrize("how", [WRITE, ADD, RELU])
+def test_a_product_of_small_matrices(how, P, K, F, dtype):
+    """A as it is and transposed, B packed and as it is; nothing but its own columns is written."""
+    rng = np.random.default_rng(0)
+    a, y = rng.standard_normal((P, K)).astype(dtype), rng.standard_normal((P + 2, F + 3)).astype(dtype)
+    b, shift = product.spare((K, F), dtype), rng.standard_normal(F + 1).astype(dtype)
+    b[...] = rng.standard_normal((K, F))
+    wanted, result = y.copy(), {WRITE: a @ b, ADD: y[1:-1, 2:-1] + a @ b,
+                                RELU: np.maximum(a @ b + shift[1:], 0)}[how]
+    wanted[1:-1, 2:-1] = result
+    for A, steps in ((a, (K, 1)), (np.ascontiguousarray(a.T), (1, P))):
+        for B, places in ((product.pack(b), (K, 0)), (b.reshape(-1), (1, F))):
+            out = y.copy()
+            product.multiply(A.reshape(-1), 0, *steps, P, K, B, 0, *places, out.reshape(-1), F + 5, F + 3, F, shift, 1,
+                             how)
+            assert distance(out, wanted) < {4: 1e-6, 8: 1e-15}[out.itemsize]
+            assert np.array_equal(out[[0, -1]], y[[0, -1]]) and np.array_equal(out[:, [0, 1, -1]], y[:, [0, 1, -1]])
+
+
+def test_a_product_keeps_a_nan():
+    a, b = np.array([[np.nan], [1]]), np.ones((1, 3))
+    y = np.zeros((2, 3))
+    product.multiply(a.reshape(-1), 0, 1, 1, 2, 1, product.pack(b), 0, 1, 0, y.reshape(-1), 0, 3, 3, np.zeros(3), 0,
+                     RELU)
+    assert np.isnan(y[0]).all() and np.array_equal(y[1], [1, 1, 1])
+
+
+def test_packing_is_undone():
+    b = np.random.default_rng(0).standard_normal((3, 5, 61)).astype(np.float32)
+    assert np.array_equal(unpack(plain_pack(b), 61), b)
+    if product.PANEL == 32:  # else the compiled one has other panels
+        assert np.array_equal(product.pack(b), plain_pack(b))
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 2e-5), (np.float64, 1e-12)])
+@pytest.mark.parametrize("shape, F, pad, m", [
+    ((2, 7, 9, 3), 5, 1, 4), ((3, 14, 16, 8), 8, 1, 4), ((2, 5, 11, 3), 2, 0, 4), ((1, 64, 40, 40), 72, 1, 4),
+    ((2, 9, 7, 3), 4, 2, 2), ((1, 6, 6, 17), 3, 0, 2), ((2, 4, 4, 8), 9, 2, 4), ((20, 4, 4, 60), 70, 1, 4)])
+def test_winograd_equals_its_twin_and_a_convolution(shape, F, pad, m, dtype, tolerance):
+    """In several blocks of tiles, in two parts, and of some filters only, with what else there is left alone."""
+    r = 7 - m
+    convolutions_agree("winograd", (pad, m), shape, F, r, (1, 1), (pad, pad), dtype, tolerance,
+                       matrix=lambda room, w: room("winograd").winograd_filter(w),
+                       gradient=lambda room, du: room("winograd").winograd_filter_adjoint(du, r),
+                       lines=lambda y: len(y) * -(-y.shape[1] // m))
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-5), (np.float64, 1e-13)])
+@pytest.mark.parametrize("shape, F", [((2, 7, 9, 3), 5), ((1, 33, 40, 48), 70)])
+def test_pointwise_equals_its_twin_and_a_convolution(shape, F, dtype, tolerance):
+    convolutions_agree("pointwise", (), shape, F, 1, (1, 1), (0, 0), dtype, tolerance)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-5), (np.float64, 1e-13)])
+@pytest.mark.parametrize("shape, F, r, stride, pad", [
+    ((2, 9, 7, 3), 5, 3, (2, 1), (1, 0)), ((1, 61, 59, 3), 34, 7, (2, 2), (3, 3))])
+def test_columns_equal_their_twin_and_a_convolution(shape, F, r, stride, pad, dtype, tolerance):
+    convolutions_agree("columns", ((r, r), stride, pad), shape, F, r, stride, pad, dtype, tolerance)
+
+
+def convolutions_agree(which, settings, shape, F, r, stride, pad, dtype, tolerance,
+                       matrix=lambda room, w: w.reshape(-1, w.shape[-1]), gradient=lambda room, du: du,
+                       lines=lambda y: len(y) * y.shape[1]):
+    rng = np.random.default_rng(0)
+    conv = Conv(shape[3], F, r, stride, pad, rng=rng, dtype=dtype)
+    x = rng.standard_normal(shape).astype(dtype)
+    z, cache = conv.forward(x)
+    dz, shift = product.spare(z.shape, dtype), rng.standard_normal(F).astype(dtype)
+    dz[...] = rng.standard_normal(z.shape)
+    dx = conv.backward(dz, cache)
+    y = np.maximum(z + shift, 0)
+    for name in ("kernels", "reference"):
+        def room(file, name=name):
+            return importlib.import_module(f"minigooglenet.{name}.{file}")
+
+        m = matrix(room, conv.params["w"])
+        u, turned = room("product").pack(m), room("product").pack(m.swapaxes(-1, -2))
+
+        def forward(x, u, y, room=room, **how):
+            getattr(room("convolve"), f"convolve_{which}")(x, u, F, y, *settings, **how)
+
+        def backward(dx, fresh, room=room, turned=turned):
+            goal = () if which == "columns" else (turned, dx)  # which leaves that of x to others
+            some = () if which == "columns" else (fresh,)
+            du = getattr(room("convolve_back"), f"convolve_{which}_back")(dz, x, *goal, *settings, *some)
+            return gradient(room, du).reshape(conv.grads["w"].shape)
+        plain = np.full(z.shape, np.nan, dtype)
+        forward(x, u, plain)
+        assert distance(plain, z) < tolerance
+        wide = np.full((*z.shape[:3], F + 3), 7, dtype)
+        every, cut = lines(wide), lines(wide) // 2
+        parts = [{"lines": (0, cut)}, {"lines": (cut, every)}]
+        if r > 1 and stride == (1, 1):
+            parts += [{"filters": part} for part in ((0, min(32, F)), (32, F)) if part[0] < part[1]]
+        for k, part in enumerate(parts):
+            forward(x, u, wide, offset=2, shift=shift, **part)
+            if k == 0 and len(x) > 1:
+                assert np.all(wide[-1] == 7)
+            if k % 2:
+                assert distance(wide[..., 2:-1], y) < tolerance
+                assert np.all(wide[..., :2] == 7) and np.all(wide[..., -1] == 7)
+                wide[...] = 7
+        added, written = np.ones(shape, dtype), np.full(shape, np.nan, dtype)
+        dw = backward(added, False)
+        assert distance(dw, conv.grads["w"]) < tolerance
+        again = backward(written, True)
+        assert np.array_equal(again, dw)
+        if which != "columns":
+            assert distance(added - 1, dx) < tolerance and distance(written, dx) < tolerance
+            assert np.array_equal(backward(None, True), dw)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-5), (np.float64, 1e-13)])
+def test_fused_kernels_equal_their_twins(dtype, tolerance):
+    rng = np.random.default_rng(0)
+    F, z_offset, y_offset, dy_offset = 5, 2, 3, 1
+    dy, y, z = (rng.standard_normal((189, C)).astype(dtype) for C in (8, 9, 7))
+    scale, shift, b, c = rng.standard_normal((4, F)).astype(dtype)
+    results = []
+    for room in twins("fused"):
+        out, dz = np.zeros_like(y), np.zeros_like(z)
+        room.affine_relu(z, z_offset, F, scale, shift, out, y_offset)
+        through = dy, dy_offset, z, z_offset, F, scale, shift
+        room.relu_mix(*through, b, c, dz, z_offset)
+        results.append((out, dz, room.sums(z), room.relu_sums(*through)))
+    for compiled, plain in zip(*results, strict=True):
+        assert compiled.dtype == plain.dtype and distance(compiled, plain) < tolerance
+
+
+def test_max_pool_of_some_lines():
+    x = np.random.default_rng(0).standard_normal((2, 9, 8, 3)).astype(np.float32)
+    window = (3, 3), (2, 1), (1, 1), True
+    for room in twins("pooling"):
+        whole, cut = room.max_pool(x, *window), 7
+        y = np.full_like(whole, np.nan)
+        room.max_pool(x, *window, y=y, lines=(cut, 2 * 5))
+        assert np.all(np.isnan(y[1, :cut - 5])) and np.all(np.isnan(y[0]))
+        room.max_pool(x, *window, y=y, lines=(0, cut))
+        assert np.array_equal(y, whole)
+
+
+def test_im2col_of_some_lines():
+    x = np.random.default_rng(0).standard_normal((2, 9, 8, 3)).astype(np.float32)
+    window = (3, 2), (2, 1), (1, 1)
+    for room in twins("columns"):
+        whole = room.im2col(x, *window)
+        lines = 2 * 5
+        parts = [room.im2col(x, *window, part) for part in ((0, 3), (3, 7), (7, lines))]
+        assert np.array_equal(np.concatenate(parts), whole)
