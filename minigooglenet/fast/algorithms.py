@@ -5,9 +5,11 @@ brings them into the order it wants, ``u``. ``forward(x, u, F, y)`` writes F fil
 ``offset`` on; with ``shift`` they become max(z + shift, 0). ``parts(y, F)`` are the parts in which threads may do that
 side by side, as further arguments.
 
-``backward(dz, x, turned(matrix), dx, fresh)`` adds into dx, or writes it where it is ``fresh`` memory (None leaves it
+``backward(dz, x, turned(w), dx, fresh)`` adds into dx, or writes it where it is ``fresh`` memory (None leaves it
 out), and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
 """
+
+import numpy as np
 
 from .. import kernels
 
@@ -41,9 +43,9 @@ class Algorithm:
     def parts(self, y, F):
         return [{"lines": lines} for lines in cut(y.shape[0] * y.shape[1])]
 
-    def turned(self, matrix):
-        """What dz is multiplied by, in order."""
-        return kernels.pack(matrix.swapaxes(-1, -2))
+    def turned(self, w):
+        """What dz is multiplied by: the filters' matrix, or matrices, transposed, in order."""
+        return kernels.pack(self.matrix(np.ascontiguousarray(w.swapaxes(2, 3))))
 
 
 class Pointwise(Algorithm):
@@ -101,8 +103,8 @@ class Columns(Algorithm):
     def forward(self, x, u, F, y, **how):
         kernels.convolve_columns(x, u, F, y, *self.window, **how)
 
-    def turned(self, matrix):
-        return matrix.T
+    def turned(self, w):
+        return self.matrix(w).T
 
     def backward(self, dz, x, turned, dx, fresh=False):
         if dx is not None:

@@ -72,8 +72,7 @@ class Bundle:
         hw = output_hw(*x.shape[1:3], self.first.kernel, self.first.stride, self.first.pad)
         state = State()
         state.x, state.batch_statistics = np.require(x, requirements="CW"), train and bool(self.bns)
-        state.matrix = self.algorithm.matrix(self.joined(self.convs, "w"))
-        state.u = kernels.pack(state.matrix)
+        state.u = kernels.pack(self.algorithm.matrix(self.joined(self.convs, "w")))
         state.z = np.empty((len(x), *hw, self.F), x.dtype) if self.bns else None  # without: not needed for backward
         state.shape = (len(x), *hw)
         if not state.batch_statistics:
@@ -139,7 +138,7 @@ class Bundle:
                 c = -b * state.mean - state.scale * total / state.M
         elif "b" in self.first.params:
             self.hand_out(self.convs, "b", total)
-        state.mix, state.turned = self.each(b, c), self.algorithm.turned(state.matrix)
+        state.mix, state.turned = self.each(b, c), self.algorithm.turned(self.joined(self.convs, "w"))
 
     def pull(self, state, dys, ys, dx, s, fresh=False):
         """Add the slice's dx into ``dx``, or write it where that is ``fresh`` memory (None leaves it out); return the

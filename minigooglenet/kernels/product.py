@@ -18,7 +18,7 @@ from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from ..reference.product import padded
-from .jit import frozen, njit
+from .jit import frozen, njit, size
 
 # Processors with AVX-512 have 32 registers of 16 float32, others 16 registers of 8 or less.
 PANEL, ROWS = (32, 8) if llvmlite.binding.get_host_cpu_features().get("avx512f") else (16, 6)
@@ -51,13 +51,16 @@ def _width(F):
 def _pack(b, packed):
     n, K, F = b.shape
     for i in range(n):
-        at, f = 0, 0
+        at, f = size(0), 0
         while f < F:
             width = _width(F - f)
+            inside = min(width, F - f)
             for k in range(K):
-                for j in range(width):
-                    packed[i, at + j] = b[i, k, f + j] if f + j < F else 0
-                at += width
+                for j in range(size(inside)):
+                    packed[i, at + j] = b[i, k, size(f) + j]
+                for j in range(size(inside), size(width)):
+                    packed[i, at + j] = 0
+                at += size(width)
             f += width
 
 
@@ -80,11 +83,11 @@ def _emit(context, builder, sig, args, width, how):
             context.cast(builder, v, t, types.int64) for t, v in zip(sig.args, args, strict=True)]
     a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at = data
     scalar = context.get_value_type(sig.args[0].dtype)
-    size = context.get_abi_sizeof(scalar)
+    bytes_ = context.get_abi_sizeof(scalar)
     lanes = min(width, 16)
     places = [v * lanes for v in range(width // lanes)]  # where in a row of the panel each vector begins
     vector, int64, int32 = ir.VectorType(scalar, lanes), ir.IntType(64), ir.IntType(32)
-    name = f"v{lanes}f{8 * size}"
+    name = f"v{lanes}f{8 * bytes_}"
 
     def number(n):
         return ir.Constant(int64, n)
@@ -96,7 +99,7 @@ def _emit(context, builder, sig, args, width, how):
         return builder.bitcast(builder.gep(array, [at]), vector.as_pointer())
 
     def load(array, at):
-        return builder.load(address(array, at), align=size)
+        return builder.load(address(array, at), align=bytes_)
 
     def spread(value, type_=vector):
         one = builder.insert_element(ir.Constant(type_, ir.Undefined), value, ir.Constant(int32, 0))
@@ -114,7 +117,7 @@ def _emit(context, builder, sig, args, width, how):
     each = [builder.select(builder.icmp_signed("<", number(r), last), number(r), last) for r in range(ROWS)]
     from_rows = [plus(a_at, builder.mul(r, a_row)) for r in each]
     to_rows = [plus(y_at, builder.mul(r, y_row)) for r in each]
-    align, zero = ir.Constant(int32, size), ir.Constant(vector, None)
+    align, zero = ir.Constant(int32, bytes_), ir.Constant(vector, None)
 
     def load_inside(array, at):
         return [llvm(f"llvm.masked.load.{name}.p0{name}", vector, address(array, plus(at, place)), align, these, zero)
