@@ -1,6 +1,6 @@
 """Units and concatenations that only predict: batch norm folded into the weights, weights prepared once."""
 
-from itertools import chain, zip_longest
+from itertools import accumulate, chain, zip_longest
 
 import numpy as np
 
@@ -9,105 +9,73 @@ from ..compose import Sequential
 from ..layers import MaxPool
 from ..layers.base import Layer
 from ..threads import cores_apart, inside_a_task, over_slices, side_by_side
-from .algorithms import PARTS, Pointwise, cut
+from .algorithms import PARTS, choose, cut
 from .bundle import Bundle
 
 
 def run(*chains):
-    """Run chains of steps, each of which needs those before it in its own chain only. A step is a list of parts, (task,
-    arguments), that need not wait for each other.
-
-    On a thread of its own, chain after chain. Otherwise the threads share out the first step of all chains, then the
-    second of all, and so on.
-    """
-    if inside_a_task():
-        for step in chain(*chains):
-            for task, part in step:
-                task(part)
-    else:
-        for steps in zip_longest(*chains, fillvalue=()):
-            side_by_side(list(chain(*steps)))
+    """Run chains of steps: the first step of all chains, then the second of all, and so on. A step needs those before it
+    in its own chain only, and is a list of parts, (task, argument), that need not wait for each other."""
+    for steps in zip_longest(*chains, fillvalue=()):
+        side_by_side(list(chain(*steps)))
 
 
-class FrozenBundle:
-    """Convolutions that read one input, with what follows them, as one product, a sum and a ReLU.
+class FrozenUnit(Layer):
+    """Convolution and all that follows it, as one product, a sum and a ReLU.
 
         relu(scale · (x * w) + shift) = relu(x * (w scale) + shift)
     """
 
-    def __init__(self, units):
-        bundle = Bundle(units)
-        self.first, self.algorithm = bundle.first, bundle.algorithm
-        w = bundle.joined(bundle.convs, "w")
-        scale, shift = bundle.constants()
-        w = (w * scale).astype(w.dtype)
-        self.units = [(kernels.pack(self.algorithm.matrix(w[..., own])), width, shift[own].astype(w.dtype))
-                      for own, width in zip(bundle.own, bundle.widths, strict=True)]
-
-    def step(self, x, targets):
-        """From x into the targets, (array, offset) for each unit."""
-        self.first.check(x)
-        whole = inside_a_task()
-        parts = []
-        for (u, F, shift), (y, offset) in zip(self.units, targets, strict=True):
-            def task(part, u=u, F=F, shift=shift, y=y, offset=offset):
-                self.algorithm.forward(x, u, F, y, offset=offset, shift=shift, **part)
-            parts += [(task, part) for part in ([{}] if whole else self.algorithm.parts(y, F))]
-        return parts
-
-
-class FrozenUnit(Layer):
-    """Convolution and all that follows it."""
-
     def __init__(self, conv, bn):
         super().__init__()
         self.conv, self.bn, self.expects = conv, bn, conv.expects
-        self.bundle = FrozenBundle([self])
+        scale, shift = Bundle([self]).constants()
+        self.algorithm, w = choose(conv), conv.params["w"]
+        self.u, self.shift = kernels.pack(self.algorithm.matrix((w * scale).astype(w.dtype))), shift.astype(w.dtype)
 
     def output_shape(self, shape):
         return self.conv.output_shape(shape)
 
+    def step(self, x, y, offset=0):
+        """From x into the channels of y from ``offset`` on."""
+        F = self.conv.F
+
+        def task(part):
+            self.algorithm.forward(x, self.u, F, y, offset=offset, shift=self.shift, **part)
+
+        return [(task, part) for part in ([{}] if inside_a_task() else self.algorithm.parts(y, F))]
+
     def predict(self, x):
+        self.conv.check(x)
         y = np.empty((len(x), *self.output_shape(x.shape[1:])), x.dtype)
-        run([self.bundle.step(x, [(y, 0)])])
+        run([self.step(x, y)])
         return y
 
 
 class FrozenConcat(Layer):
-    """An inception module: one product for the 1×1s that open branches, each branch's end in its own channels."""
+    """An inception module: each branch ends in its own channels of the output."""
 
     def __init__(self, branches):
         super().__init__()
         self.branches = branches
-        self.opening = [b for b, branch in enumerate(branches)
-                        if isinstance(branch[0], FrozenUnit) and isinstance(branch[0].bundle.algorithm, Pointwise)]
-        self.bundle = FrozenBundle([branches[b][0] for b in self.opening]) if self.opening else None
 
     def predict(self, x):
         *NHW, C = x.shape
-        widths = [branch[-1].conv.F if isinstance(branch[-1], FrozenUnit) else C for branch in self.branches]
-        out = np.empty((*NHW, sum(widths)), x.dtype)
-        ends = list(zip([out] * len(widths), np.cumsum([0, *widths[:-1]]).tolist(), strict=True))
-
-        def target(b, place, width):
-            """Where a layer of branch b writes: at the branch's end into the output."""
-            return ends[b] if place == len(self.branches[b]) - 1 else (np.empty((*NHW, width), x.dtype), 0)
-
-        def steps(b, here, done):
-            for place, layer in list(enumerate(self.branches[b]))[done:]:
-                if isinstance(layer, MaxPool):
-                    y, offset = target(b, place, C)
-                    yield pooling(layer, here, y, offset)
-                else:
-                    y, offset = target(b, place, layer.conv.F)
-                    yield layer.bundle.step(here, [(y, offset)])
-                here = y
-
-        opened = {b: target(b, 0, self.branches[b][0].conv.F) for b in self.opening}
-        if self.bundle:
-            run([self.bundle.step(x, list(opened.values()))])
-        run(*(steps(b, opened[b][0] if b in opened else x, int(b in opened)) for b in range(len(self.branches))))
+        ends = [0, *accumulate(branch[-1].conv.F if isinstance(branch[-1], FrozenUnit) else C
+                               for branch in self.branches)]
+        out = np.empty((*NHW, ends[-1]), x.dtype)
+        run(*(self.steps(branch, x, out, offset) for branch, offset in zip(self.branches, ends, strict=False)))
         return out
+
+    def steps(self, branch, x, out, offset):
+        """The chain of a branch, from x into the channels of ``out`` from ``offset`` on."""
+        for layer in branch:
+            last, is_pool = layer is branch[-1], isinstance(layer, MaxPool)
+            if not is_pool:
+                layer.conv.check(x)
+            y = out if last else np.empty((*x.shape[:3], x.shape[3] if is_pool else layer.conv.F), x.dtype)
+            yield (pooling if is_pool else FrozenUnit.step)(layer, x, y, offset if last else 0)
+            x = y
 
 
 def pooling(layer, x, y, offset):
