@@ -206,7 +206,8 @@ assert np.allclose(Y.reshape(8, 28, 28, 128)[0], wanted, atol=1e-4)
 # to a thread; here the clock on the wall counts. And `minigooglenet.fast` does less work: Winograd's filtering finds
 # 4×4 results of a 3×3 convolution with 36 multiplications where the definition takes 144. Its rate below counts the
 # multiplications of the definition, so it may pass through the roof. It stands in
-# `minigooglenet/reference/winograd.py`.
+# `minigooglenet/reference/winograd.py`; its products, too small for BLAS to be at its best, in
+# `minigooglenet/kernels/product.py`.
 
 # %%
 from minigooglenet.fast.algorithms import choose
@@ -215,8 +216,8 @@ wall = fastest(lambda: conv.predict(pictures), clock=time.perf_counter)
 rates[f"Conv, {threads()} threads"] = gflops(28, 28, 128, 3, 96, wall, N=16)
 
 winograd = choose(conv)
-prepared, z = winograd.prepare(weights), np.empty((8, 28, 28, 128), np.float32)
-rates["fast: Winograd"] = gflops(28, 28, 128, 3, 96, fastest(lambda: winograd.forward(eight, prepared, z)), N=8)
+u, z = kernels.pack(winograd.matrix(weights)), np.empty((8, 28, 28, 128), np.float32)
+rates["fast: Winograd"] = gflops(28, 28, 128, 3, 96, fastest(lambda: winograd.forward(eight, u, 128, z)), N=8)
 assert np.allclose(z[0], wanted, atol=1e-3) and 4 * 4 * 9 == 144 and (4 + 3 - 1) ** 2 == 36
 
 macs = count("googlenet").macs

@@ -58,6 +58,20 @@ def test_every_kernel_has_a_twin_with_the_same_signature(name, file):
     assert signatures[0] == signatures[1]
 
 
+@pytest.mark.skipif(not kernels.JIT, reason="MINIGOOGLENET_JIT=0: nothing is compiled")
+def test_compilations_are_forgotten_when_any_file_of_theirs_changes(tmp_path):
+    forget_changed = importlib.import_module("minigooglenet.kernels.jit").forget_changed
+    (tmp_path / "called.py").write_text("one")
+    index = tmp_path / "__pycache__" / "kernel.nbi"
+    forget_changed(tmp_path)
+    index.write_text("compiled")
+    forget_changed(tmp_path)
+    assert index.exists()
+    (tmp_path / "called.py").write_text("two")
+    forget_changed(tmp_path)
+    assert not index.exists()
+
+
 def test_an_unknown_kernel_is_no_attribute():
     with pytest.raises(AttributeError, match="minigooglenet.kernels has no 'winograd_of_the_future'"):
         kernels.winograd_of_the_future  # noqa: B018

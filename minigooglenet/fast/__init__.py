@@ -5,10 +5,11 @@
 
 Both compute what ``layers/`` does by other means, and are held equal to it by tests. What they do differently:
 
-* convolution, batch norm or bias, and ReLU are one unit: a slice is finished while it is in the cache, in two rounds
-  where batch norm needs the sums of the whole batch first;
+* products of matrices are our own: small ones at their full rate, and the ReLU before anything is written
+  (``kernels/product.py``). A whole convolution is one kernel, which takes as much at a time as fits into the cache;
 * 3×3 and 5×5 convolutions go by Winograd's filtering (``reference/winograd.py``), 2 to 4 times fewer products;
-* the 1×1 convolutions that read the same input are one product;
+* in training convolution, batch norm or bias, and ReLU are one unit: a slice is finished while it is in the cache, in
+  two rounds where batch norm needs the sums of the whole batch first; 1×1s that read the same input are one product;
 * branches write straight into their part of the concatenation, and read their part of its gradient there;
 * a predicting network takes a few pictures through all layers at a time, so that they stay in the cache.
 

@@ -14,8 +14,8 @@ from .bundle import Bundle
 
 
 def run(*chains):
-    """Run chains of steps: the first step of all chains, then the second of all, and so on. A step needs those before it
-    in its own chain only, and is a list of parts, (task, argument), that need not wait for each other."""
+    """Run chains of steps: the first step of all chains, then the second of all, and so on. A step needs those before
+    it in its own chain only, and is a list of parts, (task, argument), that need not wait for each other."""
     for steps in zip_longest(*chains, fillvalue=()):
         side_by_side(list(chain(*steps)))
 

@@ -1,5 +1,9 @@
 """How this room compiles: two decorators, a type for offsets, and a helper that keeps the compilations few."""
 
+import contextlib
+import hashlib
+from pathlib import Path
+
 import numba
 import numpy as np
 
@@ -28,3 +32,24 @@ def frozen(a):
     a = a.view()
     a.flags.writeable = False
     return a
+
+
+def forget_changed(folder):
+    """Remove the compilations in ``folder``/__pycache__ unless they are of the very files that are there now.
+
+    numba compiles a kernel anew when its own file has changed, but would go on with an old translation of what it calls
+    from another file. Where nothing can be written, nothing has been kept.
+    """
+    cache, digest = folder / "__pycache__", hashlib.sha256()
+    for file in sorted(folder.glob("*.py")):
+        digest.update(file.read_bytes())
+    stamp = cache / "kernels.sha256"
+    with contextlib.suppress(OSError):
+        if not (stamp.exists() and stamp.read_text() == digest.hexdigest()):
+            for old in cache.glob("*.nbi"):  # numba's index: without it the rest is not looked at
+                old.unlink(missing_ok=True)
+            cache.mkdir(exist_ok=True)
+            stamp.write_text(digest.hexdigest())
+
+
+forget_changed(Path(__file__).parent)

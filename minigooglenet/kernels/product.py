@@ -6,9 +6,12 @@ BLAS is made for large matrices. It first copies both into an order of its own, 
 done with it. Ours are small and many, B is the same in all of a batch, and Y goes through a ReLU next: so B is brought
 into order once (``pack``), and shift and ReLU happen in the processor's registers.
 
-The registers hold a block of Y, ROWS x 32 numbers. For each k it takes 32 numbers of B and one of each row of A, and
-adds their products. numba would keep the block in memory; so ``_block`` says it in LLVM's own terms, with vectors. The
-order of the sums is then fixed, and so are the bits.
+The registers hold a block of Y, 8 x 32 numbers. For each k they take in 32 numbers of B, and one after the other the 8
+of A, and add the products: 256 for 40 numbers read. Loops in Python's words would keep the block in memory; so
+``_write_block`` says it in LLVM's, with vectors. The order of the sums is then fixed, and so are the bits.
+
+Source for the order of loops and the panels: Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix
+Multiplication"; for leaving out what pays for large matrices only: Heinecke et al. 2016, "LIBXSMM".
 """
 
 import llvmlite.binding
@@ -74,11 +77,11 @@ def _block(width, how):
     @intrinsic
     def block(typing, a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at):
         signature = types.void(a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at)
-        return signature, lambda context, builder, sig, args: _emit(context, builder, sig, args, width, how)
+        return signature, lambda context, builder, sig, args: _write_block(context, builder, sig, args, width, how)
     return block
 
 
-def _emit(context, builder, sig, args, width, how):
+def _write_block(context, builder, sig, args, width, how):
     data = [context.make_array(t)(context, builder, v).data if isinstance(t, types.Array) else
             context.cast(builder, v, t, types.int64) for t, v in zip(sig.args, args, strict=True)]
     a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at = data
