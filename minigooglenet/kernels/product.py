@@ -14,6 +14,8 @@ Source for the order of loops and the panels: Goto & van de Geijn 2008, "Anatomy
 Multiplication"; for leaving out what pays for large matrices only: Heinecke et al. 2016, "LIBXSMM".
 """
 
+import math
+
 import llvmlite.binding
 import numpy as np
 from llvmlite import ir
@@ -67,71 +69,80 @@ def _pack(b, packed):
             f += width
 
 
-def _block(width, how):
-    """A function that multiplies ROWS rows of A by a panel of B.
+def _block(width):
+    """A function that multiplies ROWS rows of A by a panel of B of so many columns.
 
     Arrays are flat; ``_at`` says where a matrix begins, ``_row`` and ``_k`` how far apart the next row, the next k is.
     Rows from ``rows`` on are not there: the last one is taken in their place, and written once more. Of the columns
     only the first so many are written.
     """
     @intrinsic
-    def block(typing, a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at):
-        signature = types.void(a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at)
-        return signature, lambda context, builder, sig, args: _write_block(context, builder, sig, args, width, how)
+    def block(typing, a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at, how):
+        return (types.void(a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at, how),
+                lambda context, builder, sig, args: _write_block(context, builder, sig, args, width))
     return block
 
 
-def _write_block(context, builder, sig, args, width, how):
-    data = [context.make_array(t)(context, builder, v).data if isinstance(t, types.Array) else
-            context.cast(builder, v, t, types.int64) for t, v in zip(sig.args, args, strict=True)]
-    a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at = data
-    scalar = context.get_value_type(sig.args[0].dtype)
-    bytes_ = context.get_abi_sizeof(scalar)
-    lanes = min(width, 16)
-    places = [v * lanes for v in range(width // lanes)]  # where in a row of the panel each vector begins
-    vector, int64, int32 = ir.VectorType(scalar, lanes), ir.IntType(64), ir.IntType(32)
-    name = f"v{lanes}f{8 * bytes_}"
-
-    def number(n):
-        return ir.Constant(int64, n)
+def _write_block(context, builder, sig, args, width):
+    """The instructions of that. Values in ``builder`` are not numbers, but where a number will be."""
+    a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at, how = (
+        context.make_array(t)(context, builder, v).data if isinstance(t, types.Array) else
+        context.cast(builder, v, t, types.int64) for t, v in zip(sig.args, args, strict=True))
+    scalar, lanes = context.get_value_type(sig.args[0].dtype), min(width, 16)
+    vector, whole, int32 = ir.VectorType(scalar, lanes), ir.IntType(64), ir.IntType(32)
+    align = context.get_abi_sizeof(scalar)
+    name, zero = f"v{lanes}f{8 * align}", ir.Constant(vector, None)
+    places = range(0, width, lanes)  # where in a row of the panel each vector begins
 
     def plus(at, more):
-        return builder.add(at, more if isinstance(more, ir.Value) else number(more))
+        return builder.add(at, more if isinstance(more, ir.Value) else whole(more))
 
     def address(array, at):
         return builder.bitcast(builder.gep(array, [at]), vector.as_pointer())
 
-    def load(array, at):
-        return builder.load(address(array, at), align=bytes_)
+    def spread(value):
+        kind = ir.VectorType(value.type, lanes)
+        one = builder.insert_element(kind(ir.Undefined), value, int32(0))
+        return builder.shuffle_vector(one, kind(ir.Undefined), ir.VectorType(int32, lanes)([0] * lanes))
 
-    def spread(value, type_=vector):
-        one = builder.insert_element(ir.Constant(type_, ir.Undefined), value, ir.Constant(int32, 0))
-        return builder.shuffle_vector(one, ir.Constant(type_, ir.Undefined),
-                                      ir.Constant(ir.VectorType(int32, lanes), [0] * lanes))
-
-    def llvm(name, result, *arguments):
+    def llvm(function, result, *arguments):
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), arguments)
+        return builder.call(cgutils.get_or_insert_function(builder.module, kind, function), arguments)
 
-    indices = ir.VectorType(int64, lanes)
-    inside = [builder.icmp_signed("<", ir.Constant(indices, [place + lane for lane in range(lanes)]),
-                                  spread(columns, indices)) for place in places]
-    last = builder.sub(rows, number(1))
-    each = [builder.select(builder.icmp_signed("<", number(r), last), number(r), last) for r in range(ROWS)]
+    def load_inside(array, at, masks):
+        return [llvm(f"llvm.masked.load.{name}.p0{name}", vector, address(array, plus(at, place)), int32(align), mask,
+                     zero) for place, mask in zip(places, masks, strict=True)]
+
+    def is_how(which):
+        return builder.icmp_signed("==", how, whole(which))
+
+    inside = [builder.icmp_signed("<", ir.VectorType(whole, lanes)([place + lane for lane in range(lanes)]),
+                                  spread(columns)) for place in places]
+    last = builder.sub(rows, whole(1))
+    each = [builder.select(builder.icmp_signed("<", whole(r), last), whole(r), last) for r in range(ROWS)]
     from_rows = [plus(a_at, builder.mul(r, a_row)) for r in each]
     to_rows = [plus(y_at, builder.mul(r, y_row)) for r in each]
-    align, zero = ir.Constant(int32, bytes_), ir.Constant(vector, None)
 
-    def load_inside(array, at):
-        return [llvm(f"llvm.masked.load.{name}.p0{name}", vector, address(array, plus(at, place)), align, these, zero)
-                for place, these in zip(places, inside, strict=True)]
+    # What the sums begin with: Y, the shift, or zero.
+    with builder.if_else(is_how(ADD)) as (adding, not_adding):
+        with adding:
+            old, old_block = [load_inside(y, at, inside) for at in to_rows], builder.block
+        with not_adding:
+            relu = spread(is_how(RELU))
+            shifts = load_inside(shift, shift_at, [builder.and_(mask, relu) for mask in inside])
+            shifts_block = builder.block
+    before = builder.block
+    sums = []
+    for row in old:
+        sums.append([])
+        for from_y, from_shift in zip(row, shifts, strict=True):
+            first = builder.phi(vector)
+            first.add_incoming(from_y, old_block)
+            first.add_incoming(from_shift, shifts_block)
+            sums[-1].append(first)
 
-    if how == ADD:
-        sums = [load_inside(y, at) for at in to_rows]
-    else:
-        sums = [load_inside(shift, shift_at) if how == RELU else [zero] * len(places)] * ROWS
-
-    before, loop, after = builder.block, builder.append_basic_block("k"), builder.append_basic_block("done")
+    # For every k: a panel's row of B, and of each row of A one number.
+    loop, after = builder.append_basic_block("k"), builder.append_basic_block("done")
     builder.branch(loop)
     builder.position_at_end(loop)
 
@@ -140,34 +151,35 @@ def _write_block(context, builder, sig, args, width, how):
         value.add_incoming(first, before)
         return value
 
-    k, a_now, b_now = carried(number(0)), carried(number(0)), carried(b_at)
-    totals = [[carried(value) for value in row] for row in sums]
-    panel = [load(b, plus(b_now, place)) for place in places]
+    k, a_now, b_now = carried(whole(0)), carried(whole(0)), carried(b_at)
+    sums = [[carried(value) for value in row] for row in sums]
+    panel = [builder.load(address(b, plus(b_now, place)), align=align) for place in places]
     results = []
-    for at, row in zip(from_rows, totals, strict=True):
+    for at, row in zip(from_rows, sums, strict=True):
         value = spread(builder.load(builder.gep(a, [plus(at, a_now)])))
         results.append([llvm(f"llvm.fma.{name}", vector, value, part, total)
                         for part, total in zip(panel, row, strict=True)])
-    for variable, value in ((k, plus(k, 1)), (a_now, plus(a_now, a_k)), (b_now, plus(b_now, b_k)),
-                            *((t, r) for row, new in zip(totals, results, strict=True)
-                              for t, r in zip(row, new, strict=True))):
-        variable.add_incoming(value, loop)
-        if variable is k:
-            following = value
+    following = plus(k, 1)
+    k.add_incoming(following, loop)
+    a_now.add_incoming(plus(a_now, a_k), loop)
+    b_now.add_incoming(plus(b_now, b_k), loop)
+    for row, result in zip(sums, results, strict=True):
+        for total, value in zip(row, result, strict=True):
+            total.add_incoming(value, loop)
     builder.cbranch(builder.icmp_signed("<", following, K), loop, after)
     builder.position_at_end(after)
 
+    # Nothing may be less than this, but a NaN stays one, as in layers/relu.py.
+    floor = builder.select(is_how(RELU), zero, vector([-math.inf] * lanes))
     for at, row in zip(to_rows, results, strict=True):
-        for place, these, value in zip(places, inside, row, strict=True):
-            if how == RELU:  # as in layers/relu.py a NaN stays one
-                value = builder.select(builder.fcmp_unordered(">", value, zero), value, zero)
-            llvm(f"llvm.masked.store.{name}.p0{name}", ir.VoidType(), value, address(y, plus(at, place)), align, these)
+        for place, mask, value in zip(places, inside, row, strict=True):
+            value = builder.select(builder.fcmp_ordered("<", value, floor), floor, value)
+            llvm(f"llvm.masked.store.{name}.p0{name}", ir.VoidType(), value, address(y, plus(at, place)), int32(align),
+                 mask)
     return context.get_dummy_value()
 
 
-_write_8, _write_16, _write_32 = (_block(width, WRITE) for width in (8, 16, 32))
-_add_8, _add_16, _add_32 = (_block(width, ADD) for width in (8, 16, 32))
-_relu_8, _relu_16, _relu_32 = (_block(width, RELU) for width in (8, 16, 32))
+_block_8, _block_16, _block_32 = (_block(width) for width in (8, 16, 32))
 
 
 @njit
@@ -175,33 +187,18 @@ def multiply(a, a_at, a_row, a_k, P, K, b, b_at, b_panel, b_k, y, y_at, y_row, F
     """Y (P, F) from A (P, K) and B (K, F), in flat arrays as ``_block`` has them.
 
     B is packed (``b_panel`` K, ``b_k`` 0), or as it is (1, and how far apart its rows are), with memory for seven more
-    columns behind its end.
+    numbers behind its end.
     """
     f = 0
     while f < F:
         width = _width(F - f)
         B, step = b_at + f * b_panel, b_k if b_k else width
         for p in range(0, P, ROWS):
-            A, Y, rows, columns = a_at + p * a_row, y_at + p * y_row + f, P - p, F - f
-            if how == WRITE:
-                if width == 32:
-                    _write_32(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
-                elif width == 16:
-                    _write_16(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
-                else:
-                    _write_8(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
-            elif how == ADD:
-                if width == 32:
-                    _add_32(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
-                elif width == 16:
-                    _add_16(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
-                else:
-                    _add_8(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
+            A, Y, rows, columns, S = a_at + p * a_row, y_at + p * y_row + f, P - p, F - f, shift_at + f
+            if width == 32:
+                _block_32(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, S, how)
+            elif width == 16:
+                _block_16(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, S, how)
             else:
-                if width == 32:
-                    _relu_32(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
-                elif width == 16:
-                    _relu_16(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
-                else:
-                    _relu_8(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, shift_at + f)
+                _block_8(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, S, how)
         f += width
