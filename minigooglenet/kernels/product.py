@@ -157,7 +157,7 @@ def _write_block(context, builder, sig, args, width):
     results = []
     for at, row in zip(from_rows, sums, strict=True):
         value = spread(builder.load(builder.gep(a, [plus(at, a_now)])))
-        results.append([llvm(f"llvm.fma.{name}", vector, value, part, total)
+        results.append([llvm(f"llvm.fmuladd.{name}", vector, value, part, total)
                         for part, total in zip(panel, row, strict=True)])
     following = plus(k, 1)
     k.add_incoming(following, loop)
