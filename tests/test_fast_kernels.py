@@ -42,12 +42,21 @@ def test_a_product_of_small_matrices(how, P, K, F, dtype):
             assert np.array_equal(out[[0, -1]], y[[0, -1]]) and np.array_equal(out[:, [0, 1, -1]], y[:, [0, 1, -1]])
 
 
-def test_a_product_keeps_a_nan():
-    a, b = np.array([[np.nan], [1]]), np.ones((1, 3))
-    y = np.zeros((2, 3))
-    product.multiply(a.reshape(-1), 0, 1, 1, 2, 1, product.pack(b), 0, 1, 0, y.reshape(-1), 0, 3, 3, np.zeros(3), 0,
-                     RELU)
-    assert np.isnan(y[0]).all() and np.array_equal(y[1], [1, 1, 1])
+def test_a_nan_is_not_taken_for_nothing():
+    """A diverging network has to be seen: no ReLU turns what is no number into 0."""
+    x, F = np.ones((1, 5, 6, 2)), 3
+    x[0, 4, 5] = np.nan
+    for room in ("kernels", "reference"):
+        convolve, pack = (importlib.import_module(f"minigooglenet.{room}.{file}") for file in ("convolve", "product"))
+        fused, y = importlib.import_module(f"minigooglenet.{room}.fused"), np.zeros((1, 5, 6, F))
+        for function, u, more in ((convolve.convolve_pointwise, np.ones((2, F)), ()),
+                                  (convolve.convolve_columns, np.ones((18, F)), ((3, 3), (1, 1), (1, 1))),
+                                  (convolve.convolve_winograd, np.ones((36, 2, F)), (1, 4))):
+            function(x, pack.pack(u), F, y, *more, shift=np.zeros(F))
+            assert np.isnan(y[0, 4, 5]).all() and not np.isnan(y[0, 0, 0]).any()
+        out = np.zeros((30, 2))
+        fused.affine_relu(x.reshape(30, 2), 0, 2, np.ones(2), np.zeros(2), out, 0)
+        assert np.isnan(out[-1]).all() and not np.isnan(out[:-1]).any()
 
 
 def test_packing_is_undone():

@@ -21,7 +21,7 @@ def affine_relu(z, z_offset, F, scale, shift, y, y_offset):
     for p in range(len(z)):
         for f in range(size(F)):
             value = z[p, z_offset + f] * scale[f] + shift[f]
-            y[p, y_offset + f] = value if value > zero else zero
+            y[p, y_offset + f] = zero if value < zero else value  # a NaN stays one
 
 
 @njit

@@ -68,8 +68,9 @@ def of_output(M, y, C, F, m, first, last, offset, shift, shift_at, relu):
     TH, TW, step = -(-OH // m), -(-OWC // (m * C)), len(M) // 36
     n = TW * F
     d, pixels, shifts = np.empty(m * 6 * n, y.dtype), np.empty(m * n, y.dtype), np.empty(n, y.dtype)
-    for k in range(n):
-        shifts[k] = shift[shift_at + k % F]
+    if relu:  # else there is no shift
+        for k in range(n):
+            shifts[k] = shift[shift_at + k % F]
     for line in range(first, last):
         picture, i = line // TH, line % TH * m
         for b in range(6):
@@ -159,7 +160,7 @@ def _shift_relu(d, at, shifts, n):
     at, zero = size(at), d.dtype.type(0)
     for k in range(size(n)):
         value = d[at + k] + shifts[k]
-        d[at + k] = value if value > zero else zero
+        d[at + k] = zero if value < zero else value  # a NaN stays one
 
 
 @inlined
