@@ -93,12 +93,7 @@ def threads():
 
 def over_slices(task, N, size=8):
     """``[task(slice(0, size)), task(slice(size, 2 * size)), ...]``, the last slice cut at N, run side by side."""
-    return side_by_side(sliced(task, N, size))
-
-
-def sliced(task, N, size):
-    """The pieces ``(task, slice)`` of that."""
-    return [(task, slice(start, min(start + size, N))) for start in range(0, N, size)]
+    return side_by_side([(task, slice(start, min(start + size, N))) for start in range(0, N, size)])
 
 
 def side_by_side(pieces):

@@ -5,7 +5,7 @@
 
 Both compute what ``layers/`` does by other means, and are held equal to it by tests. What they do differently:
 
-* products of matrices are our own: small ones at their full rate, and the ReLU before anything is written
+* convolutions have products of their own: small ones at their full rate, and the ReLU before anything is written
   (``kernels/product.py``). A whole convolution is one kernel, which takes as much at a time as fits into the cache;
 * 3×3 and 5×5 convolutions go by Winograd's filtering (``reference/winograd.py``), 2 to 4 times fewer products;
 * in training convolution, batch norm or bias, and ReLU are one unit: a slice is finished while it is in the cache, in

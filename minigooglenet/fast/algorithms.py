@@ -91,7 +91,7 @@ class Winograd(Algorithm):
 
 
 class Columns(Algorithm):
-    """Anything else: im2col and one product, as in ``layers/conv.py``."""
+    """Anything else: im2col and a product, as in ``layers/conv.py``, some lines at a time."""
 
     def __init__(self, kernel, stride, pad):
         self.window = kernel, stride, pad
@@ -104,7 +104,7 @@ class Columns(Algorithm):
         kernels.convolve_columns(x, u, F, y, *self.window, **how)
 
     def turned(self, w):
-        return self.matrix(w).T
+        return self.matrix(w).T  # not in order: for NumPy
 
     def backward(self, dz, x, turned, dx, fresh=False):
         if dx is not None:

@@ -9,7 +9,7 @@ from ..compose import Sequential
 from ..layers import MaxPool
 from ..layers.base import Layer
 from ..threads import cores_apart, inside_a_task, over_slices, side_by_side
-from .algorithms import PARTS, choose, cut
+from .algorithms import PARTS, cut
 from .bundle import Bundle
 
 
@@ -29,8 +29,8 @@ class FrozenUnit(Layer):
     def __init__(self, conv, bn):
         super().__init__()
         self.conv, self.bn, self.expects = conv, bn, conv.expects
-        scale, shift = Bundle([self]).constants()
-        self.algorithm, w = choose(conv), conv.params["w"]
+        bundle, w = Bundle([self]), conv.params["w"]
+        self.algorithm, (scale, shift) = bundle.algorithm, bundle.constants()
         self.u, self.shift = kernels.pack(self.algorithm.matrix((w * scale).astype(w.dtype))), shift.astype(w.dtype)
 
     def output_shape(self, shape):
@@ -100,7 +100,7 @@ def of_lines(a):
 
 class Sliced(Layer):
     """Takes a few pictures at a time through all layers, each such slice on one thread. Where they make only one slice,
-    each layer shares out its lines instead."""
+    each layer shares out its lines, or its filters, instead."""
 
     def __init__(self, net):
         super().__init__()
@@ -115,6 +115,6 @@ class Sliced(Layer):
         # four, because each slice reads all filters.
         size = max(32768 // (x.shape[1] * x.shape[2]), min(-(-len(x) // 4), 4))
         if len(x) < PARTS and len(x) > size:
-            size = len(x)  # too few to give every thread one: share out each layer's lines instead
+            size = len(x)  # too few to give every thread one: share out each layer instead
         with cores_apart():
             return np.concatenate(over_slices(lambda s: self.net.predict(x[s]), len(x), size))

@@ -164,6 +164,8 @@ def run_forward(jobs, N, size, before=None):
         return sums
 
     partials = over_slices(convolve, N, size)
+    for _, state, _ in jobs:
+        state.u = None  # backward wants them turned
     if not wait:
         return
     for (bundle, state, _), sums in zip(jobs, zip(*partials, strict=True), strict=True):

@@ -6,19 +6,18 @@ from ..geometry import output_hw
 from .jit import frozen, inlined, njit
 
 
-def im2col(x, kernel, stride, pad, lines=None):
+def im2col(x, kernel, stride, pad):
     """As ``reference.columns.im2col``."""
     (N, H, W, C), (KH, KW) = x.shape, kernel
     OH, OW = output_hw(H, W, kernel, stride, pad)
-    first, last = lines or (0, N * OH)
-    columns = np.empty((last - first, OW, KH, KW * C), x.dtype)
-    _im2col(frozen(x).reshape(N, H, W * C), columns, C, KW, *stride, *pad, first, OH)
-    return columns.reshape((last - first) * OW, KH * KW * C)
+    columns = np.empty((N * OH, OW, KH, KW * C), x.dtype)
+    _im2col(frozen(x).reshape(N, H, W * C), columns, C, KW, *stride, *pad, OH)
+    return columns.reshape(N * OH * OW, KH * KW * C)
 
 
 @njit
-def _im2col(x, columns, C, KW, SH, SW, PH, PW, line, OH):
-    from_windows(x, columns, C, KW, SH, SW, PH, PW, line, OH)
+def _im2col(x, columns, C, KW, SH, SW, PH, PW, OH):
+    from_windows(x, columns, C, KW, SH, SW, PH, PW, 0, OH)
 
 
 @inlined

@@ -3,12 +3,11 @@
 import numpy as np
 
 from .columns import from_windows
-from .jit import frozen, njit
+from .jit import frozen, inlined, njit
 from .product import RELU, WRITE, multiply
 from .winograd import of_input, of_output
 
-BLOCK = 32768  # so many numbers at a time, so that they stay in the cache
-TILES = 8192   # as many tiles at a time, over the channels going in and coming out
+BLOCK = 32768  # so many numbers of a matrix at a time, so that they stay in the cache
 
 
 def convolve_pointwise(x, u, F, y, lines=None, offset=0, shift=None):
@@ -33,6 +32,12 @@ def convolve_winograd(x, u, F, y, pad, m, lines=None, offset=0, shift=None, filt
     TH, TW = -(-OH // m), -(-OW // m)
     _winograd(frozen(x).reshape(N, H, W * C), u.reshape(-1), C, y.reshape(N, OH, OW * Y), Y, TH, TW, pad, m,
               *(lines or (0, N * TH)), *(filters or (0, F)), offset, *_ending(shift, u))
+
+
+@inlined
+def tiles_at_once(C, F):
+    """Of Winograd's tiles so many that their 36 (C + F) numbers each stay in the cache, but no more than it takes."""
+    return min(8192 // (C + F), 128)
 
 
 def _ending(shift, u):
@@ -61,7 +66,7 @@ def _columns(x, u, C, F, y, Y, OH, OW, KH, KW, SH, SW, PH, PW, first, last, offs
 @njit
 def _winograd(x, u, C, y, Y, TH, TW, pad, m, first, last, from_filter, to_filter, offset, shift, how):
     F = to_filter - from_filter
-    block = max(1, min(TILES // (C + F), 128) // TW)
+    block = max(1, tiles_at_once(C, F) // TW)
     size = min(block, last - first) * TW
     v, products, one = np.empty(36 * size * C, x.dtype), np.empty(36 * size * F, x.dtype), len(u) // 36
     for line in range(first, last, block):

@@ -1,14 +1,12 @@
-"""The way back through whole convolutions, compiled: both gradients of a piece while it is in the cache."""
+"""The way back through whole convolutions, compiled: both gradients of some pixels, or of some pictures, at a time."""
 
 import numpy as np
 
 from .columns import from_windows
-from .convolve import BLOCK, TILES
+from .convolve import BLOCK, tiles_at_once
 from .jit import frozen, njit
-from .product import ADD, WRITE, multiply
+from .product import ADD, SPARE, WRITE, multiply
 from .winograd import of_input, of_input_adjoint, of_output_adjoint
-
-SPARE = 8  # numbers behind the end of a matrix that is multiplied by as it is
 
 
 def convolve_pointwise_back(dz, x, turned, dx, fresh=False):
@@ -66,7 +64,7 @@ def _columns(dz, x, du, C, F, OH, OW, KH, KW, SH, SW, PH, PW):
 @njit
 def _winograd(dz, x, turned, dx, du, C, F, TH, TW, pad, m, wants_dx, fresh):
     N, nothing, one = len(x), np.empty(0, x.dtype), len(turned) // 36
-    block = max(1, min(TILES // (C + F), 128) // (TH * TW))
+    block = max(1, tiles_at_once(C, F) // (TH * TW))
     size = min(N, block) * TH * TW
     v, products = np.empty(36 * size * C, x.dtype), np.empty(36 * size * F + SPARE, x.dtype)
     for first in range(0, N, block):

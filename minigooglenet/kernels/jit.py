@@ -1,7 +1,8 @@
-"""How this room compiles: two decorators, a type for offsets, and a helper that keeps the compilations few."""
+"""How this room compiles: two decorators, a type for offsets, and helpers that keep the compilations few and fresh."""
 
 import contextlib
 import hashlib
+import os
 from pathlib import Path
 
 import numba
@@ -14,7 +15,8 @@ OPTIONS = {"nogil": True, "cache": True, "error_model": "numpy", "fastmath": {"r
 njit = numba.njit(**OPTIONS)
 
 # For what kernels call: always put into them. A call could reach another translation of the same function in a process
-# that has just compiled than in one that read the kernel from disk, with another order of sums, and other bits.
+# that has just compiled than in one that read the kernel from disk, with another order of sums, and other bits. (Only
+# product.py's are called: their order of sums is spelled out.)
 inlined = numba.njit(**OPTIONS, forceinline=True)
 
 size = np.uintp  # an index that cannot be negative: numba then leaves out the check that keeps loops from vectorising
@@ -34,22 +36,27 @@ def frozen(a):
     return a
 
 
-def forget_changed(folder):
-    """Remove the compilations in ``folder``/__pycache__ unless they are of the very files that are there now.
+def forget_changed(folder, cache):
+    """Remove what has been compiled into the folder ``cache``, unless it is of the very files that ``folder`` has now.
 
     numba compiles a kernel anew when its own file has changed, but would go on with an old translation of what it calls
-    from another file. Where nothing can be written, nothing has been kept.
+    from another file.
     """
-    cache, digest = folder / "__pycache__", hashlib.sha256()
+    digest = hashlib.sha256()
     for file in sorted(folder.glob("*.py")):
         digest.update(file.read_bytes())
-    stamp = cache / "kernels.sha256"
-    with contextlib.suppress(OSError):
+    stamp, fresh = cache / "kernels.sha256", cache / f"kernels.{os.getpid()}"
+    with contextlib.suppress(OSError):  # where nothing can be written, nothing has been
         if not (stamp.exists() and stamp.read_text() == digest.hexdigest()):
             for old in cache.glob("*.nbi"):  # numba's index: without it the rest is not looked at
                 old.unlink(missing_ok=True)
-            cache.mkdir(exist_ok=True)
-            stamp.write_text(digest.hexdigest())
+            fresh.write_text(digest.hexdigest())
+            os.replace(fresh, stamp)
 
 
-forget_changed(Path(__file__).parent)
+@njit
+def _nothing():
+    """Compiled like any other: numba says where to."""
+
+
+forget_changed(Path(__file__).parent, Path(_nothing.stats.cache_path))

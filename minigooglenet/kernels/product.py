@@ -6,8 +6,8 @@ BLAS is made for large matrices. It first copies both into an order of its own, 
 done with it. Ours are small and many, B is the same in all of a batch, and Y goes through a ReLU next: so B is brought
 into order once (``pack``), and shift and ReLU happen in the processor's registers.
 
-The registers hold a block of Y, 8 x 32 numbers. For each k they take in 32 numbers of B, and one after the other the 8
-of A, and add the products: 256 for 40 numbers read. Loops in Python's words would keep the block in memory; so
+The registers hold a block of Y, 8×32 numbers with AVX-512. For each k they take in 32 numbers of B, and one after the
+other the 8 of A, and add the products: 256 for 40 numbers read. Loops in Python's words would keep it in memory; so
 ``_write_block`` says it in LLVM's, with vectors. The order of the sums is then fixed, and so are the bits.
 
 Source for the order of loops and the panels: Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix
@@ -20,20 +20,22 @@ import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from ..reference.product import padded
 from .jit import frozen, njit, size
 
-# Processors with AVX-512 have 32 registers of 16 float32, others 16 registers of 8 or less.
+# How much fits: processors with AVX-512 have 32 registers of 16 float32, others as few as 16 of 8.
 PANEL, ROWS = (32, 8) if llvmlite.binding.get_host_cpu_features().get("avx512f") else (16, 6)
-WRITE, ADD, RELU = 0, 1, 2  # what becomes of the product, as above
+WRITE, ADD, RELU = 0, 1, 2  # what becomes of the product
+SPARE = 7  # numbers that may be read behind the end of B, where it is not packed
 
 
 def spare(shape, dtype):
-    """As ``reference.product.spare``: memory for seven numbers more, which ``multiply`` may read."""
-    size = int(np.prod(shape))
-    return np.empty(size + 7, dtype)[:size].reshape(shape)
+    """As ``reference.product.spare``."""
+    many = math.prod(shape)
+    return np.empty(many + SPARE, dtype)[:many].reshape(shape)
 
 
 def pack(b):
@@ -78,6 +80,8 @@ def _block(width):
     """
     @intrinsic
     def block(typing, a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at, how):
+        if {b.dtype, y.dtype, shift.dtype} != {a.dtype}:
+            raise TypingError(f"product of {a.dtype} and {b.dtype} into {y.dtype}: all have to be of one type")
         return (types.void(a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at, how),
                 lambda context, builder, sig, args: _write_block(context, builder, sig, args, width))
     return block
@@ -186,7 +190,7 @@ _block_8, _block_16, _block_32 = (_block(width) for width in (8, 16, 32))
 def multiply(a, a_at, a_row, a_k, P, K, b, b_at, b_panel, b_k, y, y_at, y_row, F, shift, shift_at, how):
     """Y (P, F) from A (P, K) and B (K, F), in flat arrays as ``_block`` has them.
 
-    B is packed (``b_panel`` K, ``b_k`` 0), or as it is (1, and how far apart its rows are), with memory for seven more
+    B is packed (``b_panel`` K, ``b_k`` 0), or as it is (1, and how far apart its rows are), with memory for SPARE more
     numbers behind its end.
     """
     f = 0

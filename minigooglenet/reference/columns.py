@@ -5,13 +5,12 @@ import numpy as np
 from ..geometry import output_hw
 
 
-def im2col(x, kernel, stride, pad, lines=None):
+def im2col(x, kernel, stride, pad):
     """Lay every window of ``x`` out as one row.
 
         columns[(n, i, j), (u, v, c)] = x[n, i S + u - P, j S + v - P, c]        (0 outside the picture)
 
     x (N, H, W, C) -> columns (N·OH·OW, KH·KW·C). A convolution is then ``columns @ w.reshape(KH·KW·C, F)``.
-    ``lines`` (first, last) asks only for the windows of those lines of the output, out of N·OH.
     """
     (N, H, W, C), (KH, KW), (SH, SW), (PH, PW) = x.shape, kernel, stride, pad
     OH, OW = output_hw(H, W, kernel, stride, pad)
@@ -20,8 +19,7 @@ def im2col(x, kernel, stride, pad, lines=None):
     for u in range(KH):
         for v in range(KW):
             columns[:, :, :, u, v] = padded[:, u:u + SH * (OH - 1) + 1:SH, v:v + SW * (OW - 1) + 1:SW]
-    first, last = lines or (0, N * OH)
-    return columns.reshape(N * OH, OW * KH * KW * C)[first:last].reshape(-1, KH * KW * C)
+    return columns.reshape(N * OH * OW, KH * KW * C)
 
 
 def col2im(columns, shape, kernel, stride, pad):

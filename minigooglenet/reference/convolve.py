@@ -3,7 +3,7 @@
 u are the filters as a matrix, or as 36 of them, packed (``product.py``). F filters' outputs z go into the channels of y
 from ``offset`` on: as they are, or with ``shift`` (F,) as max(z + shift, 0). ``lines`` (first, last) asks only for some
 lines of the output: those lines themselves, out of N·OH, or with Winograd's lines of tiles, out of N·TH. ``filters``
-(first, last) asks only for those, the first a multiple of 32. The rest of y stays as it is.
+(first, last) asks only for those, each a multiple of 32, or F. The rest of y stays as it is.
 """
 
 import numpy as np

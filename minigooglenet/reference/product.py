@@ -18,7 +18,8 @@ def padded(F):
 
 
 def spare(shape, dtype):
-    """Fresh memory for a matrix that is to be multiplied by, with some to spare behind its end."""
+    """Fresh memory for a matrix that is to be multiplied by as it is. The compiled product may read a little further,
+    and its ``spare`` has room for that."""
     return np.empty(shape, dtype)
 
 
