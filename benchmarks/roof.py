@@ -1,7 +1,7 @@
-"""The roof: how fast this machine multiplies matrices, in float32. No convolution by products can be faster.
+"""The roof: how fast this machine multiplies matrices, in float32, by BLAS.
 
 BLAS in our own process is held to one thread, so the rate on several is measured in other processes, in every way
-there is: NumPy's BLAS with threads of its own; one product for each of our threads, as the network does it; and
+there is: NumPy's BLAS with threads of its own; one product for each of our threads, as the plain layers do it; and
 PyTorch's, if it is installed. The largest counts.
 """
 

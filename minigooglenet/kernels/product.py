@@ -16,10 +16,10 @@ Multiplication"; for leaving out what pays for large matrices only: Heinecke et 
 
 import math
 
-import llvmlite.binding
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
+from numba.core.codegen import get_host_cpu_features
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
@@ -27,7 +27,7 @@ from ..reference.product import padded
 from .jit import frozen, njit, size
 
 # How much fits: processors with AVX-512 have 32 registers of 16 float32, others as few as 16 of 8.
-PANEL, ROWS = (32, 8) if llvmlite.binding.get_host_cpu_features().get("avx512f") else (16, 6)
+PANEL, ROWS = (32, 8) if "+avx512f" in get_host_cpu_features() else (16, 6)
 WRITE, ADD, RELU = 0, 1, 2  # what becomes of the product
 SPARE = 7  # numbers that may be read behind the end of B, where it is not packed
 
