@@ -21,7 +21,8 @@ def choose(conv):
     if conv.stride == (1, 1):
         if conv.kernel == (1, 1) and conv.pad == (0, 0):
             return Pointwise()
-        if conv.kernel in ((3, 3), (5, 5)) and conv.pad[0] == conv.pad[1]:
+        # Of a picture's three channels, Winograd's transforms cost more than they save.
+        if conv.kernel in ((3, 3), (5, 5)) and conv.pad[0] == conv.pad[1] and conv.C > 4:
             return Winograd(conv.kernel[0], conv.pad[0])
     return Columns(conv.kernel, conv.stride, conv.pad)
 
@@ -91,7 +92,7 @@ class Winograd(Algorithm):
 
 
 class Columns(Algorithm):
-    """Anything else: im2col and a product, as in ``layers/conv.py``, some lines at a time."""
+    """Anything else: im2col and a product, as in ``layers/conv.py``; the padded picture as it lies is the matrix."""
 
     def __init__(self, kernel, stride, pad):
         self.window = kernel, stride, pad

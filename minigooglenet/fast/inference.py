@@ -14,10 +14,25 @@ from .bundle import Bundle
 
 
 def run(*chains):
-    """Run chains of steps: the first step of all chains, then the second of all, and so on. A step needs those before
-    it in its own chain only, and is a list of parts, (task, argument), that need not wait for each other."""
-    for steps in zip_longest(*chains, fillvalue=()):
-        side_by_side(list(chain(*steps)))
+    """Run chains of steps (layer, x, y, offset): ``layer`` takes x into the channels of y from ``offset`` on.
+
+    A step needs those before it in its own chain only. So the first steps of all chains go side by side, in parts, then
+    the second ones; inside a task, where there is one thread, each chain is run to its end.
+    """
+    if inside_a_task():
+        for layer, *where in chain.from_iterable(chains):
+            layer.into(*where)
+        return
+    for steps in zip_longest(*chains):
+        side_by_side([piece for step in steps if step for piece in pieces(*step)])
+
+
+def pieces(layer, x, y, offset):
+    """A step as (task, argument) for each of its parts."""
+    def task(part):
+        layer.into(x, y, offset, **part)
+
+    return [(task, part) for part in layer.parts(y)]
 
 
 class FrozenUnit(Layer):
@@ -28,7 +43,7 @@ class FrozenUnit(Layer):
 
     def __init__(self, conv, bn):
         super().__init__()
-        self.conv, self.bn, self.expects = conv, bn, conv.expects
+        self.conv, self.bn, self.expects, self.F = conv, bn, conv.expects, conv.F
         bundle, w = Bundle([self]), conv.params["w"]
         self.algorithm, (scale, shift) = bundle.algorithm, bundle.constants()
         self.u, self.shift = kernels.pack(self.algorithm.matrix((w * scale).astype(w.dtype))), shift.astype(w.dtype)
@@ -36,20 +51,42 @@ class FrozenUnit(Layer):
     def output_shape(self, shape):
         return self.conv.output_shape(shape)
 
-    def step(self, x, y, offset=0):
-        """From x into the channels of y from ``offset`` on."""
-        F = self.conv.F
+    def check(self, x):
+        self.conv.check(x)
 
-        def task(part):
-            self.algorithm.forward(x, self.u, F, y, offset=offset, shift=self.shift, **part)
+    def into(self, x, y, offset, **part):
+        self.algorithm.forward(x, self.u, self.F, y, offset=offset, shift=self.shift, **part)
 
-        return [(task, part) for part in ([{}] if inside_a_task() else self.algorithm.parts(y, F))]
+    def parts(self, y):
+        return self.algorithm.parts(y, self.F)
 
     def predict(self, x):
-        self.conv.check(x)
+        self.check(x)
         y = np.empty((len(x), *self.output_shape(x.shape[1:])), x.dtype)
-        run([self.step(x, y)])
+        run([(self, x, y, 0)])
         return y
+
+
+class FrozenPool:
+    """A max pool that keeps the size."""
+
+    def __init__(self, pool):
+        self.window, self.check = pool.window, pool.check
+
+    def into(self, x, y, offset, lines=None):
+        first, last = lines or (0, len(x) * x.shape[1])
+        pooled = y if y.shape == x.shape else np.empty_like(x)
+        kernels.max_pool(x, *self.window, y=pooled, lines=(first, last))
+        if pooled is not y:
+            of_lines(y)[first:last, :, offset:offset + x.shape[-1]] = of_lines(pooled)[first:last]
+
+    def parts(self, y):
+        return [{"lines": lines} for lines in cut(len(y) * y.shape[1])]
+
+
+def of_lines(a):
+    """(N, H, W, C) -> (N·H, W, C), a view."""
+    return a.reshape(-1, *a.shape[2:])
 
 
 class FrozenConcat(Layer):
@@ -57,45 +94,25 @@ class FrozenConcat(Layer):
 
     def __init__(self, branches):
         super().__init__()
-        self.branches = branches
+        self.branches = [[FrozenPool(layer) if isinstance(layer, MaxPool) else layer for layer in branch]
+                         for branch in branches]
 
     def predict(self, x):
         *NHW, C = x.shape
-        ends = [0, *accumulate(branch[-1].conv.F if isinstance(branch[-1], FrozenUnit) else C
-                               for branch in self.branches)]
+        ends = [0, *accumulate(getattr(branch[-1], "F", C) for branch in self.branches)]
         out = np.empty((*NHW, ends[-1]), x.dtype)
-        run(*(self.steps(branch, x, out, offset) for branch, offset in zip(self.branches, ends, strict=False)))
+        run(*(steps(branch, x, out, offset) for branch, offset in zip(self.branches, ends, strict=False)))
         return out
 
-    def steps(self, branch, x, out, offset):
-        """The chain of a branch, from x into the channels of ``out`` from ``offset`` on."""
-        for layer in branch:
-            last, is_pool = layer is branch[-1], isinstance(layer, MaxPool)
-            if not is_pool:
-                layer.conv.check(x)
-            y = out if last else np.empty((*x.shape[:3], x.shape[3] if is_pool else layer.conv.F), x.dtype)
-            yield (pooling if is_pool else FrozenUnit.step)(layer, x, y, offset if last else 0)
-            x = y
 
-
-def pooling(layer, x, y, offset):
-    """The one step of a max pool that keeps the size, into y from channel ``offset`` on."""
-    C = x.shape[-1]
-    pooled = y if y.shape == x.shape else np.empty_like(x)
-
-    def task(lines):
-        kernels.max_pool(x, *layer.window, y=pooled, lines=lines)
-        if pooled is not y:
-            first, last = lines
-            of_lines(y)[first:last, :, offset:offset + C] = of_lines(pooled)[first:last]
-
-    every = len(x) * x.shape[1]
-    return [(task, lines) for lines in ([(0, every)] if inside_a_task() else cut(every))]
-
-
-def of_lines(a):
-    """(N, H, W, C) -> (N·H, W, C), a view."""
-    return a.reshape(-1, *a.shape[2:])
+def steps(branch, x, out, offset):
+    """The chain of a branch, from x into the channels of ``out`` from ``offset`` on."""
+    for layer in branch:
+        layer.check(x)
+        last = layer is branch[-1]
+        y = out if last else np.empty((*x.shape[:3], getattr(layer, "F", x.shape[3])), x.dtype)
+        yield layer, x, y, offset if last else 0
+        x = y
 
 
 class Sliced(Layer):

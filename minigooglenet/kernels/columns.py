@@ -3,7 +3,9 @@
 import numpy as np
 
 from ..geometry import output_hw
-from .jit import frozen, inlined, njit
+from .jit import frozen, inlined, njit, size
+
+BLOCK = 32768  # so many numbers of a matrix at a time, so that they stay in the cache
 
 
 def im2col(x, kernel, stride, pad):
@@ -17,16 +19,10 @@ def im2col(x, kernel, stride, pad):
 
 @njit
 def _im2col(x, columns, C, KW, SH, SW, PH, PW, OH):
-    from_windows(x, columns, C, KW, SH, SW, PH, PW, 0, OH)
-
-
-@inlined
-def from_windows(x, columns, C, KW, SH, SW, PH, PW, line, OH):
-    """The windows of as many output lines as ``columns`` (lines, OW, KH, KW·C) holds, from ``line`` on."""
     N, H, WC = x.shape
     lines, OW, KH, run = columns.shape
     for ni in range(lines):
-        n, top = (line + ni) // OH, (line + ni) % OH * SH - PH
+        n, top = ni // OH, ni % OH * SH - PH
         for j in range(OW):
             left = (j * SW - PW) * C
             first = min(run, max(0, -left))  # the part of each window row that lies inside the picture
@@ -43,6 +39,31 @@ def from_windows(x, columns, C, KW, SH, SW, PH, PW, line, OH):
                     columns[ni, j, u, k] = x[n, h, left + k]
                 for k in range(last, run):
                     columns[ni, j, u, k] = 0
+
+
+@inlined
+def lines_at_once(x, wide, OH, KH, SH):
+    """Memory, and for how many lines of an output it is: for those of the picture that they see, padded."""
+    block = max(1, min(OH, (BLOCK // wide - KH) // SH + 1))
+    return np.zeros(((block - 1) * SH + KH) * wide, x.dtype), block
+
+
+@inlined
+def with_padding(x, padded, at, wide, n, top, lines):
+    """Picture n from line ``top`` on, ``lines`` lines, with zeros around: im2col without a copy for every window.
+
+    A line of the result has ``wide`` numbers, those of the picture from ``at`` on. The windows of an output's line
+    begin some pixels apart and overlap, and each lies in as many runs as it is high.
+    """
+    _, H, WC = x.shape
+    for i in range(lines):
+        h, to = top + i, size(i * wide + at)
+        if 0 <= h < H:
+            for k in range(size(WC)):
+                padded[to + k] = x[n, h, k]
+        else:
+            for k in range(size(WC)):
+                padded[to + k] = 0
 
 
 def col2im(columns, shape, kernel, stride, pad):

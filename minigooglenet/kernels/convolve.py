@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from .columns import from_windows
+from .columns import BLOCK, lines_at_once, with_padding
 from .jit import frozen, inlined, njit
-from .product import RELU, WRITE, multiply
+from .product import RELU, WRITE, multiply, multiply_runs
 from .winograd import of_input, of_output
-
-BLOCK = 32768  # so many numbers of a matrix at a time, so that they stay in the cache
 
 
 def convolve_pointwise(x, u, F, y, lines=None, offset=0, shift=None):
@@ -53,14 +51,16 @@ def _pointwise(x, u, C, F, y, Y, first, last, offset, shift, how):
 
 @njit
 def _columns(x, u, C, F, y, Y, OH, OW, KH, KW, SH, SW, PH, PW, first, last, offset, shift, how):
-    K = KH * KW * C
-    block = max(1, BLOCK // (OW * K))
-    columns = np.empty((block, OW, KH, KW * C), x.dtype)
-    flat = columns.reshape(-1)
-    for line in range(first, last, block):
-        many = min(block, last - line)
-        from_windows(x, columns[:many], C, KW, SH, SW, PH, PW, line, OH)
-        multiply(flat, 0, K, 1, many * OW, K, u, 0, K, 0, y, line * OW * Y + offset, Y, F, shift, 0, how)
+    run, wide = KW * C, x.shape[2] + 2 * PW * C
+    padded, block = lines_at_once(x, wide, OH, KH, SH)
+    line = first
+    while line < last:
+        until = min(last, line + block, (line // OH + 1) * OH)
+        with_padding(x, padded, PW * C, wide, line // OH, line % OH * SH - PH, (until - line - 1) * SH + KH)
+        for i in range(until - line):
+            multiply_runs(padded, i * SH * wide, SW * C, wide, 1, OW, KH, run, u, 0, KH * run, 0, y,
+                          (line + i) * OW * Y + offset, Y, F, shift, 0, how)
+        line = until
 
 
 @njit

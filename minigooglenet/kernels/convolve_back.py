@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from .columns import from_windows
-from .convolve import BLOCK, tiles_at_once
+from .columns import BLOCK, lines_at_once, with_padding
+from .convolve import tiles_at_once
 from .jit import frozen, njit
-from .product import ADD, SPARE, WRITE, multiply
+from .product import ADD, SPARE, WRITE, multiply, multiply_runs
 from .winograd import of_input, of_input_adjoint, of_output_adjoint
 
 
@@ -51,14 +51,16 @@ def _pointwise(dz, x, turned, dx, du, C, F, P, wants_dx, how):
 
 @njit
 def _columns(dz, x, du, C, F, OH, OW, KH, KW, SH, SW, PH, PW):
-    K, nothing, lines = KH * KW * C, np.empty(0, x.dtype), len(x) * OH
-    block = max(1, BLOCK // (OW * K))
-    columns = np.empty((block, OW, KH, KW * C), x.dtype)
-    flat = columns.reshape(-1)
-    for line in range(0, lines, block):
-        many = min(block, lines - line)
-        from_windows(x, columns[:many], C, KW, SH, SW, PH, PW, line, OH)
-        multiply(flat, 0, 1, K, K, many * OW, dz, line * OW * F, 1, F, du, 0, F, F, nothing, 0, ADD)
+    run, wide, nothing, lines = KW * C, x.shape[2] + 2 * PW * C, np.empty(0, x.dtype), len(x) * OH
+    padded, block = lines_at_once(x, wide, OH, KH, SH)
+    line = 0
+    while line < lines:
+        until = min(lines, line + block, (line // OH + 1) * OH)
+        with_padding(x, padded, PW * C, wide, line // OH, line % OH * SH - PH, (until - line - 1) * SH + KH)
+        for i in range(KH):
+            multiply_runs(padded, i * wide, 1, SH * wide, SW * C, run, until - line, OW, dz, line * OW * F, 1, F, du,
+                          i * run * F, F, F, nothing, 0, ADD)
+        line = until
 
 
 @njit

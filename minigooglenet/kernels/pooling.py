@@ -21,40 +21,50 @@ def _output(x, kernel, stride, pad, ceil_mode):
 def max_pool(x, kernel, stride, pad, ceil_mode, y=None, lines=None):
     """As ``reference.pooling.max_pool``."""
     x, y = frozen(x), _output(x, kernel, stride, pad, ceil_mode) if y is None else y
+    source, into, of_all = _lines(x), _lines(y), y.shape[0] * y.shape[1]
+
+    def some(s):
+        _max_pool(source, into, x.shape[-1], *kernel, *stride, *pad, s.start, s.stop)
+
     if lines is None:
-        of_all = y.shape[0] * y.shape[1]
-        over_slices(lambda s: _max_pool(x, y, *kernel, *stride, *pad, s.start, s.stop), of_all, -(-of_all // 8) or 1)
+        over_slices(some, of_all, -(-of_all // 8) or 1)
     else:
-        _max_pool(x, y, *kernel, *stride, *pad, *lines)
+        some(slice(*lines))
     return y
 
 
+def _lines(a):
+    """(N, H, W, C) -> (N, H, W C), a view: a line of pixels, its channels included, is one run of numbers."""
+    return a.reshape(*a.shape[:2], -1)
+
+
 @njit
-def _max_pool(x, y, KH, KW, SH, SW, PH, PW, first_line, last_line):
-    _, H, W, C = x.shape
-    _, OH, OW, _ = y.shape
-    tallest = np.empty((W, C), x.dtype)  # over the window's rows, for each column of the picture
+def _max_pool(x, y, C, KH, KW, SH, SW, PH, PW, first_line, last_line):
+    _, H, WC = x.shape
+    _, OH, OWC = y.shape
+    OW, start = OWC // C, size(PW * C)
+    # The largest of the window's rows, for each column of the picture, and of its padding, which has nothing large.
+    tallest = np.full(max(start + WC, ((OW - 1) * SW + KW) * C), -np.inf, x.dtype)
+    runs, length, step = (1, OWC, 0) if SW == 1 else (OW, C, SW * C)
     for line in range(first_line, last_line):
         n, i = line // OH, line % OH
         top = i * SH - PH
         first, last = max(top, 0), min(top + KH, H) - 1
         second, third = min(first + 1, last), min(first + 2, last)  # may repeat a row: a maximum does not mind
-        for w in range(W):
-            for c in range(C):
-                tallest[w, c] = _max3(x[n, first, w, c], x[n, second, w, c], x[n, third, w, c])
+        for k in range(size(WC)):
+            tallest[start + k] = _max3(x[n, first, k], x[n, second, k], x[n, third, k])
         for h in range(first + 3, last + 1):
-            for w in range(W):
-                for c in range(C):
-                    tallest[w, c] = _max2(tallest[w, c], x[n, h, w, c])
-        for j in range(OW):
-            left = j * SW - PW
-            first, last = max(left, 0), min(left + KW, W) - 1
-            second, third = min(first + 1, last), min(first + 2, last)
-            for c in range(C):
-                y[n, i, j, c] = _max3(tallest[first, c], tallest[second, c], tallest[third, c])
-            for w in range(first + 3, last + 1):
-                for c in range(C):
-                    y[n, i, j, c] = _max2(y[n, i, j, c], tallest[w, c])
+            for k in range(size(WC)):
+                tallest[start + k] = _max2(tallest[start + k], x[n, h, k])
+        second, third = size(min(1, KW - 1) * C), size(min(2, KW - 1) * C)
+        for q in range(runs):  # with stride 1, all windows of the line at once
+            here, there = size(q * C), size(q * step)
+            for k in range(size(length)):
+                y[n, i, here + k] = _max3(tallest[there + k], tallest[there + second + k], tallest[there + third + k])
+            for u in range(3, KW):
+                there = size(q * step + u * C)
+                for k in range(size(length)):
+                    y[n, i, here + k] = _max2(y[n, i, here + k], tallest[there + k])
 
 
 @inlined
@@ -73,11 +83,6 @@ def max_pool_backward(dy, x, y, kernel, stride, pad, ceil_mode, dx=None):
     x, y, dy, into = _lines(frozen(x)), _lines(frozen(y)), _lines(frozen(dy)), _lines(dx)
     over_slices(lambda s: _max_pool_backward(dy[s], x[s], y[s], into[s], dx.shape[-1], *kernel, *stride, *pad), len(x))
     return dx
-
-
-def _lines(a):
-    """(N, H, W, C) -> (N, H, W C), a view: a line of pixels, its channels included, is one run of numbers."""
-    return a.reshape(*a.shape[:2], -1)
 
 
 @njit

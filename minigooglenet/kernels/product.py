@@ -14,6 +14,7 @@ Source for the order of loops and the panels: Goto & van de Geijn 2008, "Anatomy
 Multiplication"; for leaving out what pays for large matrices only: Heinecke et al. 2016, "LIBXSMM".
 """
 
+import itertools
 import math
 
 import numpy as np
@@ -24,7 +25,7 @@ from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from ..reference.product import padded
-from .jit import frozen, njit, size
+from .jit import frozen, inlined, njit, size
 
 # How much fits: processors with AVX-512 have 32 registers of 16 float32, others as few as 16 of 8.
 PANEL, ROWS = (32, 8) if "+avx512f" in get_host_cpu_features() else (16, 6)
@@ -75,21 +76,23 @@ def _block(width):
     """A function that multiplies ROWS rows of A by a panel of B of so many columns.
 
     Arrays are flat; ``_at`` says where a matrix begins, ``_row`` and ``_k`` how far apart the next row, the next k is.
-    Rows from ``rows`` on are not there: the last one is taken in their place, and written once more. Of the columns
-    only the first so many are written.
+    A row of A is ``runs`` runs of K numbers each, ``a_run`` apart. Rows from ``rows`` on are not there: the last one is
+    taken in their place, and written once more. Of the columns only the first so many are written.
     """
     @intrinsic
-    def block(typing, a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at, how):
+    def block(typing, a, a_at, a_row, a_run, a_k, b, b_at, b_k, runs, K, y, y_at, y_row, rows, columns, shift, shift_at,
+              how):
         if {b.dtype, y.dtype, shift.dtype} != {a.dtype}:
             raise TypingError(f"product of {a.dtype} and {b.dtype} into {y.dtype}: all have to be of one type")
-        return (types.void(a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at, how),
+        return (types.void(a, a_at, a_row, a_run, a_k, b, b_at, b_k, runs, K, y, y_at, y_row, rows, columns, shift,
+                           shift_at, how),
                 lambda context, builder, sig, args: _write_block(context, builder, sig, args, width))
     return block
 
 
 def _write_block(context, builder, sig, args, width):
     """The instructions of that. Values in ``builder`` are not numbers, but where a number will be."""
-    a, a_at, a_row, a_k, b, b_at, b_k, K, y, y_at, y_row, rows, columns, shift, shift_at, how = (
+    a, a_at, a_row, a_run, a_k, b, b_at, b_k, runs, K, y, y_at, y_row, rows, columns, shift, shift_at, how = (
         context.make_array(t)(context, builder, v).data if isinstance(t, types.Array) else
         context.cast(builder, v, t, types.int64) for t, v in zip(sig.args, args, strict=True))
     scalar, lanes = context.get_value_type(sig.args[0].dtype), min(width, 16)
@@ -145,32 +148,38 @@ def _write_block(context, builder, sig, args, width):
             first.add_incoming(from_shift, shifts_block)
             sums[-1].append(first)
 
-    # For every k: a panel's row of B, and of each row of A one number.
-    loop, after = builder.append_basic_block("k"), builder.append_basic_block("done")
+    # For every run, and every k of it: a panel's row of B, and of each row of A one number.
+    runs_loop, loop, run_done, after = (builder.append_basic_block(name) for name in ("run", "k", "run_done", "done"))
+    builder.branch(runs_loop)
+
+    def begin(block):
+        """Begin a loop; its values are carried from turn to turn."""
+        builder.position_at_end(block)
+        return [builder.phi(value.type) for value in [whole(0), whole(0), b_at, *itertools.chain(*sums)]]
+
+    def enter(phis, values, block):
+        for phi, value in zip(phis, values, strict=True):
+            phi.add_incoming(value, block)
+
+    outer = begin(runs_loop)
+    enter(outer, [whole(0), whole(0), b_at, *itertools.chain(*sums)], before)
     builder.branch(loop)
-    builder.position_at_end(loop)
-
-    def carried(first):
-        value = builder.phi(first.type)
-        value.add_incoming(first, before)
-        return value
-
-    k, a_now, b_now = carried(whole(0)), carried(whole(0)), carried(b_at)
-    sums = [[carried(value) for value in row] for row in sums]
+    inner = begin(loop)
+    enter(inner, [whole(0), *outer[1:]], runs_loop)
+    k, a_now, b_now, *totals = inner
     panel = [builder.load(address(b, plus(b_now, place)), align=align) for place in places]
     results = []
-    for at, row in zip(from_rows, sums, strict=True):
+    for at, row in zip(from_rows, (totals[i:i + len(places)] for i in range(0, len(totals), len(places))), strict=True):
         value = spread(builder.load(builder.gep(a, [plus(at, a_now)])))
         results.append([llvm(f"llvm.fmuladd.{name}", vector, value, part, total)
                         for part, total in zip(panel, row, strict=True)])
-    following = plus(k, 1)
-    k.add_incoming(following, loop)
-    a_now.add_incoming(plus(a_now, a_k), loop)
-    b_now.add_incoming(plus(b_now, b_k), loop)
-    for row, result in zip(sums, results, strict=True):
-        for total, value in zip(row, result, strict=True):
-            total.add_incoming(value, loop)
-    builder.cbranch(builder.icmp_signed("<", following, K), loop, after)
+    following, b_following = plus(k, 1), plus(b_now, b_k)
+    enter(inner, [following, plus(a_now, a_k), b_following, *itertools.chain(*results)], loop)
+    builder.cbranch(builder.icmp_signed("<", following, K), loop, run_done)
+    builder.position_at_end(run_done)
+    run = plus(outer[0], 1)
+    enter(outer, [run, plus(outer[1], a_run), b_following, *itertools.chain(*results)], run_done)
+    builder.cbranch(builder.icmp_signed("<", run, runs), runs_loop, after)
     builder.position_at_end(after)
 
     # Nothing may be less than this, but a NaN stays one, as in layers/relu.py.
@@ -186,13 +195,20 @@ def _write_block(context, builder, sig, args, width):
 _block_8, _block_16, _block_32 = (_block(width) for width in (8, 16, 32))
 
 
-@njit
+@inlined
 def multiply(a, a_at, a_row, a_k, P, K, b, b_at, b_panel, b_k, y, y_at, y_row, F, shift, shift_at, how):
     """Y (P, F) from A (P, K) and B (K, F), in flat arrays as ``_block`` has them.
 
     B is packed (``b_panel`` K, ``b_k`` 0), or as it is (1, and how far apart its rows are), with memory for SPARE more
     numbers behind its end.
     """
+    multiply_runs(a, a_at, a_row, 0, a_k, P, 1, K, b, b_at, b_panel, b_k, y, y_at, y_row, F, shift, shift_at, how)
+
+
+@njit
+def multiply_runs(a, a_at, a_row, a_run, a_k, P, runs, K, b, b_at, b_panel, b_k, y, y_at, y_row, F, shift, shift_at,
+                  how):
+    """The same with A (P, runs K): in each of its rows ``runs`` runs of K numbers, ``a_run`` apart."""
     f = 0
     while f < F:
         width = _width(F - f)
@@ -200,9 +216,9 @@ def multiply(a, a_at, a_row, a_k, P, K, b, b_at, b_panel, b_k, y, y_at, y_row, F
         for p in range(0, P, ROWS):
             A, Y, rows, columns, S = a_at + p * a_row, y_at + p * y_row + f, P - p, F - f, shift_at + f
             if width == 32:
-                _block_32(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, S, how)
+                _block_32(a, A, a_row, a_run, a_k, b, B, step, runs, K, y, Y, y_row, rows, columns, shift, S, how)
             elif width == 16:
-                _block_16(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, S, how)
+                _block_16(a, A, a_row, a_run, a_k, b, B, step, runs, K, y, Y, y_row, rows, columns, shift, S, how)
             else:
-                _block_8(a, A, a_row, a_k, b, B, step, K, y, Y, y_row, rows, columns, shift, S, how)
+                _block_8(a, A, a_row, a_run, a_k, b, B, step, runs, K, y, Y, y_row, rows, columns, shift, S, how)
         f += width
