@@ -1,5 +1,7 @@
 """Units and concatenations that only predict: batch norm folded into the weights, weights prepared once."""
 
+import functools
+import math
 from itertools import accumulate, chain, zip_longest
 
 import numpy as np
@@ -11,6 +13,8 @@ from ..layers.base import Layer
 from ..threads import cores_apart, inside_a_task, over_slices, side_by_side
 from .algorithms import PARTS, cut
 from .bundle import Bundle
+
+SLICE = 2 ** 20  # numbers in the largest activation of the pictures that go through a network together
 
 
 def run(*chains):
@@ -97,9 +101,16 @@ class FrozenConcat(Layer):
         self.branches = [[FrozenPool(layer) if isinstance(layer, MaxPool) else layer for layer in branch]
                          for branch in branches]
 
+    def ends(self, C):
+        """Where each branch's channels end in the output. A pool has as many as it is given: C."""
+        return list(accumulate(getattr(branch[-1], "F", C) for branch in self.branches))
+
+    def output_shape(self, shape):
+        return *shape[:2], self.ends(shape[2])[-1]
+
     def predict(self, x):
         *NHW, C = x.shape
-        ends = [0, *accumulate(getattr(branch[-1], "F", C) for branch in self.branches)]
+        ends = [0, *self.ends(C)]
         out = np.empty((*NHW, ends[-1]), x.dtype)
         run(*(steps(branch, x, out, offset) for branch, offset in zip(self.branches, ends, strict=False)))
         return out
@@ -123,15 +134,21 @@ class Sliced(Layer):
         super().__init__()
         self.net = getattr(net, "trunk", net)  # heads are for training
         assert isinstance(self.net, Sequential)
+        self.fitting = functools.cache(self.fitting)
 
     def output_shape(self, shape):
         return self.net.output_shape(shape)
 
+    def fitting(self, shape):
+        """How many pictures of ``shape`` have activations that stay in the cache."""
+        return SLICE // max(math.prod(after) for *_, after in self.net.trace(shape))
+
     def predict(self, x):
-        # Pictures in a slice: few, so that their activations stay in the cache; but if there are many, no fewer than
-        # four, because each slice reads all filters.
-        size = max(32768 // (x.shape[1] * x.shape[2]), min(-(-len(x) // 4), 4))
-        if len(x) < PARTS and len(x) > size:
-            size = len(x)  # too few to give every thread one: share out each layer instead
+        # If there are many, no fewer than four, because each slice reads all filters.
+        N = len(x)
+        size = max(self.fitting(x.shape[1:]), min(-(-N // 4), 4))
+        if N < PARTS and N > size:
+            size = N  # too few to give every thread one: share out each layer instead
+        slices = -(-N // size) or 1
         with cores_apart():
-            return np.concatenate(over_slices(lambda s: self.net.predict(x[s]), len(x), size))
+            return np.concatenate(over_slices(lambda s: self.net.predict(x[s]), N, -(-N // slices) or 1))
