@@ -5,7 +5,8 @@ can read and trust, and in ``minigooglenet/kernels/FILE.py`` compiled by numba. 
 layers say ``kernels.im2col(...)`` and do not know which one runs:
 
 * by default the compiled one,
-* with ``MINIGOOGLENET_JIT=0`` in the environment the reference, and numba is never imported.
+* with ``MINIGOOGLENET_JIT=0`` in the environment, or numba's own ``NUMBA_DISABLE_JIT=1``, the reference, and numba is
+  never imported.
 
 A file is imported when one of its names is first used, so counting operations or printing a table costs no start-up.
 """
@@ -13,7 +14,7 @@ A file is imported when one of its names is first used, so counting operations o
 import importlib
 import os
 
-JIT = os.environ.get("MINIGOOGLENET_JIT", "1") != "0"
+JIT = os.environ.get("MINIGOOGLENET_JIT", "1") != "0" and os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 _FILE_OF = {
     "im2col": "columns",
