@@ -34,8 +34,9 @@ def convolve_winograd(x, u, F, y, pad, m, lines=None, offset=0, shift=None, filt
 
 @inlined
 def tiles_at_once(C, F):
-    """Of Winograd's tiles so many that their 36 (C + F) numbers each stay in the cache, but no more than it takes."""
-    return min(8192 // (C + F), 128)
+    """Of Winograd's tiles so many that their 36 (C + F) numbers each stay in the cache, but no more than it takes; if
+    the 36 matrices are large, so many that one reads no more of those than of tiles."""
+    return max(min(8192 // (C + F), 128), C * F // (C + F))
 
 
 def _ending(shift, u):
