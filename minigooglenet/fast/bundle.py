@@ -41,12 +41,12 @@ class Bundle:
     def hand_out(self, layers, name, gradient):
         """Add a joined gradient to the units' own."""
         for layer, own in zip(layers, self.own, strict=True):
-            layer.grads[name] += gradient[..., own].astype(layer.grads[name].dtype)
+            layer.grads[name] += gradient[..., own]
 
     def each(self, *constants):
         """For every unit its part of constants per channel, as the kernels want them: in the weights' precision."""
-        dtype = self.first.params["w"].dtype
-        return [tuple(constant[own].astype(dtype) for constant in constants) for own in self.own]
+        constants = [constant.astype(self.first.params["w"].dtype) for constant in constants]
+        return [tuple(constant[own] for constant in constants) for own in self.own]
 
     def constants(self):
         """(scale, shift) of a unit that does not look at the batch: running statistics, or just the biases."""
@@ -124,16 +124,16 @@ class Bundle:
     def settle_back(self, state, sums):
         """dz = scale g + b z + c with b, c per channel (see ``layers/batchnorm.py``). γ and β, or the biases, get their
         gradients."""
-        total, along = sum(sums)
+        total, along = both = sum(sums)
         b, c = np.zeros((2, self.F))
         if self.bns:
             if not state.batch_statistics:
                 state.mean, state.inverse = self.running()
-            dgamma = (along - state.mean * total) * state.inverse
+            both[1] = dgamma = (along - state.mean * total) * state.inverse
             self.hand_out(self.bns, "beta", total)
             self.hand_out(self.bns, "gamma", dgamma)
             if state.batch_statistics:
-                total, dgamma = sum_over_processes(np.stack([total, dgamma]))  # of the whole batch, wherever it is
+                total, dgamma = sum_over_processes(both)  # of the whole batch, wherever it is
                 b = -state.scale * state.inverse * dgamma / state.M
                 c = -b * state.mean - state.scale * total / state.M
         elif "b" in self.first.params:

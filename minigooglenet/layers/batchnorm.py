@@ -49,7 +49,7 @@ class BatchNorm(Layer):
     def remember(self, mean, variance):
         for name, value in (("mean", mean), ("variance", variance)):
             running = self.buffers[name]
-            running += (self.momentum * (value - running)).astype(running.dtype)
+            running += self.momentum * (value - running)
 
     def backward(self, dy, cache):
         x, mean, inverse, train = cache
