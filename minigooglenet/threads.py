@@ -179,6 +179,16 @@ def _core_function():
         return lambda: None
 
 
+@contextlib.contextmanager
+def one_thread(wanted=True):
+    """Inside, nothing is shared out: the work is too little for that. (Not at all with ``wanted=False``.)"""
+    before, _here.busy = inside_a_task(), wanted or inside_a_task()
+    try:
+        yield
+    finally:
+        _here.busy = before
+
+
 def inside_a_task():
     """Whether the work at hand is one of several slices already. Does not depend on the number of threads."""
     return getattr(_here, "busy", False)

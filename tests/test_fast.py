@@ -158,6 +158,16 @@ def test_the_number_of_threads_changes_no_bit():
         assert all(np.array_equal(a, b) for a, b in zip(other, results[0], strict=True))
 
 
+@pytest.mark.parametrize("N, size", [(37, 32), (9, 128)])  # small pictures, and such that few fit into the cache
+def test_a_picture_is_the_same_alone_and_among_others(N, size):
+    rng = np.random.default_rng(0)
+    frozen = fast.predictor(mini_googlenet(0.25, input_shape=(size, size, 3), rng=rng))
+    x = rng.standard_normal((N, size, size, 3)).astype(np.float32)
+    y = frozen.predict(x)
+    for some in (slice(0, 1), slice(3, 6), slice(1, 9), slice(2, None)):
+        assert distance(frozen.predict(x[some]), y[some]) < 1e-5
+
+
 def test_without_the_gradient_of_the_pictures():
     net = mini_googlenet(0.125, heads=False, drop_prob=0, rng=np.random.default_rng(0))
     x, dy = np.ones((2, 32, 32, 3), np.float32), [np.ones((2, 10), np.float32)]

@@ -9,7 +9,7 @@ import pytest
 
 from minigooglenet import threads as module
 from minigooglenet.errors import UserError
-from minigooglenet.threads import cores_apart, over_slices
+from minigooglenet.threads import cores_apart, one_thread, over_slices
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -34,6 +34,14 @@ def test_order_is_kept_when_the_first_slice_is_the_slowest(threads):
         return s.start
 
     assert over_slices(task, 4, 2) == [0, 2]
+
+
+def test_one_thread_shares_nothing_out(threads):
+    threads(2)
+    with one_thread(), one_thread(False):
+        assert set(over_slices(lambda s: threading.get_ident(), 9, 1)) == {threading.get_ident()}
+        assert module.inside_a_task()
+    assert not module.inside_a_task()
 
 
 def test_an_error_in_a_slice_comes_out(threads):

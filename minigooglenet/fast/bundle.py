@@ -9,9 +9,9 @@ from .algorithms import choose, rows
 
 
 def slice_size(N, H, W):
-    """How many pictures make one task: few enough to stay in the cache, at least four tasks, never by the number of
-    threads."""
-    return max(1, min(4096 // (H * W), -(-N // 4)))
+    """How many pictures make one task: few enough to stay in the cache, at least four tasks but none of less than 512
+    pixels, as short ones get into each other's way. Never by the number of threads."""
+    return max(1, min(4096 // (H * W), max(-(-N // 4), 512 // (H * W))))
 
 
 class Bundle:

@@ -10,7 +10,7 @@ from .. import kernels
 from ..compose import Sequential
 from ..layers import MaxPool
 from ..layers.base import Layer
-from ..threads import cores_apart, inside_a_task, over_slices, side_by_side
+from ..threads import cores_apart, inside_a_task, one_thread, over_slices, side_by_side
 from .algorithms import PARTS, cut
 from .bundle import Bundle
 
@@ -127,8 +127,8 @@ def steps(branch, x, out, offset):
 
 
 class Sliced(Layer):
-    """Takes a few pictures at a time through all layers, each such slice on one thread. Where they make only one slice,
-    each layer shares out its lines, or its filters, instead."""
+    """Takes a few pictures at a time through all layers, each such slice on one thread. Where a few large pictures make
+    only one slice, each layer shares out its lines, or its filters, instead."""
 
     def __init__(self, net):
         super().__init__()
@@ -144,11 +144,14 @@ class Sliced(Layer):
         return SLICE // max(math.prod(after) for *_, after in self.net.trace(shape))
 
     def predict(self, x):
-        # If there are many, no fewer than four, because each slice reads all filters.
-        N = len(x)
-        size = max(self.fitting(x.shape[1:]), min(-(-N // 4), 4))
-        if N < PARTS and N > size:
+        N, fitting = len(x), self.fitting(x.shape[1:])
+        small, at_least = fitting >= PARTS, -(-N // PARTS)
+        if small:  # nothing to gain within a picture, and short tasks get into each other's way
+            size = min(fitting, max(at_least, fitting // 4))
+        elif N < PARTS:
             size = N  # too few to give every thread one: share out each layer instead
-        slices = -(-N // size) or 1
-        with cores_apart():
-            return np.concatenate(over_slices(lambda s: self.net.predict(x[s]), N, -(-N // slices) or 1))
+        else:
+            size = max(fitting, min(at_least, 4))  # each slice reads all filters: no fewer than four, if there are many
+        slices = -(-N // (size or 1))
+        with cores_apart(), one_thread(slices < 2 and small):
+            return np.concatenate(over_slices(lambda s: self.net.predict(x[s]), N, -(-N // (slices or 1)) or 1))
