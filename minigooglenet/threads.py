@@ -180,9 +180,9 @@ def _core_function():
 
 
 @contextlib.contextmanager
-def one_thread(wanted=True):
-    """Inside, nothing is shared out: the work is too little for that. (Not at all with ``wanted=False``.)"""
-    before, _here.busy = inside_a_task(), wanted or inside_a_task()
+def one_thread():
+    """Inside, nothing is shared out: the work is too little for that."""
+    before, _here.busy = inside_a_task(), True
     try:
         yield
     finally:

@@ -38,9 +38,11 @@ def test_order_is_kept_when_the_first_slice_is_the_slowest(threads):
 
 def test_one_thread_shares_nothing_out(threads):
     threads(2)
-    with one_thread(), one_thread(False):
-        assert set(over_slices(lambda s: threading.get_ident(), 9, 1)) == {threading.get_ident()}
+    with one_thread():
+        with one_thread():
+            assert module.inside_a_task()
         assert module.inside_a_task()
+        assert set(over_slices(lambda s: threading.get_ident(), 9, 1)) == {threading.get_ident()}
     assert not module.inside_a_task()
 
 

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from contextlib import nullcontext
 from itertools import accumulate, chain, zip_longest
 
 import numpy as np
@@ -145,13 +146,13 @@ class Sliced(Layer):
 
     def predict(self, x):
         N, fitting = len(x), self.fitting(x.shape[1:])
-        small, at_least = fitting >= PARTS, -(-N // PARTS)
+        small, share = fitting >= PARTS, -(-N // PARTS)
         if small:  # nothing to gain within a picture, and short tasks get into each other's way
-            size = min(fitting, max(at_least, fitting // 4))
+            size = min(fitting, max(share, fitting // 4))
         elif N < PARTS:
-            size = N  # too few to give every thread one: share out each layer instead
+            size = PARTS  # too few to give every thread one: share out each layer instead
         else:
-            size = max(fitting, min(at_least, 4))  # each slice reads all filters: no fewer than four, if there are many
-        slices = -(-N // (size or 1))
-        with cores_apart(), one_thread(slices < 2 and small):
-            return np.concatenate(over_slices(lambda s: self.net.predict(x[s]), N, -(-N // (slices or 1)) or 1))
+            size = max(fitting, min(share, 4))  # each slice reads all filters: no fewer than four, if there are many
+        slices = max(1, -(-N // size))
+        with cores_apart(), one_thread() if small and slices == 1 else nullcontext():
+            return np.concatenate(over_slices(lambda s: self.net.predict(x[s]), N, max(1, -(-N // slices))))

@@ -1,4 +1,5 @@
-"""im2col and its adjoint, compiled: each row is filled by contiguous runs, C numbers at a time."""
+"""im2col and its adjoint, compiled: each row is filled by contiguous runs. And padded lines, whose windows a product
+reads where they lie."""
 
 import numpy as np
 
@@ -43,27 +44,30 @@ def _im2col(x, columns, C, KW, SH, SW, PH, PW, OH):
 
 @inlined
 def lines_at_once(x, wide, OH, KH, SH):
-    """Memory, and for how many lines of an output it is: for those of the picture that they see, padded."""
+    """Memory for padded lines of a picture, and how many lines of an output see no more than those."""
     block = max(1, min(OH, (BLOCK // wide - KH) // SH + 1))
     return np.zeros(((block - 1) * SH + KH) * wide, x.dtype), block
 
 
 @inlined
-def with_padding(x, padded, at, wide, n, top, lines):
-    """Picture n from line ``top`` on, ``lines`` lines, with zeros around: im2col without a copy for every window.
+def pad_lines(x, padded, at, wide, block, line, last, OH, KH, SH, PH):
+    """What the output's lines from ``line`` on see, with zeros around, into ``padded``: im2col without a copy for every
+    window. Returns where those lines end: after ``block`` of them, with their picture, or at ``last``.
 
-    A line of the result has ``wide`` numbers, those of the picture from ``at`` on. The windows of an output's line
-    begin some pixels apart and overlap, and each lies in as many runs as it is high.
+    A padded line has ``wide`` numbers, those of the picture from ``at`` on. The windows of an output's line begin some
+    pixels apart and overlap; each lies in as many runs as it is high.
     """
     _, H, WC = x.shape
-    for i in range(lines):
-        h, to = top + i, size(i * wide + at)
+    until = min(last, line + block, (line // OH + 1) * OH)
+    for i in range((until - line - 1) * SH + KH):
+        h, to = line % OH * SH - PH + i, size(i * wide + at)
         if 0 <= h < H:
             for k in range(size(WC)):
-                padded[to + k] = x[n, h, k]
+                padded[to + k] = x[line // OH, h, k]
         else:
             for k in range(size(WC)):
                 padded[to + k] = 0
+    return until
 
 
 def col2im(columns, shape, kernel, stride, pad):

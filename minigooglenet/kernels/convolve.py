@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .columns import BLOCK, lines_at_once, with_padding
+from .columns import BLOCK, lines_at_once, pad_lines
 from .jit import frozen, inlined, njit
 from .product import RELU, WRITE, multiply, multiply_runs
 from .winograd import of_input, of_output
@@ -56,8 +56,7 @@ def _columns(x, u, C, F, y, Y, OH, OW, KH, KW, SH, SW, PH, PW, first, last, offs
     padded, block = lines_at_once(x, wide, OH, KH, SH)
     line = first
     while line < last:
-        until = min(last, line + block, (line // OH + 1) * OH)
-        with_padding(x, padded, PW * C, wide, line // OH, line % OH * SH - PH, (until - line - 1) * SH + KH)
+        until = pad_lines(x, padded, PW * C, wide, block, line, last, OH, KH, SH, PH)
         for i in range(until - line):
             multiply_runs(padded, i * SH * wide, SW * C, wide, 1, OW, KH, run, u, 0, KH * run, 0, y,
                           (line + i) * OW * Y + offset, Y, F, shift, 0, how)

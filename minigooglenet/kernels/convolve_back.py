@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from .columns import BLOCK, lines_at_once, with_padding
+from .columns import BLOCK, lines_at_once, pad_lines
 from .convolve import tiles_at_once
 from .jit import frozen, njit
 from .product import ADD, SPARE, WRITE, multiply, multiply_runs
@@ -55,8 +55,7 @@ def _columns(dz, x, du, C, F, OH, OW, KH, KW, SH, SW, PH, PW):
     padded, block = lines_at_once(x, wide, OH, KH, SH)
     line = 0
     while line < lines:
-        until = min(lines, line + block, (line // OH + 1) * OH)
-        with_padding(x, padded, PW * C, wide, line // OH, line % OH * SH - PH, (until - line - 1) * SH + KH)
+        until = pad_lines(x, padded, PW * C, wide, block, line, lines, OH, KH, SH, PH)
         for i in range(KH):
             multiply_runs(padded, i * wide, 1, SH * wide, SW * C, run, until - line, OW, dz, line * OW * F, 1, F, du,
                           i * run * F, F, F, nothing, 0, ADD)
