@@ -12,6 +12,7 @@ from small import distance
 
 from minigooglenet import fast, kernels
 from minigooglenet.compose import Concat, Sequential
+from minigooglenet.fast.rounds import Rounds
 from minigooglenet.layers import AvgPool, BatchNorm, Conv, GlobalAvgPool, MaxPool, ReLU
 from minigooglenet.models import googlenet, mini_googlenet
 from minigooglenet.models.inception import Style, inception, unit
@@ -102,8 +103,8 @@ def test_branches_of_pools_and_strides_alone():
 
 def test_what_has_no_faster_form_stays():
     rng = np.random.default_rng(0)
-    net = Sequential({"conv": Conv(3, 4, 3, rng=rng), "bn": BatchNorm(4), "pool": MaxPool(2), "gap": GlobalAvgPool()})
-    assert list(fast.speed_up(net).children.values()) == list(net.children.values())
+    net = Sequential({"conv": Conv(3, 4, 3, rng=rng), "bn": BatchNorm(4), "pool": AvgPool(2), "gap": GlobalAvgPool()})
+    assert [layer for _, layer in fast.speed_up(net).walk()] == list(net.children.values())
     compare(net, (8, 9, 3), 3)
 
 
@@ -181,3 +182,39 @@ def test_the_switch_turns_it_off():
             "assert fast.speed_up(n) is n and fast.predictor(n) is n")
     for switch in ({"MINIGOOGLENET_FAST": "0"}, {"MINIGOOGLENET_JIT": "0"}, {"NUMBA_DISABLE_JIT": "1"}):
         subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | switch)
+
+
+def test_what_waits_is_done_slice_by_slice_in_order_and_at_most_once():
+    rounds, done = Rounds(), []
+
+    def task(name):
+        return lambda s: done.append((name, s.start)) or f"{name}{s.start}"
+
+    before, collected = threads(), []
+    try:
+        set_threads(1)
+        rounds.later(task("a"), 4, 2, collected.extend)
+        rounds.later(task("b"), 4, 2)
+        assert done == []
+        assert rounds.now(task("c"), 4, 2) == ["c0", "c2"] and collected == ["a0", "a2"]
+        assert done == [("a", 0), ("b", 0), ("c", 0), ("a", 2), ("b", 2), ("c", 2)]
+        rounds.later(task("d"), 4, 2)
+        rounds.later(task("e"), 4, 4)  # cut in another way: d does not wait for it
+        assert done[6:] == [("d", 0), ("d", 2)]
+        rounds.run()
+        rounds.run()
+        assert done[8:] == [("e", 0)]
+    finally:
+        set_threads(before)
+
+
+def test_an_error_leaves_nothing_for_the_next_pass():
+    """What waits when a later layer complains (here of its input) must not add to the next pass's gradients."""
+    rng = np.random.default_rng(0)
+    net = Sequential({"conv": Conv(3, 4, 3, 1, 1, rng=rng), "relu": ReLU(), "gap": GlobalAvgPool()})
+    engine, x, dy = fast.speed_up(net), rng.standard_normal((2, 6, 5, 3)), rng.standard_normal((2, 4))
+    net.astype(np.float64)
+    _, expected, gradients, _ = run(engine, net, x, [dy], True)
+    engine.rounds.later(lambda s: net.children["conv"].grads["w"].fill(7), 2, 1)
+    _, dx, again, _ = run(engine, net, x, [dy], True)
+    assert np.array_equal(dx, expected) and all(np.array_equal(again[path], gradients[path]) for path in gradients)

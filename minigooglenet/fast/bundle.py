@@ -63,6 +63,14 @@ class Bundle:
         mean, variance = (self.joined(self.bns, name, "buffers").astype(float) for name in ("mean", "variance"))
         return mean, 1 / np.sqrt(variance + self.bns[0].eps)
 
+    def prepare(self):
+        """Bring the filters into the order that ``convolve`` wants."""
+        self.u = kernels.pack(self.algorithm.matrix(self.joined(self.convs, "w")))
+
+    def turn(self):
+        """Bring the filters into the order that ``pull`` wants."""
+        self.u = self.algorithm.turned(self.joined(self.convs, "w"))
+
     # -- forward ----------------------------------------------------------------------------------------------------
 
     def open(self, x, train):
@@ -72,7 +80,6 @@ class Bundle:
         hw = output_hw(*x.shape[1:3], self.first.kernel, self.first.stride, self.first.pad)
         state = State()
         state.x, state.batch_statistics = np.require(x, requirements="CW"), train and bool(self.bns)
-        state.u = kernels.pack(self.algorithm.matrix(self.joined(self.convs, "w")))
         state.z = np.empty((len(x), *hw, self.F), x.dtype) if self.bns else None  # without: not needed for backward
         state.shape = (len(x), *hw)
         if not state.batch_statistics:
@@ -84,7 +91,7 @@ class Bundle:
         """z of a slice, and its sums if batch norm asks for them."""
         x = state.x[s]
         z = np.empty((len(x), *state.shape[1:], self.F), x.dtype) if state.z is None else state.z[s]
-        self.algorithm.forward(x, state.u, self.F, z)
+        self.algorithm.forward(x, self.u, self.F, z)
         return z, kernels.sums(rows(z)) if state.batch_statistics else None
 
     def settle(self, state, sums):
@@ -138,7 +145,7 @@ class Bundle:
                 c = -b * state.mean - state.scale * total / state.M
         elif "b" in self.first.params:
             self.hand_out(self.convs, "b", total)
-        state.mix, state.turned = self.each(b, c), self.algorithm.turned(self.joined(self.convs, "w"))
+        state.mix = self.each(b, c)
 
     def pull(self, state, dys, ys, dx, s, fresh=False):
         """Add the slice's dx into ``dx``, or write it where that is ``fresh`` memory (None leaves it out); return the
@@ -147,7 +154,7 @@ class Bundle:
         dz = kernels.spare((len(x), *state.shape[1:], self.F), x.dtype)
         for part, mix, start in zip(self.parts(state, dys, ys, s), state.mix, self.starts, strict=True):
             kernels.relu_mix(*part, *mix, rows(dz), start)
-        return self.algorithm.backward(dz, x, state.turned, None if dx is None else dx[s], fresh)
+        return self.algorithm.backward(dz, x, self.u, None if dx is None else dx[s], fresh)
 
     def collect(self, gradients):
         """Add the slices' shares, in their order, to the convolutions' gradients."""

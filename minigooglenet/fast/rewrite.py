@@ -1,35 +1,56 @@
 """Find in a network what has a faster form, and put that in its place. The network itself stays as it is."""
 
+from typing import NamedTuple
+
 from ..compose import Concat, Sequential, Trunk
 from ..layers import BatchNorm, Conv, MaxPool, ReLU
 
 
-def rewrite(net, unit, concat):
-    """``net`` with every convolution-(batch norm)-ReLU replaced by ``unit(convolution, batch norm or None)``, and every
-    Concat of such units and max pools that keep the size by ``concat(branches)``: lists of units, some after a pool."""
+class Unit(NamedTuple):
+    """A convolution, the batch norm after it or None, and a ReLU."""
+    conv: Conv
+    bn: BatchNorm | None
+
+
+def same(layer):
+    return layer
+
+
+def rewrite(net, unit, concat, pool=same, plain=same):
+    """``net`` in faster forms:
+
+    every Unit as ``unit(conv, bn)``; every Concat of Units and max pools that keep the size as ``concat(branches)``,
+    lists of units, some after a MaxPool; every other max pool as ``pool(layer)``; what has no faster form, and what
+    ends before a sum or a concatenation of arrays, as ``plain(layer)``.
+    """
+    def again(layer):
+        return rewrite(layer, unit, concat, pool, plain)
+
     if isinstance(net, Trunk):
-        return Trunk(rewrite(net.trunk, unit, concat),
-                     {name: (tap, rewrite(head, unit, concat)) for name, (tap, head) in net.heads.items()})
+        return Trunk(again(net.trunk), {name: (tap, plain(again(head))) for name, (tap, head) in net.heads.items()})
     if isinstance(net, Sequential):
-        return Sequential({name: rewrite(layer, unit, concat) for name, layer in grouped(net, unit)})
+        return Sequential({name: again(layer) for name, layer in grouped(net)})
     if isinstance(net, Concat):
-        branches = [list(grouped(branch, unit)) for branch in net.branches]
-        if all(keeps_size(layer) and (isinstance(layer, unit) or isinstance(layer, MaxPool) and place == 0)
-               for branch in branches for place, (_, layer) in enumerate(branch)):
-            return concat([[layer for _, layer in branch] for branch in branches])
-        return Concat(*(rewrite(branch, unit, concat) for branch in net.branches))
-    return net
+        branches = [[layer for _, layer in grouped(branch)] for branch in net.branches]
+        if all(keeps_size(layer) and (isinstance(layer, Unit) or isinstance(layer, MaxPool) and place == 0)
+               for branch in branches for place, layer in enumerate(branch)):
+            return concat([[unit(*layer) if isinstance(layer, Unit) else layer for layer in branch]
+                           for branch in branches])
+        return plain(Concat(*({f"branch {b}": plain(again(branch))} for b, branch in enumerate(net.branches))))
+    if isinstance(net, Unit):
+        return unit(*net)
+    return pool(net) if isinstance(net, MaxPool) else plain(net)
 
 
 def keeps_size(layer):
-    """Whether a unit's or a pool's output is as high and wide as its input."""
+    """Whether a Unit's or a pool's output is as high and wide as its input."""
     window = getattr(layer, "conv", layer)
     return getattr(window, "stride", None) == (1, 1) and window.kernel == tuple(2 * P + 1 for P in window.pad)
 
 
-def grouped(net, unit):
-    """(name, layer) of a Sequential, its units already put together. A unit goes by the name of its last layer, so that
-    whoever taps the output of that still finds it."""
+def grouped(net):
+    """(name, layer) of a Sequential, its Units put together. A Unit goes by the name of its last layer, so that whoever
+    taps the output of that still finds it."""
     layers = list(net.children.items())
     while layers:
         name, layer = layers.pop(0)
@@ -39,5 +60,5 @@ def grouped(net, unit):
             if isinstance(rest[1 if bn else 0] if len(rest) > bool(bn) else None, ReLU):
                 name = layers[bool(bn)][0]
                 del layers[:1 + bool(bn)]
-                layer = unit(layer, bn)
+                layer = Unit(layer, bn)
         yield name, layer
