@@ -212,8 +212,8 @@ def test_an_error_leaves_nothing_for_the_next_pass():
     """What waits when a later layer complains (here of its input) must not add to the next pass's gradients."""
     rng = np.random.default_rng(0)
     net = Sequential({"conv": Conv(3, 4, 3, 1, 1, rng=rng), "relu": ReLU(), "gap": GlobalAvgPool()})
-    engine, x, dy = fast.speed_up(net), rng.standard_normal((2, 6, 5, 3)), rng.standard_normal((2, 4))
-    net.astype(np.float64)
+    engine = fast.speed_up(net.astype(np.float64))
+    x, dy = rng.standard_normal((2, 6, 5, 3)), rng.standard_normal((2, 4))
     _, expected, gradients, _ = run(engine, net, x, [dy], True)
     engine.rounds.later(lambda s: net.children["conv"].grads["w"].fill(7), 2, 1)
     _, dx, again, _ = run(engine, net, x, [dy], True)

@@ -150,13 +150,18 @@ def test_fused_kernels_equal_their_twins(dtype, tolerance):
     F, z_offset, y_offset, dy_offset = 5, 2, 3, 1
     dy, y, z = (rng.standard_normal((189, C)).astype(dtype) for C in (8, 9, 7))
     scale, shift, b, c = rng.standard_normal((4, F)).astype(dtype)
+    *sums, gamma, beta, mean, variance = rng.standard_normal((8, F))
     results = []
     for room in twins("fused"):
         out, dz = np.zeros_like(y), np.zeros_like(z)
         room.affine_relu(z, z_offset, F, scale, shift, out, y_offset)
         through = dy, dy_offset, z, z_offset, F, scale, shift
         room.relu_mix(*through, b, c, dz, z_offset)
-        results.append((out, dz, room.sums(z), room.relu_sums(*through)))
+        parameters, running, gradients = ([a.astype(dtype) for a in pair] for pair in
+                                          ((gamma, beta), (mean, variance), (mean, beta)))
+        known = room.batch_constants(*np.abs(sums[:2]), 189.0, 1e-5, *parameters, 0.1, *running)
+        mix = room.batch_constants_back(*sums, 189.0, *known[:3], *gradients)
+        results.append((out, dz, room.sums(z), room.relu_sums(*through), *known, *mix, *running, *gradients))
     for compiled, plain in zip(*results, strict=True):
         assert compiled.dtype == plain.dtype and distance(compiled, plain) < tolerance
 

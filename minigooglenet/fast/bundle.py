@@ -83,8 +83,9 @@ class Bundle:
         state.z = np.empty((len(x), *hw, self.F), x.dtype) if self.bns else None  # without: not needed for backward
         state.shape = (len(x), *hw)
         if not state.batch_statistics:
-            state.scale, shift = self.constants()
-            state.affine = self.each(state.scale, shift)
+            state.affine = self.each(*self.constants())
+            if self.bns:
+                state.M, state.known = np.inf, [[constant[own] for constant in self.running()] for own in self.own]
         return state
 
     def convolve(self, state, s):
@@ -96,15 +97,15 @@ class Bundle:
 
     def settle(self, state, sums):
         """Scale and shift from the batch's own mean and variance, and the running ones moved towards those."""
-        M = state.M = int(sum_over_processes(np.array(state.z.size // self.F)))
+        state.M = float(sum_over_processes(np.array(state.z.size // self.F)))
         total, squares = sum_over_processes(sum(sums))
-        state.mean = total / M
-        variance = np.maximum(squares / M - state.mean**2, 0)
-        state.inverse = 1 / np.sqrt(variance + self.bns[0].eps)
-        state.scale = self.joined(self.bns, "gamma") * state.inverse
-        state.affine = self.each(state.scale, self.joined(self.bns, "beta") - state.mean * state.scale)
+        state.known, state.affine = [], []
         for bn, own in zip(self.bns, self.own, strict=True):
-            bn.remember(state.mean[own], variance[own] * M / max(M - 1, 1))
+            mean, inverse, *affine = kernels.batch_constants(
+                total[own], squares[own], state.M, bn.eps, bn.params["gamma"], bn.params["beta"],
+                bn.momentum, bn.buffers["mean"], bn.buffers["variance"])
+            state.known.append((mean, inverse))
+            state.affine.append(affine)
 
     def finish(self, state, z, targets, s):
         """y = max(scale · z + shift, 0), each unit's part into its target."""
@@ -131,21 +132,16 @@ class Bundle:
     def settle_back(self, state, sums):
         """dz = scale g + b z + c with b, c per channel (see ``layers/batchnorm.py``). γ and β, or the biases, get their
         gradients."""
-        total, along = both = sum(sums)
-        b, c = np.zeros((2, self.F))
-        if self.bns:
-            if not state.batch_statistics:
-                state.mean, state.inverse = self.running()
-            both[1] = dgamma = (along - state.mean * total) * state.inverse
-            self.hand_out(self.bns, "beta", total)
-            self.hand_out(self.bns, "gamma", dgamma)
-            if state.batch_statistics:
-                total, dgamma = sum_over_processes(both)  # of the whole batch, wherever it is
-                b = -state.scale * state.inverse * dgamma / state.M
-                c = -b * state.mean - state.scale * total / state.M
-        elif "b" in self.first.params:
-            self.hand_out(self.convs, "b", total)
-        state.mix = self.each(b, c)
+        ours = sum(sums)
+        if not self.bns:
+            if "b" in self.first.params:
+                self.hand_out(self.convs, "b", ours[0])
+            state.mix = [(zero, zero) for _, zero in self.neutral]
+            return
+        whole = sum_over_processes(ours) if state.batch_statistics else ours  # of the batch, wherever it is
+        state.mix = [kernels.batch_constants_back(*ours[:, own], *whole[:, own], state.M, *known, scale,
+                                                  bn.grads["gamma"], bn.grads["beta"])
+                     for bn, own, known, (scale, _) in zip(self.bns, self.own, state.known, state.affine, strict=True)]
 
     def pull(self, state, dys, ys, dx, s, fresh=False):
         """Add the slice's dx into ``dx``, or write it where that is ``fresh`` memory (None leaves it out); return the

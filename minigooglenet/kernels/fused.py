@@ -75,3 +75,34 @@ def relu_mix(dy, dy_offset, z, z_offset, F, scale, shift, b, c, dz, dz_offset):
             value, g = z[p, z_offset + f], dy[p, dy_offset + f]
             g = g if value * scale[f] + shift[f] > zero else zero
             dz[p, dz_offset + f] = scale[f] * g + b[f] * value + c[f]
+
+
+@njit
+def batch_constants(total, squares, M, eps, gamma, beta, momentum, running_mean, running_variance):
+    """As ``reference.fused.batch_constants``."""
+    F = len(gamma)
+    mean, inverse = np.empty(F), np.empty(F)
+    scale, shift = np.empty(F, gamma.dtype), np.empty(F, gamma.dtype)
+    for f in range(F):
+        mean[f] = total[f] / M
+        variance = max(squares[f] / M - mean[f] * mean[f], 0.0)
+        inverse[f] = 1 / np.sqrt(variance + eps)
+        scale[f] = gamma[f] * inverse[f]
+        shift[f] = beta[f] - mean[f] * (gamma[f] * inverse[f])
+        running_mean[f] += momentum * (mean[f] - running_mean[f])
+        running_variance[f] += momentum * (variance * M / max(M - 1, 1.0) - running_variance[f])
+    return mean, inverse, scale, shift
+
+
+@njit
+def batch_constants_back(own_total, own_along, total, along, M, mean, inverse, scale, dgamma, dbeta):
+    """As ``reference.fused.batch_constants_back``."""
+    F = len(scale)
+    b, c = np.empty(F, scale.dtype), np.empty(F, scale.dtype)
+    for f in range(F):
+        dbeta[f] += own_total[f]
+        dgamma[f] += (own_along[f] - mean[f] * own_total[f]) * inverse[f]
+        slope = -scale[f] * inverse[f] * inverse[f] * (along[f] - mean[f] * total[f]) / M
+        b[f] = slope
+        c[f] = -slope * mean[f] - scale[f] * total[f] / M
+    return b, c

@@ -31,3 +31,26 @@ def relu_mix(dy, dy_offset, z, z_offset, F, scale, shift, b, c, dz, dz_offset):
     z = z[..., z_offset:z_offset + F]
     g = np.where(z * scale + shift > 0, dy[..., dy_offset:dy_offset + F], 0)
     dz[..., dz_offset:dz_offset + F] = scale * g + b * z + c
+
+
+def batch_constants(total, squares, M, eps, gamma, beta, momentum, running_mean, running_variance):
+    """From each channel's sums of z and of z² over M values, in float64: μ and 1/σ, in float64 too, and what batch norm
+    comes to, scale = γ / σ and shift = β - μ γ / σ. The running statistics, in place, move towards μ and σ² (with
+    M - 1)."""
+    mean = total / M
+    variance = np.maximum(squares / M - mean**2, 0)
+    inverse = 1 / np.sqrt(variance + eps)
+    scale = gamma * inverse
+    for running, value in ((running_mean, mean), (running_variance, variance * M / max(M - 1, 1))):
+        running += momentum * (value - running)
+    return mean, inverse, scale.astype(gamma.dtype), (beta - mean * scale).astype(gamma.dtype)
+
+
+def batch_constants_back(own_total, own_along, total, along, M, mean, inverse, scale, dgamma, dbeta):
+    """b and c of dz = scale · g + b · z + c (see ``layers/batchnorm.py``), from each channel's sums of g and of g · z,
+    ``total`` and ``along``, over the whole batch. M is infinite where μ and σ do not depend on the batch. γ and β get
+    their gradients added, from this process's own share of the sums."""
+    dbeta += own_total.astype(scale.dtype)
+    dgamma += ((own_along - mean * own_total) * inverse).astype(scale.dtype)
+    b = -scale * inverse**2 * (along - mean * total) / M
+    return b.astype(scale.dtype), (-b * mean - scale * total / M).astype(scale.dtype)
