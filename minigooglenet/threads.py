@@ -91,9 +91,14 @@ def threads():
     return _count
 
 
+def slices(N, size):
+    """``[slice(0, size), slice(size, 2 * size), ...]``, the last one cut at N."""
+    return [slice(start, min(start + size, N)) for start in range(0, N, size)]
+
+
 def over_slices(task, N, size=8):
-    """``[task(slice(0, size)), task(slice(size, 2 * size)), ...]``, the last slice cut at N, run side by side."""
-    return side_by_side([(task, slice(start, min(start + size, N))) for start in range(0, N, size)])
+    """``[task(s) for s in slices(N, size)]``, run side by side."""
+    return side_by_side([(task, s) for s in slices(N, size)])
 
 
 def side_by_side(pieces):

@@ -196,14 +196,17 @@ def test_what_waits_is_done_slice_by_slice_in_order_and_at_most_once():
         rounds.later(task("a"), 4, 2, collected.extend)
         rounds.later(task("b"), 4, 2)
         assert done == []
-        assert rounds.now(task("c"), 4, 2) == ["c0", "c2"] and collected == ["a0", "a2"]
+        assert rounds.now(task("c"), 4, 2) == ["c0", "c2"] and collected == []
         assert done == [("a", 0), ("b", 0), ("c", 0), ("a", 2), ("b", 2), ("c", 2)]
         rounds.later(task("d"), 4, 2)
         rounds.later(task("e"), 4, 4)  # cut in another way: d does not wait for it
-        assert done[6:] == [("d", 0), ("d", 2)]
+        assert done[6:] == [("d", 0), ("d", 2)] and collected == ["a0", "a2"]
         rounds.run()
         rounds.run()
         assert done[8:] == [("e", 0)]
+        rounds.later(task("f"), 1, 1, collected.extend)
+        rounds.finish()
+        assert collected[2:] == ["f0"]
     finally:
         set_threads(before)
 

@@ -1,6 +1,6 @@
 """Passes over slices of a batch, put off until their results are needed."""
 
-from ..threads import over_slices
+from ..threads import side_by_side, slices
 
 
 class Rounds:
@@ -12,11 +12,15 @@ class Rounds:
     """
 
     def __init__(self):
-        self.waiting, self.cut = [], None
+        self.forget()
+
+    def forget(self):
+        """Drop all that waits: what was left of a pass that an error ended must not run in the next."""
+        self.waiting, self.beside, self.cut = [], [], None
 
     def later(self, task, N, size, then=None):
-        """Do ``task(s)`` for every slice s of ``size`` pictures of N, after all that waits; give the list of what they
-        return to ``then``."""
+        """Do ``task(s)`` for every slice s of ``size`` pictures of N, after all that waits. What they return goes to
+        ``then``, as a list, beside the next round."""
         if self.cut != (N, size):
             self.run()
         self.cut = N, size
@@ -24,21 +28,27 @@ class Rounds:
 
     def now(self, task, N, size):
         """The list of what ``task`` returns for every slice, after all that waits."""
-        kept = []
-        self.later(task, N, size, kept.extend)
-        self.run()
-        return kept
+        self.later(task, N, size)
+        return self.run()
 
     def run(self):
-        """Do all that waits."""
-        waiting = self.forget()
-        if waiting:
-            results = over_slices(lambda s: [task(s) for task, _ in waiting], *self.cut)
-            for (_, then), own in zip(waiting, zip(*results, strict=True), strict=True):
-                if then:
-                    then(own)
+        """Do all that waits. Returns what the last task of it returned for every slice."""
+        if not self.waiting:
+            return None
+        waiting, beside, parts = self.waiting, self.beside, slices(*self.cut)
+        self.waiting, self.beside = [], []
 
-    def forget(self):
-        """Empty the list of what waits and return it: what was left of a pass that an error ended must not run."""
-        waiting, self.waiting = self.waiting, []
-        return waiting
+        def through(s):
+            return [task(s) for task, _ in waiting]
+
+        results = side_by_side([(through, s) for s in parts] + beside)[:len(parts)]
+        for (_, then), own in zip(waiting, zip(*results, strict=True), strict=True):
+            if then:
+                self.beside.append((then, list(own)))
+        return list(own)
+
+    def finish(self):
+        """Do all that waits, and all that would have been done beside the next round."""
+        self.run()
+        beside, self.beside = self.beside, []
+        side_by_side(beside)

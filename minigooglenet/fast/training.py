@@ -31,7 +31,7 @@ class Training(Layer):
         self.rounds.forget()
         side_by_side([(prepare, bundle) for bundle in self.bundles])
         result = function(*arguments)
-        self.rounds.run()
+        self.rounds.finish()
         for bundle in self.bundles:
             bundle.u = None
         return result
