@@ -167,6 +167,24 @@ def test_relu(shape, dtype, rng):
         same(pointwise.relu_backward(np.asfortranarray(dy), np.asfortranarray(y)), plain_pointwise.relu_backward(dy, y))
 
 
+@both_dtypes
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_a_step_of_descent(nesterov, dtype, rng):
+    results, (w, g, v) = [], rng.standard_normal((3, 4, 5, 7)).astype(dtype)
+    for room in (pointwise, plain_pointwise):
+        stepped, kept, moved = w.copy(), np.asfortranarray(g), v.copy()
+        room.descend(stepped, kept, moved, 0.1, 0.9, 5e-4, nesterov)
+        assert np.array_equal(kept, g)
+        results.append((stepped, moved))
+    for compiled, plain in zip(*results, strict=True):
+        close(compiled, plain)
+        assert not np.array_equal(compiled, w) and not np.array_equal(compiled, v)
+    for room in (pointwise, plain_pointwise):  # nothing is lost where the arrays are not contiguous
+        stepped, moved = np.asfortranarray(w), np.asfortranarray(v)
+        room.descend(stepped, g, moved, 0.1, 0.9, 5e-4, nesterov)
+        close(np.ascontiguousarray(stepped), results[1][0])
+
+
 def test_relu_lets_nan_and_infinity_through():
     x = np.array([[np.nan, np.inf, -np.inf, -0.0]], "float32")
     for room in (pointwise, plain_pointwise):

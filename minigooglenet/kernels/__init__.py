@@ -25,6 +25,7 @@ _FILE_OF = {
     "avg_pool_backward": "pooling",
     "relu": "pointwise",
     "relu_backward": "pointwise",
+    "descend": "pointwise",
     "lrn": "normalise",
     "lrn_backward": "normalise",
     "channel_sums": "normalise",

@@ -1,4 +1,4 @@
-"""The rectifier, compiled."""
+"""The rectifier and a step of descent, compiled."""
 
 import numpy as np
 
@@ -32,3 +32,22 @@ def _relu_backward(dy, y, dx):
     zero = y.dtype.type(0)
     for k in range(y.size):
         dx[k] = dy[k] if y[k] > zero else zero
+
+
+def descend(w, g, v, lr, momentum, decay, nesterov):
+    """As ``reference.pointwise.descend``."""
+    constants = [w.dtype.type(value) for value in (lr, momentum, decay)]
+    flat_w, flat_v = w.reshape(-1), v.reshape(-1)  # copies, if not contiguous
+    _descend(flat_w, frozen(g).reshape(-1), flat_v, *constants, nesterov)
+    for array, flat in ((w, flat_w), (v, flat_v)):
+        if not array.flags.c_contiguous:
+            array[...] = flat.reshape(array.shape)
+
+
+@njit
+def _descend(w, g, v, lr, momentum, decay, nesterov):
+    for k in range(w.size):
+        gradient = g[k] + decay * w[k]
+        velocity = momentum * v[k] + gradient
+        v[k] = velocity
+        w[k] -= lr * (gradient + momentum * velocity if nesterov else velocity)

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from .. import kernels
+from ..threads import side_by_side
+
 
 class SGD:
     """g ← dw + λ w        v ← μ v + g        w ← w - η v        (Nesterov: w ← w - η (g + μ v))
@@ -18,10 +21,9 @@ class SGD:
 
     def step(self, gradients, lr):
         """One update with learning rate ``lr`` from {path: gradient}, keyed like the parameters."""
-        for path, w in self.parameters.items():
-            g, v = gradients[path], self.velocity[path]
-            if self.weight_decay and w.ndim > 1:
-                g = g + w.dtype.type(self.weight_decay) * w
-            v *= w.dtype.type(self.momentum)
-            v += g
-            w -= w.dtype.type(lr) * (g + w.dtype.type(self.momentum) * v if self.nesterov else v)
+        def update(path):
+            w = self.parameters[path]
+            kernels.descend(w, gradients[path], self.velocity[path], lr, self.momentum,
+                            self.weight_decay if w.ndim > 1 else 0, self.nesterov)
+
+        side_by_side([(update, path) for path in self.parameters])
