@@ -17,10 +17,10 @@ def slice_size(N, H, W):
 class Bundle:
     """F = F_1 + F_2 + … filters from several units (a convolution each, all with batch norm or all without).
 
-    The life of one pass: ``open`` it; for every slice ``convolve``; ``settle`` the statistics of the batch; for every
-    slice ``finish`` (scale, shift, ReLU). Backward: for every slice ``gather`` sums; ``settle_back``; for every slice
-    ``pull`` the gradient through; ``collect`` the weights' gradients. Targets and gradients are lists of (array,
-    offset), one for each unit: the channels of ``array`` from ``offset`` on.
+    The life of one pass: ``prepare`` the filters; ``open`` it; for every slice ``convolve``; ``settle`` the statistics
+    of the batch; for every slice ``finish`` (scale, shift, ReLU). Backward: ``turn`` the filters; for every slice
+    ``gather`` sums; ``settle_back``; for every slice ``pull`` the gradient through; ``collect`` the weights' gradients.
+    Targets and gradients are lists of (array, offset), one for each unit: the channels of ``array`` from ``offset`` on.
     """
 
     def __init__(self, units):
@@ -30,7 +30,7 @@ class Bundle:
         self.F = sum(self.widths)
         self.starts = np.cumsum([0, *self.widths[:-1]]).tolist()
         self.own = [slice(start, start + width) for start, width in zip(self.starts, self.widths, strict=True)]
-        self.algorithm = choose(self.first)
+        self.algorithm, self.u = choose(self.first), None
         self.neutral = self.each(np.ones(self.F), np.zeros(self.F))  # a scale and a shift that change nothing
 
     def joined(self, layers, name, kind="params"):

@@ -157,7 +157,8 @@ class FastConcat(Layer):
                 if not self.branches[b]:
                     out[s][..., offsets[b]:offsets[b] + C] = pooled[b][s]
 
-        self.rounds.later(pool, N, slice_size(N, H, W))
+        if self.pools:
+            self.rounds.later(pool, N, slice_size(N, H, W))
         for d, bundles in enumerate(self.steps):
             jobs = []
             for members, bundle in bundles:
@@ -198,7 +199,8 @@ class FastConcat(Layer):
 
         for step in reversed(back):
             run_backward(step, self.rounds)
-        self.rounds.later(unpool, len(x), slice_size(*x.shape[:3]))
+        if self.pools:
+            self.rounds.later(unpool, len(x), slice_size(*x.shape[:3]))
         return dx
 
 
