@@ -12,6 +12,7 @@ from small import distance
 
 from minigooglenet import fast, kernels
 from minigooglenet.compose import Concat, Sequential
+from minigooglenet.errors import ShapeError
 from minigooglenet.fast.rounds import Rounds
 from minigooglenet.layers import AvgPool, BatchNorm, Conv, GlobalAvgPool, MaxPool, ReLU
 from minigooglenet.models import googlenet, mini_googlenet
@@ -212,12 +213,44 @@ def test_what_waits_is_done_slice_by_slice_in_order_and_at_most_once():
 
 
 def test_an_error_leaves_nothing_for_the_next_pass():
-    """What waits when a later layer complains (here of its input) must not add to the next pass's gradients."""
     rng = np.random.default_rng(0)
-    net = Sequential({"conv": Conv(3, 4, 3, 1, 1, rng=rng), "relu": ReLU(), "gap": GlobalAvgPool()})
-    engine = fast.speed_up(net.astype(np.float64))
-    x, dy = rng.standard_normal((2, 6, 5, 3)), rng.standard_normal((2, 4))
-    _, expected, gradients, _ = run(engine, net, x, [dy], True)
-    engine.rounds.later(lambda s: net.children["conv"].grads["w"].fill(7), 2, 1)
-    _, dx, again, _ = run(engine, net, x, [dy], True)
-    assert np.array_equal(dx, expected) and all(np.array_equal(again[path], gradients[path]) for path in gradients)
+    net = Sequential({"conv": Conv(3, 4, 3, 1, 1, rng=rng), "relu": ReLU(), "gap": GlobalAvgPool()}).astype(np.float64)
+    engine, x, dy = fast.speed_up(net), rng.standard_normal((2, 6, 5, 3)), rng.standard_normal((2, 4))
+    _, cache = engine.forward(x, True)
+    with pytest.raises(ShapeError, match="gap: "):
+        engine.backward(dy[:, :3], cache)
+    unit = engine.children["relu"]
+    unit.backward = lambda dy, cache: engine.rounds.later(net.zero_grads, 2, 2) or 1 / 0
+    with pytest.raises(ZeroDivisionError):
+        engine.backward(dy, cache)
+    assert engine.rounds.waiting == [] and all(bundle.u is None for bundle in engine.bundles)
+    del unit.backward
+    engine.backward(dy, cache)
+    assert np.any(net.children["conv"].grads["w"])
+
+
+def test_a_nan_stays_in_its_picture_where_the_batch_is_not_looked_at():
+    rng = np.random.default_rng(0)
+    net = Sequential({"conv": Conv(3, 4, 3, 1, 1, bias=False, rng=rng), "bn": BatchNorm(4), "relu": ReLU()})
+    x, dy = (rng.standard_normal((3, 6, 5, C)).astype(np.float32) for C in (3, 4))
+    x[0, 1, 1] = np.nan
+    _, dx, _, _ = run(fast.speed_up(net), net, x, [dy], False)
+    assert np.all(np.isfinite(dx[1:]))
+
+
+def test_pictures_need_not_be_contiguous():
+    rng = np.random.default_rng(0)
+    net = Sequential({"3a": inception(Style(norm="batch", rng=rng), 4, 8, 6, 8, 4, 8, 8)})
+    x = rng.standard_normal((3, 4, 6, 5)).astype(np.float32).transpose(0, 2, 3, 1)
+    y = fast.speed_up(net).predict(x)
+    assert distance(y, net.predict(x)) < 1e-5
+
+
+def test_the_engine_knows_shapes_and_paths():
+    net = mini_googlenet(0.125)
+    engine = fast.speed_up(net)
+    assert engine.output_shape((32, 32, 3)) == net.output_shape((32, 32, 3))
+    assert "linear/w" in engine.parameters() and engine.parameters()["linear/w"] is net.parameters()["linear/w"]
+    odd = Sequential({"m": Concat({"d": Conv(4, 5, 3, 2)}, {"p": MaxPool(2)})})
+    with pytest.raises(ShapeError, match="m/d: conv"):
+        fast.speed_up(odd).predict(np.ones((1, 5, 5, 3)))

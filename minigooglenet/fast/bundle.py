@@ -32,6 +32,7 @@ class Bundle:
         self.own = [slice(start, start + width) for start, width in zip(self.starts, self.widths, strict=True)]
         self.algorithm, self.u = choose(self.first), None
         self.neutral = self.each(np.ones(self.F), np.zeros(self.F))  # a scale and a shift that change nothing
+        self.still = [(zero, zero) for _, zero in self.neutral]  # b and c where μ and σ do not depend on the batch
 
     def joined(self, layers, name, kind="params"):
         """One array of all the units' ``name``, side by side on the last axis."""
@@ -85,7 +86,7 @@ class Bundle:
         if not state.batch_statistics:
             state.affine = self.each(*self.constants())
             if self.bns:
-                state.M, state.known = np.inf, [[constant[own] for constant in self.running()] for own in self.own]
+                state.known = [[constant[own] for constant in self.running()] for own in self.own]
         return state
 
     def convolve(self, state, s):
@@ -136,12 +137,13 @@ class Bundle:
         if not self.bns:
             if "b" in self.first.params:
                 self.hand_out(self.convs, "b", ours[0])
-            state.mix = [(zero, zero) for _, zero in self.neutral]
+            state.mix = self.still
             return
         whole = sum_over_processes(ours) if state.batch_statistics else ours  # of the batch, wherever it is
-        state.mix = [kernels.batch_constants_back(*ours[:, own], *whole[:, own], state.M, *known, scale,
-                                                  bn.grads["gamma"], bn.grads["beta"])
-                     for bn, own, known, (scale, _) in zip(self.bns, self.own, state.known, state.affine, strict=True)]
+        mix = [kernels.batch_constants_back(*ours[:, own], *whole[:, own], state.M, *known, scale,
+                                            bn.grads["gamma"], bn.grads["beta"])
+               for bn, own, known, (scale, _) in zip(self.bns, self.own, state.known, state.affine, strict=True)]
+        state.mix = mix if state.batch_statistics else self.still
 
     def pull(self, state, dys, ys, dx, s, fresh=False):
         """Add the slice's dx into ``dx``, or write it where that is ``fresh`` memory (None leaves it out); return the
@@ -161,4 +163,13 @@ class Bundle:
 
 
 class State:
-    """What one pass over one batch knows: the cache of a unit."""
+    """What one pass over one batch knows: the cache of a unit.
+
+    x, z           input and convolution      shape          (N, OH, OW)
+    batch_statistics    whether μ and σ are the batch's own, of M values a channel
+    known          for every unit (μ, 1/σ)
+    affine         for every unit (scale, shift) of y = max(scale · z + shift, 0)
+    mix            for every unit (b, c) of dz = scale · g + b · z + c
+    """
+
+    M = 1.0

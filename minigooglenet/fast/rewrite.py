@@ -20,8 +20,8 @@ def rewrite(net, unit, concat, pool=same, plain=same):
     """``net`` in faster forms:
 
     every Unit as ``unit(conv, bn)``; every Concat of Units and max pools that keep the size as ``concat(branches)``,
-    lists of units, some after a MaxPool; every other max pool as ``pool(layer)``; what has no faster form, and what
-    ends before a sum or a concatenation of arrays, as ``plain(layer)``.
+    lists of units, some after a MaxPool; every other max pool as ``pool(layer)``; all other layers as ``plain(layer)``.
+    What NumPy adds or concatenates next, heads and layers of a Concat that stays one, goes through ``plain`` as well.
     """
     def again(layer):
         return rewrite(layer, unit, concat, pool, plain)
@@ -36,7 +36,8 @@ def rewrite(net, unit, concat, pool=same, plain=same):
                for branch in branches for place, layer in enumerate(branch)):
             return concat([[unit(*layer) if isinstance(layer, Unit) else layer for layer in branch]
                            for branch in branches])
-        return plain(Concat(*({f"branch {b}": plain(again(branch))} for b, branch in enumerate(net.branches))))
+        forms = [lambda *layers, form=form: plain(form(*layers)) for form in (unit, concat, pool)]
+        return plain(Concat(*(rewrite(branch, *forms, plain) for branch in net.branches)))
     if isinstance(net, Unit):
         return unit(*net)
     return pool(net) if isinstance(net, MaxPool) else plain(net)

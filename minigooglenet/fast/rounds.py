@@ -15,12 +15,13 @@ class Rounds:
         self.forget()
 
     def forget(self):
-        """Drop all that waits: what was left of a pass that an error ended must not run in the next."""
+        """Drop all that waits."""
         self.waiting, self.beside, self.cut = [], [], None
 
     def later(self, task, N, size, then=None):
-        """Do ``task(s)`` for every slice s of ``size`` pictures of N, after all that waits. What they return goes to
-        ``then``, as a list, beside the next round."""
+        """Do ``task(s)`` for every slice s of ``size`` pictures of N, after all that waits; what waits for slices of
+        another size is done now. The list of what the tasks return goes to ``then``, beside the next round, which must
+        not touch what ``then`` does."""
         if self.cut != (N, size):
             self.run()
         self.cut = N, size
@@ -36,16 +37,15 @@ class Rounds:
         if not self.waiting:
             return None
         waiting, beside, parts = self.waiting, self.beside, slices(*self.cut)
-        self.waiting, self.beside = [], []
+        self.waiting = []
 
         def through(s):
             return [task(s) for task, _ in waiting]
 
         results = side_by_side([(through, s) for s in parts] + beside)[:len(parts)]
-        for (_, then), own in zip(waiting, zip(*results, strict=True), strict=True):
-            if then:
-                self.beside.append((then, list(own)))
-        return list(own)
+        of_tasks = [[result[k] for result in results] for k in range(len(waiting))]
+        self.beside = [(then, own) for (_, then), own in zip(waiting, of_tasks, strict=True) if then]
+        return of_tasks[-1]
 
     def finish(self):
         """Do all that waits, and all that would have been done beside the next round."""

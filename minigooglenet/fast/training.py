@@ -11,7 +11,8 @@ from .bundle import Bundle, slice_size
 
 
 class Training(Layer):
-    """A rewritten network. Filters are prepared for all its bundles at once, and nothing is left waiting."""
+    """A rewritten network. Filters are prepared for all its bundles at once, and nothing is left waiting. One pass at a
+    time: while it runs, filters and what waits are kept here, and not in its cache."""
 
     def __init__(self, net, rounds):
         super().__init__()
@@ -27,14 +28,19 @@ class Training(Layer):
     def backward(self, dy, cache):
         return self.through(Bundle.turn, self.net.backward, dy, cache)
 
+    def predict(self, x):
+        return self.through(Bundle.prepare, self.net.predict, x)
+
     def through(self, prepare, function, *arguments):
-        self.rounds.forget()
-        side_by_side([(prepare, bundle) for bundle in self.bundles])
-        result = function(*arguments)
-        self.rounds.finish()
-        for bundle in self.bundles:
-            bundle.u = None
-        return result
+        try:
+            side_by_side([(prepare, bundle) for bundle in self.bundles])
+            result = function(*arguments)
+            self.rounds.finish()
+            return result
+        finally:  # after an error too: what is left must not run in the next pass
+            self.rounds.forget()
+            for bundle in self.bundles:
+                bundle.u = None
 
 
 class Plain(Layer):
@@ -42,7 +48,13 @@ class Plain(Layer):
 
     def __init__(self, layer, rounds):
         super().__init__()
-        self.layer, self.rounds, self.children = layer, rounds, {"": layer}
+        self.layer, self.rounds = layer, rounds
+
+    def walk(self, path=""):
+        return self.layer.walk(path)
+
+    def check_shape(self, shape):
+        self.layer.check_shape(shape)
 
     def output_shape(self, shape):
         return self.layer.output_shape(shape)
@@ -53,6 +65,9 @@ class Plain(Layer):
     def backward(self, dy, cache):
         return self.between(self.layer.backward, dy, cache)
 
+    def predict(self, x):
+        return self.between(self.layer.predict, x)
+
     def between(self, function, *arguments):
         self.rounds.run()
         result = function(*arguments)
@@ -60,12 +75,25 @@ class Plain(Layer):
         return result
 
 
-class FastUnit(Layer):
+class Fast(Layer):
+    """What the others share: they leave work waiting."""
+
+    def __init__(self, rounds):
+        super().__init__()
+        self.rounds = rounds
+
+    def predict(self, x):
+        y, _ = self.forward(x)
+        self.rounds.run()  # or what waits would keep alive what only backward needs
+        return y
+
+
+class FastUnit(Fast):
     """Convolution, batch norm or bias, ReLU. The cache is the pass's State and y."""
 
     def __init__(self, conv, bn, rounds):
-        super().__init__()
-        self.conv, self.bn, self.rounds = conv, bn, rounds
+        super().__init__(rounds)
+        self.conv, self.bn = conv, bn
         self.bundle = Bundle([self])
         self.bundles, self.expects, self.input_gradient = [self.bundle], conv.expects, True
 
@@ -85,12 +113,12 @@ class FastUnit(Layer):
         return dx
 
 
-class FastPool(Layer):
+class FastPool(Fast):
     """A max pool. The cache is (x, y)."""
 
     def __init__(self, pool, rounds):
-        super().__init__()
-        self.pool, self.rounds, self.expects = pool, rounds, pool.expects
+        super().__init__(rounds)
+        self.pool, self.expects = pool, pool.expects
 
     def output_shape(self, shape):
         return self.pool.output_shape(shape)
@@ -114,7 +142,7 @@ class FastPool(Layer):
         return dx
 
 
-class FastConcat(Layer):
+class FastConcat(Fast):
     """An inception module. Branches are lists of units, the first of which may follow a max pool.
 
     It runs in steps: first what opens the branches, with all 1×1 units that read the module's input as one bundle;
@@ -123,8 +151,7 @@ class FastConcat(Layer):
     """
 
     def __init__(self, branches, rounds):
-        super().__init__()
-        self.rounds = rounds
+        super().__init__(rounds)
         self.pools = {b: branch[0] for b, branch in enumerate(branches) if isinstance(branch[0], MaxPool)}
         self.branches = [[layer for layer in branch if not isinstance(layer, MaxPool)] for branch in branches]
         opening = [b for b, branch in enumerate(self.branches)
@@ -148,7 +175,7 @@ class FastConcat(Layer):
         widths = self.widths(C)
         out = np.empty((N, H, W, sum(widths)), x.dtype)
         offsets = np.cumsum([0, *widths]).tolist()
-        pooled = {b: np.empty_like(x) for b in self.pools}
+        pooled = {b: np.empty(x.shape, x.dtype) for b in self.pools}
         steps, outputs = [], {b: pooled.get(b, x) for b in range(len(widths))}
 
         def pool(s):

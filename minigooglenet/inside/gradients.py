@@ -1,5 +1,7 @@
 """The gradient of anything inside a network with respect to the picture, by the layers' own backward passes."""
 
+from itertools import groupby
+
 import numpy as np
 
 from .. import fast
@@ -78,15 +80,17 @@ def layer_gradient(net, x, dlogits, layer):
 
 def module_gradients(net, x, dlogits):
     """{module: (y, dy)} for every inception module, in one forward and one backward pass."""
-    fast_net, inside, caches, found = _ready(net), set(modules(net)), [], {}
-    for name, layer in fast_net.children.items():
-        x, cache = layer.forward(x)
-        caches.append((name, layer, cache, x))
+    inside, passed, found = set(modules(net)), [], {}
+    # Pieces to look between: each module, and what lies between two of them.
+    for module, layers in groupby(trunk_of(net).children.items(), lambda item: item[0] if item[0] in inside else None):
+        piece = _ready(Sequential(layers))
+        x, cache = piece.forward(x)
+        passed.append((module, piece, cache, x))
     dy = dlogits(x) if callable(dlogits) else dlogits
-    for name, layer, cache, y in reversed(caches):
-        if name in inside:
-            found[name] = y, dy
-        dy = layer.backward(dy, cache)
+    for module, piece, cache, y in reversed(passed):
+        if module:
+            found[module] = y, dy
+        dy = piece.backward(dy, cache)
     return dict(reversed(found.items()))
 
 

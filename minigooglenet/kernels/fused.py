@@ -1,7 +1,7 @@
 """What follows a convolution, several steps in one pass, compiled. Signatures and mathematics: ``reference/fused.py``.
 
-Arrays are (pixels, channels) here. They are called so often, for so little at a time, that they are called directly,
-without a function around them that would first make sure of anything.
+Pictures are (pixels, channels) here. The kernels are called so often, for so little at a time, that they are called
+directly, without a function around them that would first make sure of anything.
 
 Sums run in the array's own precision over 64 pixels at a time, where they vectorise and lose nothing to speak of, and
 in float64 from there on.

@@ -1,6 +1,6 @@
 """What follows a convolution, several steps in one pass: plain NumPy.
 
-Arrays end in channels, whatever comes before. An array with an offset means the F channels from there on, so that a
+Pictures end in channels, whatever comes before. An array with an offset means the F channels from there on, so that a
 branch can read and write its part of a concatenation in place. ``scale`` and ``shift`` (F,) are batch norm's, or 1 and
 the biases; whether the ReLU let a value through is seen from  scale · z + shift  again, so y is not needed.
 """
@@ -48,8 +48,8 @@ def batch_constants(total, squares, M, eps, gamma, beta, momentum, running_mean,
 
 def batch_constants_back(own_total, own_along, total, along, M, mean, inverse, scale, dgamma, dbeta):
     """b and c of dz = scale · g + b · z + c (see ``layers/batchnorm.py``), from each channel's sums of g and of g · z,
-    ``total`` and ``along``, over the whole batch. M is infinite where μ and σ do not depend on the batch. γ and β get
-    their gradients added, from this process's own share of the sums."""
+    ``total`` and ``along``, over the M values of the whole batch. γ and β get their gradients added, from this
+    process's own share of the sums."""
     dbeta += own_total.astype(scale.dtype)
     dgamma += ((own_along - mean * own_total) * inverse).astype(scale.dtype)
     b = -scale * inverse**2 * (along - mean * total) / M

@@ -9,8 +9,9 @@ from ..threads import side_by_side
 class SGD:
     """g ← dw + λ w        v ← μ v + g        w ← w - η v        (Nesterov: w ← w - η (g + μ v))
 
-    ``parameters`` {path: array} are changed in place. λ (``weight_decay``) spares biases and the parameters of
-    normalisation: everything with one axis. ``velocity`` {path: array} is all the state there is.
+    ``parameters`` {path: array}, all different arrays, are changed in place, side by side. λ (``weight_decay``) spares
+    biases and the parameters of normalisation: everything with one axis. ``velocity`` {path: array} is all the state
+    there is.
     Source: Polyak 1964; Sutskever et al. 2013 for Nesterov's form; Szegedy et al. 2014, section 6: μ = 0.9.
     """
 
