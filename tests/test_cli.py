@@ -163,7 +163,7 @@ def test_what_a_resumed_run_refuses(capsys, trained, tmp_path):
     before = (run / "checkpoint.safetensors").read_bytes()
     for options, says in (
             (["--epochs", 3, "--lr", 0.3], "was begun with epochs 1, not 3; lr 0.1, not 0.3; a resumed run keeps its"),
-            (["--preset", "full"], "was begun with width 0.05, not 0.5; drop_prob 0.0, not 0.1; epochs 1, not"),
+            (["--preset", "full"], "was begun with width 0.05, not 0.75; drop_prob 0.0, not 0.1; epochs 1, not"),
             (["--no-heads"], "was begun with heads True, not False;"),
             (["--data", "shapes10"], f"was begun with other pictures (mushrooms in {data}) than these of shapes10;")):
         code, output, errors = resume(*options)
