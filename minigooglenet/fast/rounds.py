@@ -7,11 +7,12 @@ class Rounds:
     """What is to be done to every slice of the batch, collected by ``later`` until ``now`` asks for a result.
 
     Then each slice goes through all of it at once, while it is in the cache, and the threads wait for each other once
-    instead of after every pass. So an array may be handed on before anything is in it, to those who know: what they do
+    instead of after every pass. The next round begins with the slices that this one ended with. So an array may be handed on before anything is in it, to those who know: what they do
     to a slice happens after that slice was written. Who reads it otherwise calls ``run`` first.
     """
 
     def __init__(self):
+        self.direction = -1
         self.forget()
 
     def forget(self):
@@ -42,7 +43,9 @@ class Rounds:
         def through(s):
             return [task(s) for task, _ in waiting]
 
-        results = side_by_side([(through, s) for s in parts] + beside)[:len(parts)]
+        self.direction = -self.direction
+        done = side_by_side([(through, s) for s in parts[::self.direction]] + beside)
+        results = done[:len(parts)][::self.direction]
         of_tasks = [[result[k] for result in results] for k in range(len(waiting))]
         self.beside = [(then, own) for (_, then), own in zip(waiting, of_tasks, strict=True) if then]
         return of_tasks[-1]
