@@ -7,8 +7,10 @@ class Rounds:
     """What is to be done to every slice of the batch, collected by ``later`` until ``now`` asks for a result.
 
     Then each slice goes through all of it at once, while it is in the cache, and the threads wait for each other once
-    instead of after every pass. The next round begins with the slices that this one ended with. So an array may be handed on before anything is in it, to those who know: what they do
-    to a slice happens after that slice was written. Who reads it otherwise calls ``run`` first.
+    instead of after every pass. The next round begins with the slices that this one ended with.
+
+    So an array may be handed on before anything is in it, to those who know: what they do to a slice happens after that
+    slice was written. Who reads it otherwise calls ``run`` first.
     """
 
     def __init__(self):
