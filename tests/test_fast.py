@@ -208,6 +208,8 @@ def test_what_waits_is_done_slice_by_slice_in_order_and_at_most_once():
         rounds.later(task("f"), 1, 1, collected.extend)
         rounds.finish()
         assert collected[2:] == ["f0"]
+        for name in "gh":  # results are in the slices' order, whichever way they were done
+            assert rounds.now(task(name), 4, 2) == [f"{name}0", f"{name}2"]
     finally:
         set_threads(before)
 
