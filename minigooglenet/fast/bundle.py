@@ -165,11 +165,10 @@ class Bundle:
 class State:
     """What one pass over one batch knows: the cache of a unit.
 
-    x, z           input and convolution      shape          (N, OH, OW)
-    batch_statistics    whether μ and σ are the batch's own, of M values a channel
-    known          for every unit (μ, 1/σ)
-    affine         for every unit (scale, shift) of y = max(scale · z + shift, 0)
-    mix            for every unit (b, c) of dz = scale · g + b · z + c
+    x, z, shape          input, convolution (where batch norm follows), the latter's (N, OH, OW)
+    batch_statistics     whether μ and σ are the batch's own, from M values a channel
+    known, affine, mix   for every unit: (μ, 1/σ); scale and shift of y = max(scale · z + shift, 0); b and c of
+                         dz = scale · g + b · z + c
     """
 
-    M = 1.0
+    M = 1.0  # not used where μ and σ are the running ones
