@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from small import distance
 
 from minigooglenet import fast, kernels
-from minigooglenet.compose import Concat, Sequential
+from minigooglenet.compose import Concat, Sequential, Trunk
 from minigooglenet.errors import ShapeError
 from minigooglenet.fast.rounds import Rounds
 from minigooglenet.layers import AvgPool, BatchNorm, Conv, GlobalAvgPool, MaxPool, ReLU
@@ -100,6 +100,24 @@ def test_branches_of_pools_and_strides_alone():
     compare(Sequential({"m": Concat({"pool": MaxPool(3, 1, 1)}, unit(style, "3x3", 4, 5, 3))}), (6, 5, 4), 3)
     compare(Sequential({"down": Concat({"conv": Conv(4, 5, 3, 2, 1, rng=rng), "relu": ReLU()}, {"pool": MaxPool(2)}),
                         "tail": AvgPool(2)}), (8, 6, 4), 3)
+
+
+def test_a_head_that_begins_with_a_convolution():
+    """Its gradient and the trunk's are added by NumPy, so both must be there by then."""
+    rng = np.random.default_rng(0)
+
+    def layers(C, F):
+        return {"conv": Conv(C, F, 3, 1, 1, bias=False, rng=rng), "bn": BatchNorm(F), "relu": ReLU()}
+
+    trunk = Sequential({"one": Sequential(layers(3, 6)), "two": Sequential(layers(6, 4)), "gap": GlobalAvgPool()})
+    compare(Trunk(trunk, {"head": ("one", Sequential(layers(6, 5) | {"gap": GlobalAvgPool()}))}), (7, 6, 3), 5)
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_a_bias_before_batch_norm_is_not_lost(train):
+    net = Sequential({"conv": Conv(3, 4, 3, 1, 1, rng=np.random.default_rng(0)), "bn": BatchNorm(4), "relu": ReLU()})
+    net.children["conv"].params["b"] += 2
+    compare(net, (7, 6, 3), 3, train=train)
 
 
 def test_what_has_no_faster_form_stays():
@@ -222,7 +240,7 @@ def test_an_error_leaves_nothing_for_the_next_pass():
     with pytest.raises(ShapeError, match="gap: "):
         engine.backward(dy[:, :3], cache)
     unit = engine.children["relu"]
-    unit.backward = lambda dy, cache: engine.rounds.later(net.zero_grads, 2, 2) or 1 / 0
+    unit.backward = lambda dy, cache: engine.rounds.later(lambda s: net.zero_grads(), 2, 2) or 1 / 0
     with pytest.raises(ZeroDivisionError):
         engine.backward(dy, cache)
     assert engine.rounds.waiting == [] and all(bundle.u is None for bundle in engine.bundles)

@@ -7,7 +7,8 @@ from ..layers import BatchNorm, Conv, MaxPool, ReLU
 
 
 class Unit(NamedTuple):
-    """A convolution, the batch norm after it or None, and a ReLU."""
+    """A convolution, the batch norm after it or None, and a ReLU. Before batch norm a convolution has no bias: it would
+    be taken away again."""
     conv: Conv
     bn: BatchNorm | None
 
@@ -57,7 +58,7 @@ def grouped(net):
         name, layer = layers.pop(0)
         if isinstance(layer, Conv):
             rest = [following for _, following in layers[:2]]
-            bn = rest[0] if rest and isinstance(rest[0], BatchNorm) else None
+            bn = rest[0] if rest and isinstance(rest[0], BatchNorm) and "b" not in layer.params else None
             if isinstance(rest[1 if bn else 0] if len(rest) > bool(bn) else None, ReLU):
                 name = layers[bool(bn)][0]
                 del layers[:1 + bool(bn)]
