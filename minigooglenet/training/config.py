@@ -94,8 +94,8 @@ class Config:
 
 #: Four epochs are too few to overfit, so ``quick`` has no dropout and only mirrors. They are also few steps: of 128
 #: pictures each, at rate 0.2, they came to 79.64 % of CIFAR-10's test pictures, of 64, at rate 0.1, to 80.07, 80.59,
-#: 80.61 and 80.87 (with kernels that round differently). ``full`` is as wide as two hours allow: at width 0.5, 36
-#: epochs with "cutout" came to 90.36 %, 30 with "crop" to 90.17; at 0.75, 28 epochs with "cutout", to 91.08.
+#: 80.61 and 80.87 (with kernels that round differently). ``full`` is as wide as two hours and a bit allow: at width
+#: 0.5, 36 epochs with "cutout" came to 90.36 %, 30 with "crop" to 90.17; at 0.75, 28 epochs with "cutout", to 91.08.
 PRESETS = {
     "quick": Config(),
     "full": Config(width=0.75, epochs=28, batch=128, lr=0.2, drop_prob=0.1, augment="cutout", average=0.998,
