@@ -101,6 +101,13 @@ def over_slices(task, N, size=8):
     return side_by_side([(task, s) for s in slices(N, size)])
 
 
+def over_parts(task, N, parts=8):
+    """``task`` over slices of 0 … N whose size does not matter: side by side in so many parts, or all at once where the
+    work at hand is one of several slices already. Nothing is returned."""
+    if N:
+        over_slices(task, N, N if inside_a_task() else -(-N // parts))
+
+
 def side_by_side(pieces):
     """``[task(s) for task, s in pieces]``, shared out among the threads.
 
