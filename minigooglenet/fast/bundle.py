@@ -93,8 +93,9 @@ class Bundle:
         """z of a slice, and its sums if batch norm asks for them."""
         x = state.x[s]
         z = np.empty((len(x), *state.shape[1:], self.F), x.dtype) if state.z is None else state.z[s]
-        self.algorithm.forward(x, self.u, self.F, z)
-        return z, kernels.sums(rows(z)) if state.batch_statistics else None
+        sums = np.zeros((2, self.F)) if state.batch_statistics else None
+        self.algorithm.forward(x, self.u, self.F, z, sums=sums)
+        return z, sums
 
     def settle(self, state, sums):
         """Scale and shift from the batch's own mean and variance, and the running ones moved towards those."""

@@ -39,8 +39,7 @@ _FILE_OF = {
     **{name: "convolve" for name in ("convolve_pointwise", "convolve_columns", "convolve_winograd")},
     **{name: "convolve_back" for name in ("convolve_pointwise_back", "convolve_columns_back",
                                           "convolve_winograd_back")},
-    **dict.fromkeys(("affine_relu", "sums", "relu_sums", "relu_mix", "batch_constants", "batch_constants_back"),
-                    "fused"),
+    **dict.fromkeys(("affine_relu", "relu_sums", "relu_mix", "batch_constants", "batch_constants_back"), "fused"),
 }
 
 

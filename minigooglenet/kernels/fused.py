@@ -25,26 +25,6 @@ def affine_relu(z, z_offset, F, scale, shift, y, y_offset):
 
 
 @njit
-def sums(z):
-    """As ``reference.fused.sums``."""
-    P, C = z.shape
-    total = np.zeros((2, C))
-    first, second, zero = np.empty(C, z.dtype), np.empty(C, z.dtype), z.dtype.type(0)
-    for start in range(0, P, BLOCK):
-        for c in range(C):
-            first[c] = zero
-            second[c] = zero
-        for p in range(start, min(P, start + BLOCK)):
-            for c in range(C):
-                first[c] += z[p, c]
-                second[c] += z[p, c] * z[p, c]
-        for c in range(C):
-            total[0, c] += first[c]
-            total[1, c] += second[c]
-    return total
-
-
-@njit
 def relu_sums(dy, dy_offset, z, z_offset, F, scale, shift):
     """As ``reference.fused.relu_sums``."""
     total, P, F = np.zeros((2, F)), len(z), size(F)

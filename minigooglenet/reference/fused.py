@@ -13,12 +13,6 @@ def affine_relu(z, z_offset, F, scale, shift, y, y_offset):
     y[..., y_offset:y_offset + F] = np.maximum(z[..., z_offset:z_offset + F] * scale + shift, 0)
 
 
-def sums(z):
-    """(2, C) in float64: for each channel the sum of z and of z²."""
-    z = z.reshape(-1, z.shape[-1]).astype(np.float64)
-    return np.stack([z.sum(axis=0), (z * z).sum(axis=0)])
-
-
 def relu_sums(dy, dy_offset, z, z_offset, F, scale, shift):
     """(2, F) in float64, with g = dy where scale · z + shift > 0, else 0: each channel's sums of g and of g · z."""
     z = z[..., z_offset:z_offset + F]
