@@ -149,8 +149,9 @@ def test_max_pool_backward_takes_channels_together(H, W, stride, pad, C, dtype, 
     x = pictures(rng, (N, H, W, C), dtype, "ties")
     y = plain_pooling.max_pool(x, *window)
     dy, before = pictures(rng, y.shape, dtype), pictures(rng, x.shape, dtype)
-    dx = pooling.max_pool_backward(dy, x, y, *window, dx=before.copy())
-    same(dx, plain_pooling.max_pool_backward(dy, x, y, *window, dx=before.copy()))
+    for fresh in (False, True):
+        dx = pooling.max_pool_backward(dy, x, y, *window, dx=before.copy(), fresh=fresh)
+        same(dx, plain_pooling.max_pool_backward(dy, x, y, *window, dx=before.copy(), fresh=fresh))
 
 
 @given(st.data())

@@ -135,8 +135,7 @@ class FastPool(Fast):
         dx = np.empty(x.shape, x.dtype)
 
         def pull(s):
-            dx[s] = 0
-            kernels.max_pool_backward(dy[s], x[s], y[s], *self.pool.window, dx=dx[s])
+            kernels.max_pool_backward(dy[s], x[s], y[s], *self.pool.window, dx=dx[s], fresh=True)
 
         self.rounds.later(pull, len(x), slice_size(*x.shape[:3]))
         return dx
@@ -217,12 +216,11 @@ class FastConcat(Fast):
             back.append(step)
 
         def unpool(s):
-            if not written:
-                dx[s] = 0
-            for b, layer in self.pools.items():
+            for k, (b, layer) in enumerate(self.pools.items()):
                 if not self.branches[b]:
                     dpooled[b][s] = dy[s][..., offsets[b]:offsets[b + 1]]
-                kernels.max_pool_backward(dpooled[b][s], x[s], pooled[b][s], *layer.window, dx=dx[s])
+                kernels.max_pool_backward(dpooled[b][s], x[s], pooled[b][s], *layer.window, dx=dx[s],
+                                          fresh=not written and k == 0)
 
         for step in reversed(back):
             run_backward(step, self.rounds)

@@ -81,24 +81,27 @@ def _max3(a, b, c):
     return _max2(_max2(a, b), c)
 
 
-def max_pool_backward(dy, x, y, kernel, stride, pad, ceil_mode, dx=None):
+def max_pool_backward(dy, x, y, kernel, stride, pad, ceil_mode, dx=None, fresh=False):
     """As ``reference.pooling.max_pool_backward``."""
-    dx = np.zeros(x.shape, x.dtype) if dx is None else dx
+    dx, fresh = (np.empty(x.shape, x.dtype), True) if dx is None else (dx, fresh)
     x, y, dy = frozen(x), frozen(y), frozen(dy)
 
     def some(s):
         flat = (array[s].reshape(-1) for array in (dy, x, y, dx))
-        _max_pool_backward(*flat, *x.shape[1:3], *y.shape[1:], *kernel, *stride, *pad)
+        _max_pool_backward(*flat, *x.shape[1:3], *y.shape[1:], *kernel, *stride, *pad, fresh)
 
     over_parts(some, len(x))
     return dx
 
 
 @njit
-def _max_pool_backward(dy, x, y, dx, H, W, OH, OW, C, KH, KW, SH, SW, PH, PW):
+def _max_pool_backward(dy, x, y, dx, H, W, OH, OW, C, KH, KW, SH, SW, PH, PW, fresh):
     same = KH == KW == 3 and SH == SW == PH == PW == 1
     for line in range(y.size // (OW * C)):
         n, i = line // OH, line % OH
+        if fresh and i == 0:
+            for k in range(size(n * H * W * C), size((n + 1) * H * W * C)):
+                dx[k] = 0
         top = i * SH - PH
         first, rows = max(top, 0), min(top + KH, H) - max(top, 0)
         here, there = line * OW * C, (n * H + first) * W * C

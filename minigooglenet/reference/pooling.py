@@ -35,10 +35,12 @@ def max_pool(x, kernel, stride, pad, ceil_mode, y=None, lines=None):
     return y
 
 
-def max_pool_backward(dy, x, y, kernel, stride, pad, ceil_mode, dx=None):
+def max_pool_backward(dy, x, y, kernel, stride, pad, ceil_mode, dx=None, fresh=False):
     """Hand each window's gradient to the first pixel, in reading order, that equals its maximum. Returns dx; where one
-    is given, adds to that."""
-    dx = np.zeros(x.shape, x.dtype) if dx is None else dx
+    is given, adds to that, or writes it where it is ``fresh`` memory."""
+    dx, fresh = (np.empty(x.shape, x.dtype), True) if dx is None else (dx, fresh)
+    if fresh:
+        dx[...] = 0
     for (i, j), (rows, columns), _ in windows(x.shape, kernel, stride, pad, ceil_mode):
         remaining = dy[:, i, j].copy()  # what has not found its winner yet
         for h in range(rows.start, rows.stop):
