@@ -9,7 +9,7 @@ from minigooglenet.estimator import GoogLeNetClassifier
 
 
 def small(**changes):
-    return GoogLeNetClassifier(**{"width": 0.1, "epochs": 20, "batch": 30, "lr": 0.1, "augment": "none",
+    return GoogLeNetClassifier(**{"width": 0.1, "epochs": 40, "batch": 30, "lr": 0.1, "augment": "none",
                                   "drop_prob": 0.0} | changes)
 
 

@@ -28,8 +28,8 @@ def test_a_product_of_small_matrices(how, P, K, F, dtype):
     """A as it is and transposed, B packed and as it is; nothing but its own columns is written."""
     rng = np.random.default_rng(0)
     a, y = rng.standard_normal((P, K)).astype(dtype), rng.standard_normal((P + 2, F + 3)).astype(dtype)
-    b, shift = product.spare((K, F), dtype), rng.standard_normal(F + 1).astype(dtype)
-    b[...] = rng.standard_normal((K, F))
+    spare, shift = rng.standard_normal(K * F + product.SPARE).astype(dtype), rng.standard_normal(F + 1).astype(dtype)
+    b = spare[:K * F].reshape(K, F)  # it may be read behind its end
     wanted, result = y.copy(), {WRITE: a @ b, ADD: y[1:-1, 2:-1] + a @ b,
                                 RELU: np.maximum(a @ b + shift[1:], 0)}[how]
     wanted[1:-1, 2:-1] = result
@@ -55,7 +55,7 @@ def test_a_nan_is_not_taken_for_nothing():
             function(x, pack.pack(u), F, y, *more, shift=np.zeros(F))
             assert np.isnan(y[0, 4, 5]).all() and not np.isnan(y[0, 0, 0]).any()
         out = np.zeros((30, 2))
-        fused.affine_relu(x.reshape(30, 2), 0, 2, np.ones(2), np.zeros(2), out, 0)
+        fused.affine_relu(((x.reshape(30, 2), 0, 2, np.ones(2), np.zeros(2), out, 0),))
         assert np.isnan(out[-1]).all() and not np.isnan(out[:-1]).any()
 
 
@@ -99,8 +99,7 @@ def convolutions_agree(which, settings, shape, F, r, stride, pad, dtype, toleran
     conv = Conv(shape[3], F, r, stride, pad, rng=rng, dtype=dtype)
     x = rng.standard_normal(shape).astype(dtype)
     z, cache = conv.forward(x)
-    dz, shift = product.spare(z.shape, dtype), rng.standard_normal(F).astype(dtype)
-    dz[...] = rng.standard_normal(z.shape)
+    dz, shift = rng.standard_normal(z.shape).astype(dtype), rng.standard_normal(F).astype(dtype)
     dx = conv.backward(dz, cache)
     y = np.maximum(z + shift, 0)
     for name in ("kernels", "reference"):
@@ -114,9 +113,13 @@ def convolutions_agree(which, settings, shape, F, r, stride, pad, dtype, toleran
             getattr(room("convolve"), f"convolve_{which}")(x, u, F, y, *settings, **how)
 
         def backward(dx, fresh, room=room, turned=turned):
-            goal = () if which == "columns" else (turned, dx)  # which leaves that of x to others
-            some = () if which == "columns" else (fresh,)
-            du = getattr(room("convolve_back"), f"convolve_{which}_back")(dz, x, *goal, *settings, *some)
+            back = getattr(room("convolve_back"), f"convolve_{which}_back")
+            units = through_one_relu(dz.reshape(-1, F))
+            if which == "columns":  # leaves the gradient of x to others
+                du = back(room("fused").relu_mix(units, F).reshape(z.shape), x, *settings)
+            else:
+                shape = [z.shape[:3]] if which == "winograd" else []
+                du = back(units, F, *shape, x, turned, dx, *settings, fresh)
             return gradient(room, du).reshape(conv.grads["w"].shape)
         plain, sums = np.full(z.shape, np.nan, dtype), np.ones((2, F))
         forward(x, u, plain, sums=sums)
@@ -147,26 +150,44 @@ def convolutions_agree(which, settings, shape, F, r, stride, pad, dtype, toleran
             assert np.array_equal(backward(None, True), dw)
 
 
+def through_one_relu(dz):
+    """Units that dz is mixed from: what a ReLU let through, and is made up for by twice the scale, less z."""
+    one, nothing = np.ones(dz.shape[1], dz.dtype), np.zeros(dz.shape[1], dz.dtype)
+    cut = dz.shape[1] // 2  # two units, the second in a wider array
+    z, wide = np.full_like(dz, 0.25), np.pad(dz, ((0, 0), (3, 1)))
+    constants = 2 * one, nothing, -4 * one, one  # dz = 2 (dz / 2) - 4 z + 1
+    wide[:, 3:-1] /= 2
+    return tuple((wide, 3 + first, z, first, last - first, *(c[first:last] for c in constants))
+                 for first, last in ((0, cut), (cut, dz.shape[1])))
+
+
 @pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-5), (np.float64, 1e-13)])
 def test_fused_kernels_equal_their_twins(dtype, tolerance):
+    """Two units of one convolution, F = 5 + 2; the first reads and writes in the midst of another's channels."""
     rng = np.random.default_rng(0)
-    F, z_offset, y_offset, dy_offset = 5, 2, 3, 1
-    dy, y, z = (rng.standard_normal((189, C)).astype(dtype) for C in (8, 9, 7))
-    scale, shift, b, c = rng.standard_normal((4, F)).astype(dtype)
+    dy, y, z = (rng.standard_normal((189, C)).astype(dtype) for C in (8, 9, 9))
+    constants = rng.standard_normal((4, 7)).astype(dtype)
+    F = 5
     *sums, gamma, beta, mean, variance = rng.standard_normal((8, F))
     results = []
     for room in twins("fused"):
-        out, dz = np.zeros_like(y), np.zeros_like(z)
-        room.affine_relu(z, z_offset, F, scale, shift, out, y_offset)
-        through = dy, dy_offset, z, z_offset, F, scale, shift
-        room.relu_mix(*through, b, c, dz, z_offset)
+        outs = np.zeros_like(y), np.zeros((189, 2), dtype)
+        scale, shift, b, c = constants
+        places = [(slice(0, 5), 2, dy, 1, outs[0], 3), (slice(5, 7), 7, dy[:, :2].copy(), 0, outs[1], 0)]
+        room.affine_relu(tuple((z, z_at, own.stop - own.start, scale[own], shift[own], out, at)
+                               for own, z_at, _, _, out, at in places))
+        through = [(own, (g, at, z, z_at, own.stop - own.start, scale[own], shift[own]))
+                   for own, z_at, g, at, _, _ in places]
+        dz = room.relu_mix(tuple((*unit, b[own], c[own]) for own, unit in through), 7)
         parameters, running, gradients = ([a.astype(dtype) for a in pair] for pair in
                                           ((gamma, beta), (mean, variance), (mean, beta)))
         known = room.batch_constants(*np.abs(sums[:2]), 189.0, 1e-5, *parameters, 0.1, *running)
         mix = room.batch_constants_back(*sums, 189.0, *known[:3], *gradients)
-        results.append((out, dz, room.relu_sums(*through), *known, *mix, *running, *gradients))
+        results.append((*outs, dz, room.relu_sums(tuple(unit for _, unit in through), 7), *known, *mix, *running,
+                        *gradients))
     for compiled, plain in zip(*results, strict=True):
         assert compiled.dtype == plain.dtype and distance(compiled, plain) < tolerance
+    assert not np.any(outs[0][:, [0, 1, 2, 8]]) and np.any(outs[0]) and np.any(outs[1])
 
 
 def test_max_pool_of_some_lines():

@@ -123,7 +123,9 @@ from minigooglenet import kernels
 x = np.random.default_rng(0).standard_normal((3, 7, 6, 40)).astype(np.float32)
 u, y, dx = kernels.pack(np.ones((36, 40, 40), np.float32)), np.empty_like(x), np.empty_like(x)
 kernels.convolve_winograd(x, u, 40, y, 1, 4)
-du = kernels.convolve_winograd_back(y, x, u, dx, 1, 4, True)
+pixels, one, none = y.reshape(-1, 40), np.ones(40, np.float32), np.zeros(40, np.float32)
+units = ((pixels, 0, pixels, 0, 40, one, none, none, none),)
+du = kernels.convolve_winograd_back(units, 40, (3, 7, 6), x, u, dx, 1, 4, True)
 results = y, dx, du, kernels.lrn(x, 5, 1.0, 0.75, 1.0)
 print(hashlib.sha1(b"".join(result.tobytes() for result in results)).hexdigest())
 """

@@ -5,8 +5,9 @@ brings them into the order it wants, ``u``. ``forward(x, u, F, y)`` writes F fil
 ``offset`` on; with ``shift`` they become max(z + shift, 0). ``parts(y, F)`` are the parts in which threads may do that
 side by side, as further arguments.
 
-``backward(dz, x, turned(w), dx, fresh)`` adds into dx, or writes it where it is ``fresh`` memory (None leaves it
-out), and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
+``backward(units, F, shape, x, turned(w), dx, fresh)`` takes dz back, which is mixed from ``units``
+(``reference/fused.py``) and has ``shape`` and F channels. It adds into dx, or writes it where it is ``fresh`` memory
+(None leaves it out), and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
 """
 
 import numpy as np
@@ -58,8 +59,8 @@ class Pointwise(Algorithm):
     def forward(self, x, u, F, y, **how):
         kernels.convolve_pointwise(x, u, F, y, **how)
 
-    def backward(self, dz, x, turned, dx, fresh=False):
-        return kernels.convolve_pointwise_back(dz, x, turned, dx, fresh)
+    def backward(self, units, F, shape, x, turned, dx, fresh=False):
+        return kernels.convolve_pointwise_back(units, F, x, turned, dx, fresh)
 
     def weight_gradient(self, du):
         return du.reshape(1, 1, *du.shape)
@@ -84,8 +85,8 @@ class Winograd(Algorithm):
             return [{"filters": filters} for filters in cut(F, 32)]
         return [{"lines": some} for some in cut(lines)]
 
-    def backward(self, dz, x, turned, dx, fresh=False):
-        return kernels.convolve_winograd_back(dz, x, turned, dx, self.pad, self.m, fresh)
+    def backward(self, units, F, shape, x, turned, dx, fresh=False):
+        return kernels.convolve_winograd_back(units, F, shape, x, turned, dx, self.pad, self.m, fresh)
 
     def weight_gradient(self, du):
         return kernels.winograd_filter_adjoint(du, self.r)
@@ -107,11 +108,12 @@ class Columns(Algorithm):
     def turned(self, w):
         return self.matrix(w).T  # not in order: for NumPy
 
-    def backward(self, dz, x, turned, dx, fresh=False):
+    def backward(self, units, F, shape, x, turned, dx, fresh=False):
+        dz = kernels.relu_mix(units, F)
         if dx is not None:
-            spread = kernels.col2im(rows(dz) @ turned, dx.shape, *self.window)
+            spread = kernels.col2im(dz @ turned, dx.shape, *self.window)
             dx[...] = spread if fresh else dx + spread
-        return kernels.convolve_columns_back(dz, x, *self.window)
+        return kernels.convolve_columns_back(dz.reshape(*shape, F), x, *self.window)
 
     def weight_gradient(self, du):
         return du.reshape(self.shape)

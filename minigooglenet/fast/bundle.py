@@ -111,8 +111,9 @@ class Bundle:
 
     def finish(self, state, z, targets, s):
         """y = max(scale · z + shift, 0), each unit's part into its target."""
-        for (y, offset), start, width, affine in zip(targets, self.starts, self.widths, state.affine, strict=True):
-            kernels.affine_relu(rows(z), start, width, *affine, rows(y[s]), offset)
+        units = zip(targets, self.starts, self.widths, state.affine, strict=True)
+        kernels.affine_relu(tuple([(rows(z), start, width, *affine, rows(y[s]), offset)
+                                   for (y, offset), start, width, affine in units]))
 
     # -- backward ---------------------------------------------------------------------------------------------------
 
@@ -129,7 +130,7 @@ class Bundle:
 
     def gather(self, state, dys, ys, s):
         """(2, F): Σ g and Σ g z of a slice, where g = dy where the ReLU let it through."""
-        return np.concatenate([kernels.relu_sums(*part) for part in self.parts(state, dys, ys, s)], axis=1)
+        return kernels.relu_sums(tuple(self.parts(state, dys, ys, s)), self.F)
 
     def settle_back(self, state, sums):
         """dz = scale g + b z + c with b, c per channel (see ``layers/batchnorm.py``). γ and β, or the biases, get their
@@ -150,10 +151,9 @@ class Bundle:
         """Add the slice's dx into ``dx``, or write it where that is ``fresh`` memory (None leaves it out); return the
         slice's share of the weights' gradient."""
         x = state.x[s]
-        dz = kernels.spare((len(x), *state.shape[1:], self.F), x.dtype)
-        for part, mix, start in zip(self.parts(state, dys, ys, s), state.mix, self.starts, strict=True):
-            kernels.relu_mix(*part, *mix, rows(dz), start)
-        return self.algorithm.backward(dz, x, self.u, None if dx is None else dx[s], fresh)
+        units = tuple([(*part, *mix) for part, mix in zip(self.parts(state, dys, ys, s), state.mix, strict=True)])
+        return self.algorithm.backward(units, self.F, (len(x), *state.shape[1:]), x, self.u,
+                                       None if dx is None else dx[s], fresh)
 
     def collect(self, gradients):
         """Add the slices' shares, in their order, to the convolutions' gradients."""

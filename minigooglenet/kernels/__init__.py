@@ -35,7 +35,6 @@ _FILE_OF = {
     "winograd_filter": "winograd",
     "winograd_filter_adjoint": "winograd",
     "pack": "product",
-    "spare": "product",
     **{name: "convolve" for name in ("convolve_pointwise", "convolve_columns", "convolve_winograd")},
     **{name: "convolve_back" for name in ("convolve_pointwise_back", "convolve_columns_back",
                                           "convolve_winograd_back")},

@@ -9,52 +9,69 @@ in float64 from there on.
 
 import numpy as np
 
-from .jit import njit, size
+from .jit import inlined, njit, size
+from .product import SPARE
 
 BLOCK = 64
 
 
 @njit
-def affine_relu(z, z_offset, F, scale, shift, y, y_offset):
+def affine_relu(units):
     """As ``reference.fused.affine_relu``."""
-    z_offset, y_offset, zero = size(z_offset), size(y_offset), z.dtype.type(0)
-    for p in range(len(z)):
-        for f in range(size(F)):
-            value = z[p, z_offset + f] * scale[f] + shift[f]
-            y[p, y_offset + f] = zero if value < zero else value  # a NaN stays one
+    for z, z_offset, F, scale, shift, y, y_offset in units:
+        z_at, y_at, zero = size(z_offset), size(y_offset), z.dtype.type(0)
+        for p in range(len(z)):
+            for f in range(size(F)):
+                value = z[p, z_at + f] * scale[f] + shift[f]
+                y[p, y_at + f] = zero if value < zero else value  # a NaN stays one
 
 
 @njit
-def relu_sums(dy, dy_offset, z, z_offset, F, scale, shift):
+def relu_sums(units, F):
     """As ``reference.fused.relu_sums``."""
-    total, P, F = np.zeros((2, F)), len(z), size(F)
-    dy_offset, z_offset = size(dy_offset), size(z_offset)
-    first, second, zero = np.empty(F, z.dtype), np.empty(F, z.dtype), z.dtype.type(0)
-    for start in range(0, P, BLOCK):
-        for f in range(F):
-            first[f] = zero
-            second[f] = zero
-        for p in range(start, min(P, start + BLOCK)):
-            for f in range(F):
-                value, g = z[p, z_offset + f], dy[p, dy_offset + f]
-                g = g if value * scale[f] + shift[f] > zero else zero
-                first[f] += g
-                second[f] += g * value
-        for f in range(F):
-            total[0, f] += first[f]
-            total[1, f] += second[f]
+    total, at = np.zeros((2, F)), size(0)
+    for dy, dy_offset, z, z_offset, width, scale, shift in units:
+        dy_at, z_at, own = size(dy_offset), size(z_offset), size(width)
+        first, second, zero = np.empty(own, z.dtype), np.empty(own, z.dtype), z.dtype.type(0)
+        for start in range(0, len(z), BLOCK):
+            for f in range(own):
+                first[f] = zero
+                second[f] = zero
+            for p in range(start, min(len(z), start + BLOCK)):
+                for f in range(own):
+                    value, g = z[p, z_at + f], dy[p, dy_at + f]
+                    g = g if value * scale[f] + shift[f] > zero else zero
+                    first[f] += g
+                    second[f] += g * value
+            for f in range(own):
+                total[0, at + f] += first[f]
+                total[1, at + f] += second[f]
+        at += own
     return total
 
 
 @njit
-def relu_mix(dy, dy_offset, z, z_offset, F, scale, shift, b, c, dz, dz_offset):
-    """As ``reference.fused.relu_mix``."""
-    dy_offset, z_offset, dz_offset, zero = size(dy_offset), size(z_offset), size(dz_offset), z.dtype.type(0)
-    for p in range(len(z)):
-        for f in range(size(F)):
-            value, g = z[p, z_offset + f], dy[p, dy_offset + f]
-            g = g if value * scale[f] + shift[f] > zero else zero
-            dz[p, dz_offset + f] = scale[f] * g + b[f] * value + c[f]
+def relu_mix(units, F):
+    """As ``reference.fused.relu_mix``; with the memory that a product may read behind its end (``product.py``)."""
+    P = len(units[0][0])
+    dz = np.empty(P * F + SPARE, units[0][0].dtype)
+    mix(units, 0, P, dz, F)
+    return dz[:P * F].reshape(P, F)
+
+
+@inlined
+def mix(units, first, last, dz, F):
+    """That for the pixels from ``first`` to ``last``, into ``dz``, flat and theirs alone."""
+    start = size(0)
+    for dy, dy_offset, z, z_offset, width, scale, shift, b, c in units:
+        dy_at, z_at, own, zero = size(dy_offset), size(z_offset), size(width), z.dtype.type(0)
+        for p in range(first, last):
+            at = size((p - first) * F) + start
+            for f in range(own):
+                value, g = z[p, z_at + f], dy[p, dy_at + f]
+                g = g if value * scale[f] + shift[f] > zero else zero
+                dz[at + f] = scale[f] * g + b[f] * value + c[f]
+        start += own
 
 
 @njit

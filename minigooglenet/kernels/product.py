@@ -33,12 +33,6 @@ WRITE, ADD, RELU = 0, 1, 2  # what becomes of the product
 SPARE = 7  # numbers that may be read behind the end of B, where it is not packed
 
 
-def spare(shape, dtype):
-    """As ``reference.product.spare``."""
-    many = math.prod(shape)
-    return np.empty(many + SPARE, dtype)[:many].reshape(shape)
-
-
 def pack(b):
     """As ``reference.product.pack``; on some processors in narrower panels."""
     *before, K, F = b.shape

@@ -1,12 +1,14 @@
 """The way back through whole convolutions, in plain NumPy.
 
-dz (N, OH, OW, F) comes in, and ``turned``: the filters' matrix, or 36 of them, transposed and packed (``product.py``).
-The gradient of x is added into dx, or written where that is ``fresh`` memory (None leaves it out); that of the matrices
-is returned. The compiled forms may read up to seven numbers behind the end of dz (``spare``).
+In comes what dz is mixed from, ``units`` (``fused.relu_mix``), or dz itself; and ``turned``: the filters' matrix, or 36
+of them, transposed and packed (``product.py``). The gradient of x is added into dx, or written where that is ``fresh``
+memory (None leaves it out); that of the matrices is returned. The compiled ``convolve_columns_back`` may read up to
+seven numbers behind the end of dz, for which ``relu_mix`` leaves room.
 """
 
 from .columns import im2col
 from .convolve import rows
+from .fused import relu_mix
 from .product import unpack
 from .winograd import winograd_input, winograd_input_adjoint, winograd_output_adjoint
 
@@ -17,10 +19,11 @@ def give(spread, dx, fresh):
         dx[...] = spread if fresh else dx + spread
 
 
-def convolve_pointwise_back(dz, x, turned, dx, fresh=False):
+def convolve_pointwise_back(units, F, x, turned, dx, fresh=False):
     """dx = dz wᵀ, dw = xᵀ dz (C, F)."""
-    give(dz @ unpack(turned, x.shape[-1]), dx, fresh)
-    return rows(x).T @ rows(dz)
+    dz = relu_mix(units, F)
+    give((dz @ unpack(turned, x.shape[-1])).reshape(x.shape), dx, fresh)
+    return rows(x).T @ dz
 
 
 def convolve_columns_back(dz, x, kernel, stride, pad):
@@ -28,8 +31,8 @@ def convolve_columns_back(dz, x, kernel, stride, pad):
     return im2col(x, kernel, stride, pad).T @ rows(dz)
 
 
-def convolve_winograd_back(dz, x, turned, dx, pad, m, fresh=False):
-    """The adjoint of each step (``winograd.py``); du (36, C, F)."""
-    products = winograd_output_adjoint(dz, m)
+def convolve_winograd_back(units, F, shape, x, turned, dx, pad, m, fresh=False):
+    """The adjoint of each step (``winograd.py``); du (36, C, F). ``shape``: dz's, without its channels."""
+    products = winograd_output_adjoint(relu_mix(units, F).reshape(*shape, F), m)
     give(winograd_input_adjoint(products @ unpack(turned, x.shape[-1]), x.shape, pad, m), dx, fresh)
     return winograd_input(x, pad, m).transpose(0, 2, 1) @ products

@@ -1,30 +1,48 @@
 """What follows a convolution, several steps in one pass: plain NumPy.
 
-Pictures end in channels, whatever comes before. An array with an offset means the F channels from there on, so that a
-branch can read and write its part of a concatenation in place. ``scale`` and ``shift`` (F,) are batch norm's, or 1 and
-the biases; whether the ReLU let a value through is seen from  scale · z + shift  again, so y is not needed.
+Pictures are (pixels, channels) here. Several units may have been one convolution: each has F of its channels, from an
+offset on, and an array of its own on the other side, or its part of a concatenation, from an offset on. ``scale`` and
+``shift`` (F,) are batch norm's, or 1 and the biases; whether the ReLU let a value through is seen from
+scale · z + shift  again, so y is not needed.
 """
 
 import numpy as np
 
 
-def affine_relu(z, z_offset, F, scale, shift, y, y_offset):
-    """y = max(scale · z + shift, 0), written in place."""
-    y[..., y_offset:y_offset + F] = np.maximum(z[..., z_offset:z_offset + F] * scale + shift, 0)
+def affine_relu(units):
+    """y = max(scale · z + shift, 0), written in place.
+
+    ``units``: (z, z_offset, F, scale, shift, y, y_offset) for each.
+    """
+    for z, z_offset, F, scale, shift, y, y_offset in units:
+        y[:, y_offset:y_offset + F] = np.maximum(z[:, z_offset:z_offset + F] * scale + shift, 0)
 
 
-def relu_sums(dy, dy_offset, z, z_offset, F, scale, shift):
-    """(2, F) in float64, with g = dy where scale · z + shift > 0, else 0: each channel's sums of g and of g · z."""
-    z = z[..., z_offset:z_offset + F]
-    g = np.where(z * scale + shift > 0, dy[..., dy_offset:dy_offset + F], 0).astype(np.float64)
-    return np.stack([g.reshape(-1, F).sum(axis=0), (g * z).reshape(-1, F).sum(axis=0)])
+def relu_sums(units, F):
+    """(2, F) in float64, for all units' channels side by side: the sums of g and of g · z, with g = dy where
+    scale · z + shift > 0, else 0.
+
+    ``units``: (dy, dy_offset, z, z_offset, F, scale, shift) for each.
+    """
+    def own(dy, dy_offset, z, z_offset, width, scale, shift):
+        z = z[:, z_offset:z_offset + width]
+        g = np.where(z * scale + shift > 0, dy[:, dy_offset:dy_offset + width], 0).astype(np.float64)
+        return g.sum(axis=0), (g * z).sum(axis=0)
+
+    return np.concatenate([own(*unit) for unit in units], axis=1)
 
 
-def relu_mix(dy, dy_offset, z, z_offset, F, scale, shift, b, c, dz, dz_offset):
-    """dz = scale · g + b · z + c, with g as above; written in place."""
-    z = z[..., z_offset:z_offset + F]
-    g = np.where(z * scale + shift > 0, dy[..., dy_offset:dy_offset + F], 0)
-    dz[..., dz_offset:dz_offset + F] = scale * g + b * z + c
+def relu_mix(units, F):
+    """dz (pixels, F) = scale · g + b · z + c, with g as above, of all units side by side.
+
+    ``units``: (dy, dy_offset, z, z_offset, F, scale, shift, b, c) for each.
+    """
+    def own(dy, dy_offset, z, z_offset, width, scale, shift, b, c):
+        z = z[:, z_offset:z_offset + width]
+        g = np.where(z * scale + shift > 0, dy[:, dy_offset:dy_offset + width], 0)
+        return scale * g + b * z + c
+
+    return np.concatenate([own(*unit) for unit in units], axis=1)
 
 
 def batch_constants(total, squares, M, eps, gamma, beta, momentum, running_mean, running_variance):

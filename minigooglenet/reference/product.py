@@ -17,12 +17,6 @@ def padded(F):
     return -(-F // 8) * 8
 
 
-def spare(shape, dtype):
-    """Fresh memory for a matrix that is to be multiplied by as it is. The compiled product may read a little further,
-    and its ``spare`` has room for that."""
-    return np.empty(shape, dtype)
-
-
 def pack(b):
     """b (..., K, F) in panels: some columns, with all their K rows, after others. -> (..., K · padded(F)); what is
     missing in the last panel is zero."""
