@@ -274,3 +274,14 @@ def test_the_engine_knows_shapes_and_paths():
     odd = Sequential({"m": Concat({"d": Conv(4, 5, 3, 2)}, {"p": MaxPool(2)})})
     with pytest.raises(ShapeError, match="m/d: conv"):
         fast.speed_up(odd).predict(np.ones((1, 5, 5, 3)))
+
+
+def test_a_gradient_in_another_precision():
+    """NumPy makes float64 of anything; a module's own gradients are float32."""
+    rng = np.random.default_rng(0)
+    net = Sequential({"3a": inception(Style(norm="batch", rng=rng), 5, 4, 3, 6, 2, 3, 4)})
+    engine, x = fast.speed_up(net), rng.standard_normal((2, 6, 5, 5), np.float32)
+    y, cache = engine.forward(x, True)
+    dy = rng.standard_normal(y.shape)
+    plain = net.backward(dy, net.forward(x, True)[1])
+    assert distance(engine.backward(dy, cache), plain) < 1e-3

@@ -154,6 +154,14 @@ def test_max_pool_backward_takes_channels_together(H, W, stride, pad, C, dtype, 
         same(dx, plain_pooling.max_pool_backward(dy, x, y, *window, dx=before.copy(), fresh=fresh))
 
 
+def test_a_gradient_of_another_precision_is_taken_for_one_of_the_pictures(rng):
+    x, window = pictures(rng, (N, 5, 6, 17), "float32"), ((3, 3), (2, 2), (0, 0), True)
+    y = pooling.max_pool(x, *window)
+    dy = pictures(rng, y.shape, "float64")
+    same(pooling.max_pool_backward(dy, x, y, *window),
+         plain_pooling.max_pool_backward(dy.astype("float32"), x, y, *window))
+
+
 @given(st.data())
 def test_pooling_of_any_shape(data):
     kernel = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4))

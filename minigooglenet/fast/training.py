@@ -108,7 +108,7 @@ class FastUnit(Fast):
 
     def backward(self, dy, cache):
         state, y = cache
-        dy = np.require(dy, requirements="CW")
+        dy = np.require(dy, state.x.dtype, "CW")
         dx = np.empty(state.x.shape, state.x.dtype) if self.input_gradient else None
         run_backward([(self.bundle, state, [(dy, 0)], [(y, 0)], dx, True)], self.rounds)
         return dx
@@ -200,7 +200,7 @@ class FastConcat(Fast):
 
     def backward(self, dy, cache):
         x, pooled, steps, offsets = cache
-        dy = np.require(dy, requirements="CW")  # as the gradients within: kernels take those of a bundle together
+        dy = np.require(dy, x.dtype, "CW")  # as the gradients within: kernels take those of a bundle together
         dx, dpooled = np.empty(x.shape, x.dtype), {b: np.empty(x.shape, x.dtype) for b in pooled}
         into, later = {b: dpooled.get(b, dx) for b in range(len(self.branches))}, []
         back = []  # for each step: (bundle, state, gradients of its targets, targets, gradient of its input, fresh)

@@ -84,7 +84,7 @@ def _max3(a, b, c):
 def max_pool_backward(dy, x, y, kernel, stride, pad, ceil_mode, dx=None, fresh=False):
     """As ``reference.pooling.max_pool_backward``."""
     dx, fresh = (np.empty(x.shape, x.dtype), True) if dx is None else (dx, fresh)
-    x, y, dy = frozen(x), frozen(y), frozen(dy)
+    x, y, dy = frozen(x), frozen(y), frozen(np.asarray(dy, x.dtype))
 
     def some(s):
         flat = (array[s].reshape(-1) for array in (dy, x, y, dx))
