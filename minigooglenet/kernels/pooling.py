@@ -5,8 +5,8 @@ takes three rows, then three columns at a time, because a maximum that is update
 be lost here, where the reference keeps it.
 
 The maximum does not remember where it was; the backward pass finds the winner again by comparing. There each pixel's
-gradient is changed by all windows that see it. Written to memory every time, it costs more than all the rest, and the
-compiler does not see that it could stay in a register: hence ``vectors.py``.
+gradient is changed by all windows that see it. The compiler writes it to memory each time; it does not see that it
+could stay in a register. Hence ``vectors.py``.
 """
 
 import numpy as np

@@ -4,8 +4,8 @@
 back. ``filled``, ``add``, ``subtract`` and ``where_equal`` work on each for itself. In a kernel they read like numbers.
 A value carried from one turn of a loop to the next stays in its register, which a place in an array does not.
 
-Nobody checks whether what is loaded or stored lies inside the array. Functions that kernels call may be given vectors;
-arrays as well make numba count who uses them, in the midst of the loop.
+Nobody checks whether what is loaded or stored lies inside the array. What an innermost loop calls should be given
+vectors only: with an array it makes numba count, each time, who is using it.
 """
 
 from llvmlite import ir
