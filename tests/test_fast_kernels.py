@@ -151,14 +151,14 @@ def convolutions_agree(which, settings, shape, F, r, stride, pad, dtype, toleran
 
 
 def through_one_relu(dz):
-    """Units that dz is mixed from: what a ReLU let through, and is made up for by twice the scale, less z."""
-    one, nothing = np.ones(dz.shape[1], dz.dtype), np.zeros(dz.shape[1], dz.dtype)
-    cut = dz.shape[1] // 2  # two units, the second in a wider array
-    z, wide = np.full_like(dz, 0.25), np.pad(dz, ((0, 0), (3, 1)))
-    constants = 2 * one, nothing, -4 * one, one  # dz = 2 (dz / 2) - 4 z + 1
-    wide[:, 3:-1] /= 2
+    """Two units, in a wider array, that dz is mixed from: the ReLU lets all through, and
+    2 dy - 4 z + 1 = dz."""
+    F, cut = dz.shape[1], dz.shape[1] // 2
+    z = np.random.default_rng(1).uniform(0.1, 1, dz.shape).astype(dz.dtype)
+    wide = np.pad((dz + 4 * z - 1) / 2, ((0, 0), (3, 1)))
+    constants = [np.full(F, value, dz.dtype) for value in (2, 0, -4, 1)]
     return tuple((wide, 3 + first, z, first, last - first, *(c[first:last] for c in constants))
-                 for first, last in ((0, cut), (cut, dz.shape[1])))
+                 for first, last in ((0, cut), (cut, F)))
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-5), (np.float64, 1e-13)])

@@ -3,7 +3,8 @@
 import numpy as np
 
 from .columns import BLOCK, lines_at_once, pad_lines
-from .jit import frozen, inlined, njit, size
+from .fused import add_sums
+from .jit import frozen, inlined, njit
 from .product import RELU, WRITE, multiply, multiply_runs
 from .winograd import of_input, of_output
 
@@ -42,29 +43,6 @@ def tiles_at_once(C, F):
 def _ending(shift, sums, u):
     how = (np.empty(0, u.dtype), WRITE) if shift is None else (shift, RELU)
     return *how, np.empty((2, 0)) if sums is None else sums
-
-
-@inlined
-def add_sums(y, Y, offset, first, last, sums):
-    """Add to ``sums`` those of the pixels from ``first`` to ``last``, while they are in the cache. y is flat, Y numbers
-    a pixel; the F that count begin at ``offset``. In y's own precision over 64 pixels at a time, where they vectorise
-    and lose nothing to speak of; in float64 from there on."""
-    F, zero = size(sums.shape[1]), y.dtype.type(0)
-    if F == 0:
-        return
-    total, squares = np.empty(F, y.dtype), np.empty(F, y.dtype)
-    for start in range(first, last, 64):
-        for f in range(F):
-            total[f] = zero
-            squares[f] = zero
-        for p in range(start, min(last, start + 64)):
-            at = size(p * Y + offset)
-            for f in range(F):
-                total[f] += y[at + f]
-                squares[f] += y[at + f] * y[at + f]
-        for f in range(F):
-            sums[0, f] += total[f]
-            sums[1, f] += squares[f]
 
 
 @njit

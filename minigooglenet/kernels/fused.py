@@ -26,6 +26,28 @@ def affine_relu(units):
                 y[p, y_at + f] = zero if value < zero else value  # a NaN stays one
 
 
+@inlined
+def add_sums(y, Y, offset, first, last, sums):
+    """Add to ``sums`` those of the pixels from ``first`` to ``last`` (``reference/convolve.py``), while they are in the
+    cache. y is flat, Y numbers a pixel; the F that count begin at ``offset``."""
+    F, zero = size(sums.shape[1]), y.dtype.type(0)
+    if F == 0:
+        return
+    total, squares = np.empty(F, y.dtype), np.empty(F, y.dtype)
+    for start in range(first, last, BLOCK):
+        for f in range(F):
+            total[f] = zero
+            squares[f] = zero
+        for p in range(start, min(last, start + BLOCK)):
+            at = size(p * Y + offset)
+            for f in range(F):
+                total[f] += y[at + f]
+                squares[f] += y[at + f] * y[at + f]
+        for f in range(F):
+            sums[0, f] += total[f]
+            sums[1, f] += squares[f]
+
+
 @njit
 def relu_sums(units, F):
     """As ``reference.fused.relu_sums``."""

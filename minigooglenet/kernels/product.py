@@ -26,6 +26,7 @@ from numba.extending import intrinsic
 
 from ..reference.product import padded
 from .jit import frozen, inlined, njit, size
+from .vectors import spread
 
 # How much fits: processors with AVX-512 have 32 registers of 16 float32, others as few as 16 of 8.
 PANEL, ROWS = (32, 8) if "+avx512f" in get_host_cpu_features() else (16, 6)
@@ -101,11 +102,6 @@ def _write_block(context, builder, sig, args, width):
     def address(array, at):
         return builder.bitcast(builder.gep(array, [at]), vector.as_pointer())
 
-    def spread(value):
-        kind = ir.VectorType(value.type, lanes)
-        one = builder.insert_element(kind(ir.Undefined), value, int32(0))
-        return builder.shuffle_vector(one, kind(ir.Undefined), ir.VectorType(int32, lanes)([0] * lanes))
-
     def llvm(function, result, *arguments):
         kind = ir.FunctionType(result, [argument.type for argument in arguments])
         return builder.call(cgutils.get_or_insert_function(builder.module, kind, function), arguments)
@@ -118,7 +114,7 @@ def _write_block(context, builder, sig, args, width):
         return builder.icmp_signed("==", how, whole(which))
 
     inside = [builder.icmp_signed("<", ir.VectorType(whole, lanes)([place + lane for lane in range(lanes)]),
-                                  spread(columns)) for place in places]
+                                  spread(builder, columns, lanes)) for place in places]
     last = builder.sub(rows, whole(1))
     each = [builder.select(builder.icmp_signed("<", whole(r), last), whole(r), last) for r in range(ROWS)]
     from_rows = [plus(a_at, builder.mul(r, a_row)) for r in each]
@@ -129,7 +125,7 @@ def _write_block(context, builder, sig, args, width):
         with adding:
             old, old_block = [load_inside(y, at, inside) for at in to_rows], builder.block
         with not_adding:
-            relu = spread(is_how(RELU))
+            relu = spread(builder, is_how(RELU), lanes)
             shifts = load_inside(shift, shift_at, [builder.and_(mask, relu) for mask in inside])
             shifts_block = builder.block
     before = builder.block
@@ -164,7 +160,7 @@ def _write_block(context, builder, sig, args, width):
     panel = [builder.load(address(b, plus(b_now, place)), align=align) for place in places]
     results = []
     for at, row in zip(from_rows, (totals[i:i + len(places)] for i in range(0, len(totals), len(places))), strict=True):
-        value = spread(builder.load(builder.gep(a, [plus(at, a_now)])))
+        value = spread(builder, builder.load(builder.gep(a, [plus(at, a_now)])), lanes)
         results.append([llvm(f"llvm.fmuladd.{name}", vector, value, part, total)
                         for part, total in zip(panel, row, strict=True)])
     following, b_following = plus(k, 1), plus(b_now, b_k)

@@ -35,6 +35,13 @@ def _address(context, builder, kind, signature, arguments):
     return builder.bitcast(builder.gep(array.data, [at]), pointer), kind.dtype.bitwidth // 8
 
 
+def spread(builder, value, lanes):
+    """The instructions that put one value into each place of a vector."""
+    vector, int32 = ir.VectorType(value.type, lanes), ir.IntType(32)
+    one = builder.insert_element(vector(ir.Undefined), value, int32(0))
+    return builder.shuffle_vector(one, vector(ir.Undefined), ir.VectorType(int32, lanes)(None))
+
+
 def _load(lanes):
     @intrinsic
     def load(typing, a, at):
@@ -64,9 +71,7 @@ def store(typing, a, at, value):
 def filled(typing, like, value):
     """A vector of the kind of ``like``, ``value`` in each place."""
     def write(context, builder, signature, arguments):
-        vector, number = context.get_value_type(like), context.cast(builder, arguments[1], value, like.dtype)
-        one = builder.insert_element(vector(ir.Undefined), number, ir.IntType(32)(0))
-        return builder.shuffle_vector(one, vector(ir.Undefined), ir.VectorType(ir.IntType(32), like.lanes)(None))
+        return spread(builder, context.cast(builder, arguments[1], value, like.dtype), like.lanes)
     return like(like, value), write
 
 
