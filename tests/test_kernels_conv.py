@@ -1,23 +1,17 @@
-"""What the rewritten network is made of: products, whole convolutions, fused kernels; each as its plain twin."""
-
-import importlib
+"""The kernels of whole convolutions: matrix products, convolutions, fused passes; compiled form against plain form."""
 
 import numpy as np
 import pytest
 from small import distance
 
-from minigooglenet import kernels
+from minigooglenet.kernels import conv_backward, conv_forward, fused, gemm, winograd
+from minigooglenet.kernels.gemm import ADD, RELU, WRITE, pack_numba, pack_numpy, unpack
+from minigooglenet.kernels.jit import JIT
+from minigooglenet.kernels.max_pool import max_pool_numba, max_pool_numpy
 from minigooglenet.layers import Conv
-from minigooglenet.reference.product import pack as plain_pack
-from minigooglenet.reference.product import unpack
 
-pytestmark = pytest.mark.skipif(not kernels.JIT, reason="MINIGOOGLENET_JIT=0 turns the compiled kernels off")
-product = importlib.import_module("minigooglenet.kernels.product") if kernels.JIT else None
-WRITE, ADD, RELU = range(3)
-
-
-def twins(file):
-    return (importlib.import_module(f"minigooglenet.{room}.{file}") for room in ("kernels", "reference"))
+pytestmark = pytest.mark.skipif(not JIT, reason="MINIGOOGLENET_JIT=0: the compiled forms are not compiled")
+FORMS = "numba", "numpy"
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -28,72 +22,85 @@ def test_a_product_of_small_matrices(how, P, K, F, dtype):
     """A as it is and transposed, B packed and as it is; nothing but its own columns is written."""
     rng = np.random.default_rng(0)
     a, y = rng.standard_normal((P, K)).astype(dtype), rng.standard_normal((P + 2, F + 3)).astype(dtype)
-    spare, shift = rng.standard_normal(K * F + product.SPARE).astype(dtype), rng.standard_normal(F + 1).astype(dtype)
+    spare, shift = rng.standard_normal(K * F + gemm.SPARE).astype(dtype), rng.standard_normal(F + 1).astype(dtype)
     b = spare[:K * F].reshape(K, F)  # it may be read behind its end
     wanted, result = y.copy(), {WRITE: a @ b, ADD: y[1:-1, 2:-1] + a @ b,
                                 RELU: np.maximum(a @ b + shift[1:], 0)}[how]
     wanted[1:-1, 2:-1] = result
     for A, steps in ((a, (K, 1)), (np.ascontiguousarray(a.T), (1, P))):
-        for B, places in ((product.pack(b), (K, 0)), (b.reshape(-1), (1, F))):
+        for B, places in ((pack_numba(b), (K, 0)), (b.reshape(-1), (1, F))):
             out = y.copy()
-            product.multiply(A.reshape(-1), 0, *steps, P, K, B, 0, *places, out.reshape(-1), F + 5, F + 3, F, shift, 1,
+            gemm.multiply(A.reshape(-1), 0, *steps, P, K, B, 0, *places, out.reshape(-1), F + 5, F + 3, F, shift, 1,
                              how)
             assert distance(out, wanted) < {4: 1e-6, 8: 1e-15}[out.itemsize]
             assert np.array_equal(out[[0, -1]], y[[0, -1]]) and np.array_equal(out[:, [0, 1, -1]], y[:, [0, 1, -1]])
 
 
-def test_a_nan_is_not_taken_for_nothing():
-    """A diverging network has to be seen: no ReLU turns what is no number into 0."""
+@pytest.mark.parametrize("how", [WRITE, ADD, RELU])
+def test_the_block_in_llvm_equals_the_plain_block(how, monkeypatch):
+    """In each row of A two runs of values; more rows and columns than one block has, and fewer."""
+    rng, P, runs, K, F = np.random.default_rng(0), 11, 2, 3, 60
+    a, b, y, shift = (rng.standard_normal(n) for n in (P * 20, runs * K * F + gemm.SPARE, P * F, F))
+    arguments = a, 1, 20, 9, 1, P, runs, K, b, 0, 1, F
+    compiled, plain = y.copy(), y.copy()
+    gemm.multiply_runs(*arguments, compiled, 0, F, F, shift, 0, how)
+    for width in (8, 16, 32):
+        monkeypatch.setattr(gemm, f"_block_{width}", gemm.numpy_block(width))
+    gemm.multiply_runs.py_func(*arguments, plain, 0, F, F, shift, 0, how)
+    assert distance(compiled, plain) < 1e-15 and not np.array_equal(plain, y)
+
+
+def test_a_nan_passes_the_relu():
+    """A diverging network must be seen: no ReLU turns a NaN into 0."""
     x, F = np.ones((1, 5, 6, 2)), 3
     x[0, 4, 5] = np.nan
-    for room in ("kernels", "reference"):
-        convolve, pack = (importlib.import_module(f"minigooglenet.{room}.{file}") for file in ("convolve", "product"))
-        fused, y = importlib.import_module(f"minigooglenet.{room}.fused"), np.zeros((1, 5, 6, F))
-        for function, u, more in ((convolve.convolve_pointwise, np.ones((2, F)), ()),
-                                  (convolve.convolve_columns, np.ones((18, F)), ((3, 3), (1, 1), (1, 1))),
-                                  (convolve.convolve_winograd, np.ones((36, 2, F)), (1, 4))):
-            function(x, pack.pack(u), F, y, *more, shift=np.zeros(F))
+    for form in FORMS:
+        pack, y = getattr(gemm, f"pack_{form}"), np.zeros((1, 5, 6, F))
+        for name, u, more in (("pointwise", np.ones((2, F)), ()),
+                              ("columns", np.ones((18, F)), ((3, 3), (1, 1), (1, 1))),
+                              ("winograd", np.ones((36, 2, F)), (1, 4))):
+            getattr(conv_forward, f"convolve_{name}_{form}")(x, pack(u), F, y, *more, shift=np.zeros(F))
             assert np.isnan(y[0, 4, 5]).all() and not np.isnan(y[0, 0, 0]).any()
         out = np.zeros((30, 2))
-        fused.affine_relu(((x.reshape(30, 2), 0, 2, np.ones(2), np.zeros(2), out, 0),))
+        getattr(fused, f"affine_relu_{form}")(((x.reshape(30, 2), 0, 2, np.ones(2), np.zeros(2), out, 0),))
         assert np.isnan(out[-1]).all() and not np.isnan(out[:-1]).any()
 
 
 def test_packing_is_undone():
     b = np.random.default_rng(0).standard_normal((3, 5, 61)).astype(np.float32)
-    assert np.array_equal(unpack(plain_pack(b), 61), b)
-    if product.PANEL == 32:  # else the compiled one has other panels
-        assert np.array_equal(product.pack(b), plain_pack(b))
+    assert np.array_equal(unpack(pack_numpy(b), 61), b)
+    if gemm.PANEL == 32:  # else the compiled form has other panels
+        assert np.array_equal(pack_numba(b), pack_numpy(b))
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(np.float32, 2e-5), (np.float64, 1e-12)])
 @pytest.mark.parametrize("shape, F, pad, m", [
     ((2, 7, 9, 3), 5, 1, 4), ((3, 14, 16, 8), 8, 1, 4), ((2, 5, 11, 3), 2, 0, 4), ((1, 64, 40, 40), 72, 1, 4),
     ((2, 9, 7, 3), 4, 2, 2), ((1, 6, 6, 17), 3, 0, 2), ((2, 4, 4, 8), 9, 2, 4), ((20, 4, 4, 60), 70, 1, 4)])
-def test_winograd_equals_its_twin_and_a_convolution(shape, F, pad, m, dtype, tolerance):
+def test_winograd_equals_its_plain_form_and_a_convolution(shape, F, pad, m, dtype, tolerance):
     """In several blocks of tiles, in two parts, and of some filters only, with what else there is left alone."""
     r = 7 - m
     convolutions_agree("winograd", (pad, m), shape, F, r, (1, 1), (pad, pad), dtype, tolerance,
-                       matrix=lambda room, w: room("winograd").winograd_filter(w),
-                       gradient=lambda room, du: room("winograd").winograd_filter_adjoint(du, r),
+                       matrix=winograd.winograd_filter,
+                       gradient=lambda du: winograd.winograd_filter_adjoint(du, r),
                        lines=lambda y: len(y) * -(-y.shape[1] // m))
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-5), (np.float64, 1e-13)])
 @pytest.mark.parametrize("shape, F", [((2, 7, 9, 3), 5), ((1, 33, 40, 48), 70)])
-def test_pointwise_equals_its_twin_and_a_convolution(shape, F, dtype, tolerance):
+def test_pointwise_equals_its_plain_form_and_a_convolution(shape, F, dtype, tolerance):
     convolutions_agree("pointwise", (), shape, F, 1, (1, 1), (0, 0), dtype, tolerance)
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-5), (np.float64, 1e-13)])
 @pytest.mark.parametrize("shape, F, r, stride, pad", [
     ((2, 9, 7, 3), 5, 3, (2, 1), (1, 0)), ((1, 61, 59, 3), 34, 7, (2, 2), (3, 3))])
-def test_columns_equal_their_twin_and_a_convolution(shape, F, r, stride, pad, dtype, tolerance):
+def test_columns_equal_their_plain_form_and_a_convolution(shape, F, r, stride, pad, dtype, tolerance):
     convolutions_agree("columns", ((r, r), stride, pad), shape, F, r, stride, pad, dtype, tolerance)
 
 
 def convolutions_agree(which, settings, shape, F, r, stride, pad, dtype, tolerance,
-                       matrix=lambda room, w: w.reshape(-1, w.shape[-1]), gradient=lambda room, du: du,
+                       matrix=lambda w: w.reshape(-1, w.shape[-1]), gradient=lambda du: du,
                        lines=lambda y: len(y) * y.shape[1]):
     rng = np.random.default_rng(0)
     conv = Conv(shape[3], F, r, stride, pad, rng=rng, dtype=dtype)
@@ -102,25 +109,22 @@ def convolutions_agree(which, settings, shape, F, r, stride, pad, dtype, toleran
     dz, shift = rng.standard_normal(z.shape).astype(dtype), rng.standard_normal(F).astype(dtype)
     dx = conv.backward(dz, cache)
     y = np.maximum(z + shift, 0)
-    for name in ("kernels", "reference"):
-        def room(file, name=name):
-            return importlib.import_module(f"minigooglenet.{name}.{file}")
+    for form in FORMS:
+        m, pack = matrix(conv.params["w"]), getattr(gemm, f"pack_{form}")
+        u, transposed = pack(m), pack(m.swapaxes(-1, -2))
 
-        m = matrix(room, conv.params["w"])
-        u, turned = room("product").pack(m), room("product").pack(m.swapaxes(-1, -2))
+        def forward(x, u, y, form=form, **how):
+            getattr(conv_forward, f"convolve_{which}_{form}")(x, u, F, y, *settings, **how)
 
-        def forward(x, u, y, room=room, **how):
-            getattr(room("convolve"), f"convolve_{which}")(x, u, F, y, *settings, **how)
-
-        def backward(dx, fresh, room=room, turned=turned):
-            back = getattr(room("convolve_back"), f"convolve_{which}_back")
+        def backward(dx, fresh, form=form, transposed=transposed):
+            function = getattr(conv_backward, f"convolve_{which}_backward_{form}")
             units = through_one_relu(dz.reshape(-1, F))
-            if which == "columns":  # leaves the gradient of x to others
-                du = back(room("fused").relu_mix(units, F).reshape(z.shape), x, *settings)
+            if which == "columns":  # does not compute the gradient of x
+                du = function(getattr(fused, f"relu_mix_{form}")(units, F).reshape(z.shape), x, *settings)
             else:
                 shape = [z.shape[:3]] if which == "winograd" else []
-                du = back(units, F, *shape, x, turned, dx, *settings, fresh)
-            return gradient(room, du).reshape(conv.grads["w"].shape)
+                du = function(units, F, *shape, x, transposed, dx, *settings, fresh)
+            return gradient(du).reshape(conv.grads["w"].shape)
         plain, sums = np.full(z.shape, np.nan, dtype), np.ones((2, F))
         forward(x, u, plain, sums=sums)
         assert distance(plain, z) < tolerance
@@ -162,28 +166,31 @@ def through_one_relu(dz):
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-5), (np.float64, 1e-13)])
-def test_fused_kernels_equal_their_twins(dtype, tolerance):
-    """Two units of one convolution, F = 5 + 2; the first reads and writes in the midst of another's channels."""
+def test_fused_kernels_equal_their_plain_forms(dtype, tolerance):
+    """Two units of one convolution, F = 5 + 2; the first reads and writes in the middle of another's channels."""
     rng = np.random.default_rng(0)
     dy, y, z = (rng.standard_normal((189, C)).astype(dtype) for C in (8, 9, 9))
     constants = rng.standard_normal((4, 7)).astype(dtype)
     F = 5
     *sums, gamma, beta, mean, variance = rng.standard_normal((8, F))
     results = []
-    for room in twins("fused"):
+    for form in FORMS:
+        affine_relu, relu_mix, relu_sums, batch_constants, batch_constants_backward = (
+            getattr(fused, f"{name}_{form}") for name in ("affine_relu", "relu_mix", "relu_sums", "batch_constants",
+                                                          "batch_constants_backward"))
         outs = np.zeros_like(y), np.zeros((189, 2), dtype)
         scale, shift, b, c = constants
         places = [(slice(0, 5), 2, dy, 1, outs[0], 3), (slice(5, 7), 7, dy[:, :2].copy(), 0, outs[1], 0)]
-        room.affine_relu(tuple((z, z_at, own.stop - own.start, scale[own], shift[own], out, at)
+        affine_relu(tuple((z, z_at, own.stop - own.start, scale[own], shift[own], out, at)
                                for own, z_at, _, _, out, at in places))
         through = [(own, (g, at, z, z_at, own.stop - own.start, scale[own], shift[own]))
                    for own, z_at, g, at, _, _ in places]
-        dz = room.relu_mix(tuple((*unit, b[own], c[own]) for own, unit in through), 7)
+        dz = relu_mix(tuple((*unit, b[own], c[own]) for own, unit in through), 7)
         parameters, running, gradients = ([a.astype(dtype) for a in pair] for pair in
                                           ((gamma, beta), (mean, variance), (mean, beta)))
-        known = room.batch_constants(*np.abs(sums[:2]), 189.0, 1e-5, *parameters, 0.1, *running)
-        mix = room.batch_constants_back(*sums, 189.0, *known[:3], *gradients)
-        results.append((*outs, dz, room.relu_sums(tuple(unit for _, unit in through), 7), *known, *mix, *running,
+        known = batch_constants(*np.abs(sums[:2]), 189.0, 1e-5, *parameters, 0.1, *running)
+        mix = batch_constants_backward(*sums, 189.0, *known[:3], *gradients)
+        results.append((*outs, dz, relu_sums(tuple(unit for _, unit in through), 7), *known, *mix, *running,
                         *gradients))
     for compiled, plain in zip(*results, strict=True):
         assert compiled.dtype == plain.dtype and distance(compiled, plain) < tolerance
@@ -193,10 +200,10 @@ def test_fused_kernels_equal_their_twins(dtype, tolerance):
 def test_max_pool_of_some_lines():
     x = np.random.default_rng(0).standard_normal((2, 9, 8, 3)).astype(np.float32)
     window = (3, 3), (2, 1), (1, 1), True
-    for room in twins("pooling"):
-        whole, cut = room.max_pool(x, *window), 7
+    for max_pool in (max_pool_numba, max_pool_numpy):
+        whole, cut = max_pool(x, *window), 7
         y = np.full_like(whole, np.nan)
-        room.max_pool(x, *window, y=y, lines=(cut, 2 * 5))
+        max_pool(x, *window, y=y, lines=(cut, 2 * 5))
         assert np.all(np.isnan(y[1, :cut - 5])) and np.all(np.isnan(y[0]))
-        room.max_pool(x, *window, y=y, lines=(0, cut))
+        max_pool(x, *window, y=y, lines=(0, cut))
         assert np.array_equal(y, whole)

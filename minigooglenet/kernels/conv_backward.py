@@ -1,0 +1,181 @@
+"""Backward pass of whole convolutions: the gradients with respect to the input and to the filters.
+
+The compiled forms process blocks of pixels or of images that fit in the cache: each block's dz is computed once and
+used for both gradients. All functions share these arguments:
+
+    units       what dz is computed from (``fused.relu_mix``); ``convolve_columns_backward`` takes dz itself
+    F           number of filters, over all units
+    x           (N, H, W, C) input of the convolution
+    transposed  the filters' matrix, or Winograd's 36 matrices, transposed and packed (``gemm.pack``)
+    dx          (N, H, W, C) gradient with respect to x, added to; None: not computed
+    fresh       overwrite dx instead of adding to it
+
+They return the gradient with respect to the filters' matrix or matrices. The compiled ``convolve_columns_backward`` may
+read up to seven values past the end of dz, for which ``relu_mix`` allocates memory.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .conv_forward import pixel_rows, tiles_per_block
+from .fused import Units, mix, relu_mix_numpy
+from .gemm import ADD, SPARE, WRITE, multiply, multiply_runs, unpack
+from .geometry import Pair
+from .im2col import BLOCK, im2col_numpy, lines_per_block, pad_lines
+from .jit import JIT, frozen, njit
+from .winograd import winograd_input, winograd_input_adjoint, winograd_output_adjoint
+from .winograd_tiles import input_lines, input_lines_adjoint, output_lines_adjoint
+
+# -- NumPy ------------------------------------------------------------------------------------------------------------
+
+
+def accumulate(gradient: NDArray, dx: NDArray | None, fresh: bool) -> None:
+    """Add ``gradient`` to dx, or overwrite dx if ``fresh``; do nothing if dx is None."""
+    if dx is not None:
+        dx[...] = gradient if fresh else dx + gradient
+
+
+def convolve_pointwise_backward_numpy(units: Units, F: int, x: NDArray, transposed: NDArray, dx: NDArray | None,
+                                      fresh: bool = False) -> NDArray:
+    """1×1 convolution: dx = dz wᵀ. Returns dw = xᵀ dz (C, F)."""
+    dz = relu_mix_numpy(units, F)
+    accumulate((dz @ unpack(transposed, x.shape[-1])).reshape(x.shape), dx, fresh)
+    return pixel_rows(x).T @ dz
+
+
+def convolve_columns_backward_numpy(dz: NDArray, x: NDArray, kernel: Pair, stride: Pair, pad: Pair) -> NDArray:
+    """Any window, dw (KH·KW·C, F) only: dw = im2col(x)ᵀ dz. dz (N, OH, OW, F), x (N, H, W, C)."""
+    return im2col_numpy(x, kernel, stride, pad).T @ pixel_rows(dz)
+
+
+def convolve_winograd_backward_numpy(units: Units, F: int, shape: tuple[int, ...], x: NDArray, transposed: NDArray,
+                                     dx: NDArray | None, pad: int, m: int, fresh: bool = False) -> NDArray:
+    """The adjoint of each of Winograd's steps (``winograd.py``). Returns du (36, C, F).
+
+    units       what dz is computed from (``fused.relu_mix``)
+    F           number of filters, over all units
+    shape       (N, OH, OW), the shape of dz without its channels
+    x           (N, H, W, C) input of the convolution
+    transposed  (36, F·padded(C)): the 36 packed matrices (F, C)
+    dx          (N, H, W, C) gradient with respect to x, added to; None: not computed
+    pad, m      padding; height and width of a tile's output
+    fresh       overwrite dx instead of adding to it
+    """
+    products = winograd_output_adjoint(relu_mix_numpy(units, F).reshape(*shape, F), m)
+    accumulate(winograd_input_adjoint(products @ unpack(transposed, x.shape[-1]), x.shape, pad, m), dx, fresh)
+    return winograd_input(x, pad, m).transpose(0, 2, 1) @ products
+
+
+# -- numba ------------------------------------------------------------------------------------------------------------
+
+
+def convolve_pointwise_backward_numba(units: Units, F: int, x: NDArray, transposed: NDArray, dx: NDArray | None,
+                                      fresh: bool = False) -> NDArray:
+    """As ``convolve_pointwise_backward_numpy``, compiled."""
+    C = x.shape[-1]
+    du = np.zeros((C, F), x.dtype)
+    target = np.empty(0, x.dtype) if dx is None else dx.reshape(-1)
+    _pointwise(units, frozen(x).reshape(-1), transposed, target, du.reshape(-1), C, F, x.size // C, dx is not None,
+               WRITE if fresh else ADD)
+    return du
+
+
+def convolve_columns_backward_numba(dz: NDArray, x: NDArray, kernel: Pair, stride: Pair, pad: Pair) -> NDArray:
+    """As ``convolve_columns_backward_numpy``, compiled."""
+    (N, H, W, C), (_, OH, OW, F) = x.shape, dz.shape
+    du = np.zeros((kernel[0] * kernel[1] * C, F), x.dtype)
+    _columns(frozen(dz).reshape(-1), frozen(x).reshape(N, H, W * C), du.reshape(-1), C, F, OH, OW, *kernel, *stride,
+             *pad)
+    return du
+
+
+def convolve_winograd_backward_numba(units: Units, F: int, shape: tuple[int, ...], x: NDArray, transposed: NDArray,
+                                     dx: NDArray | None, pad: int, m: int, fresh: bool = False) -> NDArray:
+    """As ``convolve_winograd_backward_numpy``, compiled."""
+    (N, H, W, C), (_, OH, OW) = x.shape, shape
+    du = np.zeros((36, C, F), x.dtype)
+    target = np.empty((0, H, W * C), x.dtype) if dx is None else dx.reshape(N, H, W * C)
+    _winograd(units, frozen(x).reshape(N, H, W * C), transposed.reshape(-1), target, du.reshape(-1), C, F, OH, OW, pad,
+              m, dx is not None, fresh)
+    return du
+
+
+@njit
+def _pointwise(units, x, transposed, dx, du, C, F, P, wants_dx, mode):
+    """Both gradients of a 1×1 convolution.
+
+    units           see ``fused.relu_mix``
+    x, dx           (P·C,) input, and the gradient with respect to it
+    transposed      packed (F, C)
+    du              (C·F,) gradient with respect to the filters, added to
+    C, F, P         channels, filters, pixels
+    wants_dx, mode  whether dx is computed; WRITE or ADD
+    """
+    no_shift = np.empty(0, x.dtype)
+    block = max(64, BLOCK // (C + F) // 8 * 8)
+    dz = np.empty(min(block, P) * F + SPARE, x.dtype)
+    for p in range(0, P, block):
+        rows = min(block, P - p)
+        mix(units, p, p + rows, dz, F)
+        if wants_dx:
+            multiply(dz, 0, F, 1, rows, F, transposed, 0, F, 0, dx, p * C, C, C, no_shift, 0, mode)
+        multiply(x, p * C, 1, C, C, rows, dz, 0, 1, F, du, 0, F, F, no_shift, 0, ADD)
+
+
+@njit
+def _columns(dz, x, du, C, F, OH, OW, KH, KW, SH, SW, PH, PW):
+    """The gradient with respect to the filters, any window.
+
+    dz                      (N·OH·OW·F,) and SPARE more values
+    x                       (N, H, W·C)
+    du                      (KH·KW·C·F,), added to
+    C, F, OH, OW            channels, filters, height and width of the output
+    KH, KW, SH, SW, PH, PW  kernel, stride and padding
+    """
+    run, wide, no_shift, lines = KW * C, x.shape[2] + 2 * PW * C, np.empty(0, x.dtype), len(x) * OH
+    padded, block = lines_per_block(x, wide, OH, KH, SH)
+    line = 0
+    while line < lines:
+        end = pad_lines(x, padded, PW * C, wide, block, line, lines, OH, KH, SH, PH)
+        for i in range(KH):
+            multiply_runs(padded, i * wide, 1, SH * wide, SW * C, run, end - line, OW, dz, line * OW * F, 1, F, du,
+                          i * run * F, F, F, no_shift, 0, ADD)
+        line = end
+
+
+@njit
+def _winograd(units, x, transposed, dx, du, C, F, OH, OW, pad, m, wants_dx, fresh):
+    """Both gradients by Winograd's algorithm.
+
+    units            see ``fused.relu_mix``
+    x, dx            (N, H, W·C) input, and the gradient with respect to it
+    transposed       36 packed (F, C), flat
+    du               (36·C·F,), added to
+    C, F, OH, OW     channels, filters, height and width of the output
+    pad, m           padding; height and width of a tile's output
+    wants_dx, fresh  whether dx is computed; whether it is overwritten instead of added to
+    """
+    N, no_shift, matrix_size, TH, TW = len(x), np.empty(0, x.dtype), len(transposed) // 36, -(-OH // m), -(-OW // m)
+    block = min(N, max(1, tiles_per_block(C, F) // (TH * TW)))
+    max_tiles, pixels = block * TH * TW, OH * OW
+    dz = np.empty((block, OH, OW * F), x.dtype)
+    v, products = np.empty(36 * max_tiles * C, x.dtype), np.empty(36 * max_tiles * F + SPARE, x.dtype)
+    for first in range(0, N, block):
+        last = min(N, first + block)
+        T = (last - first) * TH * TW
+        v_block, product_block = v[:36 * T * C], products[:36 * T * F]
+        mix(units, first * pixels, last * pixels, dz.reshape(-1), F)
+        output_lines_adjoint(dz, product_block, F, m, 0, last - first)
+        input_lines(x, v_block, C, TH, TW, pad, m, first * TH, last * TH)
+        for i in range(36):
+            multiply(v_block, i * T * C, 1, C, C, T, products, i * T * F, 1, F, du, i * C * F, F, F, no_shift, 0, ADD)
+        if wants_dx:
+            for i in range(36):
+                multiply(products, i * T * F, F, 1, T, F, transposed, i * matrix_size, F, 0, v_block, i * T * C, C, C,
+                         no_shift, 0, WRITE)
+            input_lines_adjoint(v_block, dx, C, TH, TW, pad, m, first, last, fresh)
+
+
+convolve_pointwise_backward = convolve_pointwise_backward_numba if JIT else convolve_pointwise_backward_numpy
+convolve_columns_backward = convolve_columns_backward_numba if JIT else convolve_columns_backward_numpy
+convolve_winograd_backward = convolve_winograd_backward_numba if JIT else convolve_winograd_backward_numpy
