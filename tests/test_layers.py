@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from minigooglenet import engine
 from minigooglenet.errors import ShapeError
-from minigooglenet.gradcheck import gradcheck
-from minigooglenet.layer_table import LAYERS, make
+from minigooglenet.gradcheck.check import gradcheck
+from minigooglenet.gradcheck.table import LAYERS, make
 from minigooglenet.layers import (
     LRN,
     AdaptiveAvgPool,
@@ -78,7 +79,7 @@ def test_trace_walks_the_shapes_and_counts_what_macs_says(name, rng):
 
 
 @every_layer
-def test_a_batch_is_its_pictures_one_by_one(name, rng):
+def test_a_batch_is_its_images_one_by_one(name, rng):
     layer, x = make(name, rng)
     y = layer.predict(x)
     np.testing.assert_allclose(y, np.concatenate([layer.predict(x[n:n + 1]) for n in range(len(x))]), rtol=1e-12)
@@ -96,6 +97,30 @@ def test_a_batch_is_its_pictures_one_by_one(name, rng):
         np.testing.assert_allclose(part, dx[n:n + 1], rtol=1e-10, atol=1e-12)
     for path, g in layer.gradients().items():
         np.testing.assert_allclose(g, total[path], rtol=1e-10, atol=1e-12, err_msg=path)
+
+
+@every_layer
+def test_an_empty_batch_gives_an_empty_result(name, rng):
+    layer, x = make(name, rng)
+    shape = (0, *layer.output_shape(x.shape[1:]))
+    y, cache = layer.forward(x[:0])
+    assert y.shape == layer.predict(x[:0]).shape == shape and y.dtype == x.dtype
+    assert layer.backward(np.zeros(shape), cache).shape == x[:0].shape
+    assert not any(gradient.any() for gradient in layer.gradients().values())
+    assert engine.predictor(layer).predict(x[:0]).shape == shape
+    compiled = engine.compile(layer)
+    y, cache = compiled.forward(x[:0])
+    assert y.shape == shape and compiled.backward(np.zeros(shape), cache).shape == x[:0].shape
+
+
+@every_layer
+@pytest.mark.parametrize("dtype", ["float16", "longdouble", ">f8", "int64", "bool", "complex128"])
+def test_only_native_float32_and_float64(name, dtype, rng):
+    layer, x = make(name, rng)
+    odd = np.abs(x).astype(dtype)
+    for function in (layer.forward, layer.predict):
+        with pytest.raises(ShapeError, match=rf"got {np.dtype(dtype)} \(3, .*\), expected float"):
+            function(odd)
 
 
 @every_layer
@@ -188,7 +213,7 @@ def test_the_number_of_threads_changes_no_bit(name, threads):
     (Conv(4, 2, (1, 3), stride=(2, 1)), np.zeros((2, 5, 6, 4)),
      "conv 1x3/(2, 1) got float64 (2, 5, 6, 4), expected float32 (N, H, W, 4)"),
     (Conv(4, 2, 3), np.zeros((5, 6, 4), "float32"),
-     "conv 3x3/1 got float32 (5, 6, 4), expected float32 (N, H, W, 4)"),
+     "conv 3x3/1 got float32 (5, 6, 4), expected float32 (N, H, W, 4); for a batch of one image pass x[None]"),
     (GroupedConv(4, 2, 3, groups=2), np.zeros((2, 5, 6, 3), "float32"),
      "conv 3x3/1 in 2 groups got float32 (2, 5, 6, 3), expected float32 (N, H, W, 4)"),
     (MaxPool(3, 2), np.zeros((2, 5, 6, 3), "uint8"),
@@ -200,9 +225,9 @@ def test_the_number_of_threads_changes_no_bit(name, threads):
     (BatchNorm(3), np.zeros((2, 1, 1, 4), "float32"),
      "batch norm got float32 (2, 1, 1, 4), expected float32 (N, H, W, 3)"),
     (LRN(), np.zeros((2, 4)), "LRN got float64 (2, 4), expected float64 (N, H, W, C)"),
-    (Flatten(), np.zeros((2, 4)), "Flatten got float64 (2, 4), expected float64 (N, H, W, C)"),
+    (Flatten(), np.zeros((2, 4)), "flatten got float64 (2, 4), expected float64 (N, H, W, C)"),
     (Dense(3, 2), np.zeros((2, 4), "float32"), "dense 3->2 got float32 (2, 4), expected float32 (N, 3)"),
-    (Softmax(), np.zeros((2, 4, 1)), "Softmax got float64 (2, 4, 1), expected float64 (N, K)"),
+    (Softmax(), np.zeros((2, 4, 1)), "softmax got float64 (2, 4, 1), expected float64 (N, K)"),
 ])
 def test_input_that_does_not_fit(layer, x, message):
     for function in (layer.forward, layer.predict):
@@ -234,8 +259,25 @@ def test_shapes_without_running():
     (lambda: Dropout(1.0), "drop_prob: got 1.0"),
     (lambda: Dropout(-0.1), "drop_prob: got -0.1"),
     (lambda: LRN(4), "size: got 4, needs an odd number"),
-    (lambda: GroupedConv(6, 4, 3, groups=4), "6 -> 4 channels cannot be cut into 4"),
-    (lambda: GroupedConv(6, 4, 3, groups=3), "6 -> 4 channels cannot be cut into 3"),
+    (lambda: Conv(3, 4, 0), "kernel: got 0, needs a whole number of at least 1"),
+    (lambda: Conv(3, 4, 3, stride=0), "stride: got 0, needs"),
+    (lambda: Conv(3, 4, 3, pad=(1, -1)), "pad: got -1, needs a whole number of at least 0"),
+    (lambda: Conv(0, 4, 3), "C: got 0, needs"),
+    (lambda: Conv(3, 2.5, 3), "F: got 2.5, needs"),
+    (lambda: Conv(3, 4, (1, 2, 3)), r"kernel: got \(1, 2, 3\), needs a whole number or a pair"),
+    (lambda: Conv(3, 4, 2.5), "kernel: got 2.5, needs a whole number or a pair"),
+    (lambda: MaxPool(0), "kernel: got 0, needs"),
+    (lambda: MaxPool(2, 0), "stride: got 0, needs"),
+    (lambda: AvgPool(2, pad=-1), "pad: got -1, needs"),
+    (lambda: AdaptiveAvgPool(0), "size: got 0, needs"),
+    (lambda: AdaptiveAvgPool((2, True)), "size: got True, needs"),
+    (lambda: Dense(0, 3), "D: got 0, needs"),
+    (lambda: Dense(3, -1), "F: got -1, needs"),
+    (lambda: BatchNorm(0), "C: got 0, needs"),
+    (lambda: BatchNorm(3, eps=-1e-5), "eps: got -1e-05, needs 0 or more"),
+    (lambda: BatchNorm(3, momentum=1.5), "momentum: got 1.5, needs 0 to 1"),
+    (lambda: GroupedConv(6, 4, 3, groups=4), "6 -> 4 channels cannot be split into 4"),
+    (lambda: GroupedConv(6, 4, 3, groups=3), "6 -> 4 channels cannot be split into 3"),
 ])
 def test_constants_that_make_no_sense(make_layer, message):
     with pytest.raises(ValueError, match=message):

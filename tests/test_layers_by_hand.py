@@ -1,17 +1,20 @@
-"""Each layer does what its own formula says: against plain loops, and with numbers one can check on paper."""
+"""Each layer does what its own formula says: against plain loops, and with values one can check on paper."""
 
 import math
 
 import numpy as np
 import pytest
 
+from minigooglenet import engine
 from minigooglenet.errors import ShapeError
-from minigooglenet.layer_table import WIDE_PADDING, WINDOWS
+from minigooglenet.gradcheck.table import WIDE_PADDING, WINDOWS
+from minigooglenet.kernels.naive_conv import convolve, convolve_dw, convolve_dx
 from minigooglenet.layers import (
     LRN,
     AdaptiveAvgPool,
     AvgPool,
     BatchNorm,
+    Block,
     Conv,
     Dense,
     Dropout,
@@ -20,11 +23,12 @@ from minigooglenet.layers import (
     GroupedConv,
     MaxPool,
     ReLU,
+    Sequential,
+    Softmax,
     cross_entropy,
     softmax,
 )
 from minigooglenet.layers.init import he, truncated_normal, weights, xavier
-from minigooglenet.reference.convolution import convolve, convolve_dw, convolve_dx
 
 # -- convolution -------------------------------------------------------------------------------------------------------
 
@@ -46,7 +50,7 @@ def test_convolution_is_its_seven_loops(kernel, stride, pad, H, W, rng):
 
 
 def test_convolution_by_hand():
-    """A 2×2 window slid over a 2×3 picture: numbers one can check on paper. Nothing is flipped."""
+    """A 2×2 window slid over a 2×3 image: values one can check on paper. Nothing is flipped."""
     conv = Conv(1, 1, 2, bias_value=100.0, dtype="float64")
     conv.params["w"][...] = np.array([[1, 2], [3, 4]])[:, :, None, None]
     x = np.array([[1.0, 0, 2], [0, 5, 0]])[None, :, :, None]
@@ -147,7 +151,7 @@ def test_relu_at_its_kink_and_beyond():
     assert ReLU().backward(np.ones((1, 6)), cache)[0, :5].tolist() == [0, 0, 0, 1, 1]
 
 
-def test_lrn_number_by_number(rng):
+def test_lrn_value_by_value(rng):
     n, alpha, beta, k = 5, 0.7, 0.75, 2.0
     x = rng.standard_normal((2, 2, 3, 7))
     y = LRN(n, alpha, beta, k).predict(x)
@@ -161,7 +165,7 @@ def test_lrn_has_caffes_constants():
     assert LRN().constants == (5, 1e-4, 0.75, 1.0)
 
 
-def test_batch_norm_normalises_and_remembers(rng):
+def test_batch_norm_normalizes_and_remembers(rng):
     layer = BatchNorm(3, eps=0.0, momentum=0.1, dtype="float64")
     x = 5 + 2 * rng.standard_normal((4, 3, 2, 3))
     y, _ = layer.forward(x, train=True)
@@ -176,17 +180,27 @@ def test_batch_norm_normalises_and_remembers(rng):
     assert all(np.array_equal(kept[name], buffer) for name, buffer in layer.buffers.items())
 
 
-def test_batch_norm_of_a_constant_or_a_single_number():
-    layer = BatchNorm(2)
-    for x in (np.full((3, 2, 2, 2), 7, "float32"), np.full((1, 1, 1, 2), 7, "float32")):
-        y, cache = layer.forward(x, train=True)
-        assert np.abs(y).max() < 1e-2
-        assert np.isfinite(layer.backward(np.ones_like(x), cache)).all()
+def test_batch_norm_of_a_constant():
+    layer, x = BatchNorm(2), np.full((3, 2, 2, 2), 7, "float32")
+    y, cache = layer.forward(x, train=True)
+    assert np.abs(y).max() < 1e-2
+    assert np.isfinite(layer.backward(np.ones_like(x), cache)).all()
     assert np.isfinite(layer.buffers["variance"]).all()
 
 
+@pytest.mark.parametrize("shape, got", [((1, 1, 1, 2), "1 value"), ((0, 4, 4, 2), "0 values")])
+def test_batch_norm_needs_two_values_per_channel_to_train(shape, got):
+    layer = BatchNorm(2)
+    with pytest.raises(ShapeError, match=f"batch norm got {got} per channel; training needs at least 2"):
+        layer.forward(np.ones(shape, "float32"), train=True)
+    assert layer.predict(np.ones(shape, "float32")).shape == shape
+    compiled = engine.compile(Sequential({"block": Block(Conv(2, 2, 1, bias=False), layer)}))
+    with pytest.raises(ShapeError, match="batch norm got"):
+        compiled.forward(np.ones(shape, "float32"), train=True)
+
+
 def test_batch_norm_never_takes_the_root_of_a_negative_number(rng):
-    """Of equal large numbers E[x²] - E[x]² is nothing but rounding, and as often below 0 as above."""
+    """Of equal large values E[x²] - E[x]² is nothing but rounding, and as often below 0 as above."""
     x = np.broadcast_to(rng.uniform(1e8, 1e9, 50), (3, 5, 7, 50))
     y, cache = BatchNorm(50, dtype="float64").forward(x, train=True)
     assert np.isfinite(y).all()
@@ -204,7 +218,7 @@ def test_dropout_drops_the_share_and_keeps_the_mean(rng):
     y, mask = Dropout(0.7, rng).forward(x, train=True)
     assert set(np.unique(y)) == {np.float32(0), np.float32(1) / np.float32(0.3)}
     assert abs((y == 0).mean() - 0.7) < 0.02 and abs(y.mean() - 1) < 0.07
-    assert np.array_equal(Dropout(0.7).backward(x, mask), y)  # the gradient passes where the number passed
+    assert np.array_equal(Dropout(0.7).backward(x, mask), y)  # the gradient passes where the value passed
     assert np.array_equal(Dropout(0.7).predict(x), x)
 
 
@@ -260,10 +274,26 @@ def test_cross_entropy_stays_finite_where_a_probability_is_0():
     assert loss == pytest.approx(2e4) and dz.dtype == np.float32 and np.isfinite(dz).all()
 
 
-@pytest.mark.parametrize("labels", [[0, 1], [0, 1, 5], [0, -1, 2], [[0], [1], [2]]])
+def test_an_impossible_class_costs_nothing():
+    """Softmax of -inf is 0; only the label's own -inf is an infinite loss."""
+    z = np.array([[0.0, 0.0, -np.inf]])
+    loss, dz = cross_entropy(z, np.array([0]))
+    assert loss == pytest.approx(math.log(2)) and np.allclose(dz, [[-0.5, 0.5, 0]])
+    assert cross_entropy(z, np.array([2]))[0] == math.inf
+
+
+@pytest.mark.parametrize("smoothing", [1.5, 1, -0.1, math.nan])
+def test_smoothing_that_makes_no_sense(smoothing):
+    with pytest.raises(ValueError, match="smoothing: got"):
+        cross_entropy(np.zeros((3, 5)), np.array([0, 1, 2]), smoothing)
+
+
+@pytest.mark.parametrize("labels", [[0, 1], [0, 1, 5], [0, -1, 2], [[0], [1], [2]], [True, False, True], [0., 1., 2.]])
 def test_labels_that_do_not_fit(labels):
-    with pytest.raises(ShapeError, match=r"labels .* do not fit logits \(3, 5\)"):
+    with pytest.raises(ShapeError, match=r"labels.* do not fit logits \(3, 5\)"):
         cross_entropy(np.zeros((3, 5)), np.array(labels))
+    with pytest.raises(ShapeError, match=r"labels \(0,\) do not fit logits \(0, 5\)"):
+        cross_entropy(np.zeros((0, 5)), np.zeros(0, int))
 
 
 # -- how weights begin -------------------------------------------------------------------------------------------------
@@ -283,3 +313,21 @@ def test_fan_in_is_what_one_output_sums(rng):
     assert Conv(50, 40, 3, rng=rng).params["w"].std() == pytest.approx(math.sqrt(2 / 450), rel=0.03)
     assert Dense(500, 40, rng=rng).params["w"].std() == pytest.approx(math.sqrt(2 / 500), rel=0.03)
     assert Conv(2, 3, 1, bias_value=0.2).params["b"].tolist() == [np.float32(0.2)] * 3
+
+
+@pytest.mark.parametrize("layer, shape, ops", [
+    (LRN(5), (2, 3, 7), 2 * 3 * ((3 + 4 + 5 + 5 + 5 + 4 + 3) + 3 * 7)),  # squares summed; scale, power and product
+    (LRN(3), (2, 1, 4), 2 * ((2 + 3 + 3 + 2) + 3 * 4)),
+    (AdaptiveAvgPool(4), (14, 14, 2), 2 * 16 * 4 * 4),  # sixteen windows of 4×4, which overlap
+    (AdaptiveAvgPool((2, 3)), (5, 3, 4), 4 * 2 * 3 * 3),  # rows 0 to 2 and 2 to 4, columns one by one
+    (MaxPool(3, 2, ceil_mode=True), (112, 112, 64), 56 * 56 * 64 * 9),
+    (AvgPool(2), (4, 6, 3), 2 * 3 * 3 * 4),
+    (GlobalAvgPool(), (7, 5, 3), 105),
+    (ReLU(), (7, 5, 3), 105),
+    (BatchNorm(3), (7, 5, 3), 210),
+    (Softmax(), (10,), 30),
+    (Dropout(0.5), (7, 5, 3), 0),
+])
+def test_operations_without_weights(layer, shape, ops):
+    """Comparisons, additions and the like for one image, counted by hand."""
+    assert layer.other_ops(shape) == ops and layer.macs(shape) == 0

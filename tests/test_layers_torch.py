@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from minigooglenet.layer_table import WIDE_PADDING, WINDOWS
+from minigooglenet.gradcheck.table import WIDE_PADDING, WINDOWS
 from minigooglenet.layers import (
     LRN,
     AdaptiveAvgPool,
@@ -117,13 +117,13 @@ def test_adaptive_and_global_average_pooling(size, H, W, rng):
 
 @pytest.mark.parametrize("size, alpha, beta, k", [(5, 1e-4, 0.75, 1.0), (5, 1.0, 0.75, 2.0), (3, 0.5, 0.5, 1.0)])
 @pytest.mark.parametrize("C", [3, 8])
-def test_local_response_normalisation(size, alpha, beta, k, C, rng):
+def test_local_response_normalization(size, alpha, beta, k, C, rng):
     """torch divides alpha by the size, as Caffe does."""
     constants = size, alpha, beta, k
     compare(LRN(*constants), nn.LocalResponseNorm(*constants), rng.standard_normal((2, 3, 2, C)), rng)
 
 
-def test_batch_normalisation_and_its_running_statistics(rng):
+def test_batch_normalization_and_its_running_statistics(rng):
     ours, theirs = BatchNorm(4, eps=1e-3, momentum=0.1, dtype="float64"), nn.BatchNorm2d(4, 1e-3, 0.1).double()
     ours.params["gamma"][:], ours.params["beta"][:] = rng.standard_normal((2, 4))
     with torch.no_grad():
@@ -192,25 +192,27 @@ def test_a_whole_inception_module_as_torchvision_builds_it(train, rng):
     ours = inception(Style(norm="batch", big=3, bn_eps=1e-3, rng=rng, dtype="float64"), *widths)
     theirs = TorchInception(*widths).double()
     for name, unit in theirs.units.items():
-        bn = ours.children[f"{name}_bn"]
+        block = ours.children[name]
+        bn = block.norm
         bn.params["gamma"][:], bn.params["beta"][:] = 1 + 0.3 * rng.standard_normal((2, bn.C))
-        load(ours.children[name], unit[0])
+        load(block.layer, unit[0])
         with torch.no_grad():
             unit[1].weight.copy_(torch.tensor(bn.params["gamma"]))
             unit[1].bias.copy_(torch.tensor(bn.params["beta"]))
     compare(ours, theirs, rng.standard_normal((3, 5, 7, 6)), rng, train)
     for name, unit in theirs.units.items():
-        check_filter_gradients(ours.children[name], unit[0])
-        bn = ours.children[f"{name}_bn"]
+        block = ours.children[name]
+        bn = block.norm
+        check_filter_gradients(block.layer, unit[0])
         np.testing.assert_allclose(bn.grads["gamma"], unit[1].weight.grad.numpy(), rtol=1e-8, atol=1e-10)
         np.testing.assert_allclose(bn.buffers["variance"], unit[1].running_var.numpy(), rtol=1e-12)
 
 
-def test_the_first_layers_of_the_network_on_a_full_picture(rng):
+def test_the_first_layers_of_the_network_on_a_full_image(rng):
     """7×7/2 on 224 and a pool that rounds up, in float32, as they are used."""
     ours = googlenet("bvlc", heads=False, rng=rng).until("norm1")
     conv = nn.Conv2d(3, 64, 7, 2, 3)
-    load(ours.children["conv1"], conv)
+    load(ours.children["conv1"].layer, conv)
     theirs = nn.Sequential(conv, nn.ReLU(), nn.MaxPool2d(3, 2, ceil_mode=True), nn.LocalResponseNorm(5, 1e-4, 0.75))
     x = rng.standard_normal((1, 224, 224, 3)).astype("float32")
     y = ours.predict(x)

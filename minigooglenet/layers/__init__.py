@@ -1,10 +1,12 @@
 """The mathematics: one layer, one file, forward above and backward below.
 
-Every layer keeps the same contract (see ``base.Layer``). Activations are NHWC: (batch, height, width, channels).
+Every layer keeps the same contract (``base.Layer``). Activations are NHWC: (batch, height, width, channels).
+``containers`` has how layers become a network.
 """
 
-from .base import Layer
+from .base import Array, Layer, Shape
 from .batchnorm import BatchNorm
+from .containers import Block, Concat, Sequential, Trunk
 from .conv import Conv
 from .dense import Dense
 from .dropout import Dropout
@@ -16,6 +18,7 @@ from .relu import ReLU
 from .softmax import Softmax, cross_entropy, softmax
 
 __all__ = [
-    "LRN", "AdaptiveAvgPool", "AvgPool", "BatchNorm", "Conv", "Dense", "Dropout", "Flatten", "GlobalAvgPool",
-    "GroupedConv", "Layer", "MaxPool", "ReLU", "Softmax", "cross_entropy", "softmax",
+    "LRN", "AdaptiveAvgPool", "Array", "AvgPool", "BatchNorm", "Block", "Concat", "Conv", "Dense", "Dropout", "Flatten",
+    "GlobalAvgPool", "GroupedConv", "Layer", "MaxPool", "ReLU", "Sequential", "Shape", "Softmax", "Trunk",
+    "cross_entropy", "softmax",
 ]

@@ -1,9 +1,10 @@
 """Rectified linear unit."""
 
 import math
+from typing import Any
 
-from .. import kernels
-from .base import Layer
+from ..kernels.relu import relu, relu_backward
+from .base import Array, Layer, Shape
 
 
 class ReLU(Layer):
@@ -13,16 +14,20 @@ class ReLU(Layer):
     section 3.1.
     """
 
-    def check_shape(self, shape):
-        """Any shape will do."""
+    kind = "relu"
+    expects = None  # any shape
 
-    def forward(self, x, train=False):
-        y = kernels.relu(x)
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Array]:
+        self.check(x)
+        y = relu(x)
         return y, y
 
-    def backward(self, dy, y):
+    def backward(self, dy: Array, y: Any) -> Array:
         self.check_gradient(dy, y.shape)
-        return kernels.relu_backward(dy, y)
+        return relu_backward(dy, y)
 
-    def other_ops(self, shape):
+    def other_ops(self, shape: Shape) -> int:
         return math.prod(shape)  # one comparison each
+
+    def describe(self) -> str:
+        return "ReLU"

@@ -1,14 +1,26 @@
-"""Sequential, Concat and Trunk: the chain rule, the sum over branches, and heads that come off."""
+"""Sequential, Block, Concat and Trunk: the chain rule, the sum over branches, and auxiliary classifiers."""
 
 import weakref
 
 import numpy as np
 import pytest
 
-from minigooglenet.compose import Concat, Sequential, Trunk
 from minigooglenet.errors import ShapeError
-from minigooglenet.layers import Conv, Dense, Dropout, Flatten, GlobalAvgPool, MaxPool, ReLU
-from minigooglenet.layers.base import Layer
+from minigooglenet.layers import (
+    BatchNorm,
+    Block,
+    Concat,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Layer,
+    MaxPool,
+    ReLU,
+    Sequential,
+    Trunk,
+)
 from minigooglenet.models.inception import Style, inception
 
 
@@ -16,7 +28,7 @@ def conv(rng, C, F, kernel=1, **options):
     return Conv(C, F, kernel, rng=rng, dtype="float64", **options)
 
 
-def test_sequential_is_one_after_the_other(rng):
+def test_sequential_applies_its_layers_in_order(rng):
     a, b = conv(rng, 2, 3, 2), conv(rng, 3, 4)
     chain, x = Sequential({"a": a, "b": b}), rng.standard_normal((2, 4, 5, 2))
     y, cache = chain.forward(x)
@@ -35,7 +47,36 @@ def test_an_empty_sequential_is_the_identity(rng):
     assert y is x and Sequential({}).backward(y, cache) is y and Sequential({}).output_shape((3,)) == (3,)
 
 
-def test_concat_puts_outputs_side_by_side_and_adds_gradients(rng):
+def test_a_block_is_its_layer_norm_and_relu(rng):
+    layer, norm = conv(rng, 3, 4, (1, 3), pad=(0, 1), bias=False), BatchNorm(4, dtype="float64")
+    block, x = Block(layer, norm), rng.standard_normal((2, 4, 5, 3))
+    assert (block.layer, block.norm) == (layer, norm) and type(block.relu) is ReLU
+    y, cache = block.forward(x, train=True)
+    z, cache_layer = layer.forward(x)
+    normalized, cache_norm = norm.forward(z, train=True)
+    assert np.array_equal(y, np.maximum(normalized, 0)) and y.min() == 0 < y.max()
+    dy = rng.standard_normal(y.shape)
+    expected = layer.backward(norm.backward(dy * (y > 0), cache_norm), cache_layer)
+    assert np.array_equal(block.backward(dy, cache), expected)
+    assert block.output_shape((4, 5, 3)) == (4, 5, 4) and block.macs((4, 5, 3)) == 4 * 5 * 3 * 3 * 4
+
+
+@pytest.mark.parametrize("layer, kind, window", [
+    (Conv(2, 4, (1, 3), (2, 1), pad=(0, 1)), "conv", ((1, 3), (2, 1), (0, 1))),
+    (Dense(2, 4), "dense", (None, None, None)),
+])
+def test_a_block_goes_by_the_path_of_its_layer(layer, kind, window):
+    block = Block(layer, BatchNorm(4))
+    net = Sequential({"4a": Concat({"3x3": block}, {"1x1": Block(Dense(2, 4))})})
+    assert list(net.parameters())[:4] == ["4a/3x3/w", "4a/3x3/b", "4a/3x3/bn/gamma", "4a/3x3/bn/beta"]
+    assert [path for path, _ in net.walk()] == ["4a/3x3", "4a/3x3/bn", "4a/3x3/relu", "4a/1x1", "4a/1x1/relu"]
+    assert list(net.state()) == ["4a/3x3/bn/mean", "4a/3x3/bn/variance"]
+    assert list(block.parameters()) == ["w", "b", "bn/gamma", "bn/beta"] and Block(layer).norm is None
+    assert (block.kind, (block.kernel, block.stride, block.pad)) == (kind, window) == (
+        layer.kind, (layer.kernel, layer.stride, layer.pad))
+
+
+def test_concat_concatenates_outputs_and_adds_gradients(rng):
     a, b, pool = conv(rng, 3, 2), conv(rng, 3, 4, 3, pad=1), MaxPool(3, 1, 1)
     fan, x = Concat({"a": a}, {"b": b, "b_relu": ReLU()}, {"pool": pool}), rng.standard_normal((2, 4, 5, 3))
     y, cache = fan.forward(x)
@@ -83,7 +124,7 @@ def test_a_trunk_returns_its_own_output_then_those_of_the_heads(rng):
         "out/linear/w", "aux1/linear/w", "aux2/linear/w", "aux3/linear/w"]
 
 
-def test_where_a_head_sits_two_gradients_meet(rng):
+def test_gradients_add_up_where_a_head_reads(rng):
     """Backward is linear: the gradient of all outputs is the sum of the gradients of each alone."""
     net, x = small_trunk(rng), rng.standard_normal((2, 3, 4, 2))
     outputs, cache = net.forward(x, train=True)
@@ -105,7 +146,7 @@ def test_where_a_head_sits_two_gradients_meet(rng):
 
 
 def test_a_gradient_handed_to_a_trunk_is_not_written_to(rng):
-    """A head on the last layer, and one below a layer whose backward hands dy through."""
+    """A head on the last layer, and one below a layer whose backward returns a view of dy."""
     body = Sequential({"a": conv(rng, 2, 3), "flatten": Flatten()})
     net = Trunk(body, {"aux1": ("flatten", Dense(12, 2, rng=rng, dtype="float64")), "aux2": ("a", GlobalAvgPool())})
     outputs, cache = net.forward(rng.standard_normal((2, 2, 2, 2)), train=True)
@@ -115,7 +156,7 @@ def test_a_gradient_handed_to_a_trunk_is_not_written_to(rng):
     net.backward(dys, cache)
 
 
-def test_the_heads_are_not_touched_outside_training(rng):
+def test_the_heads_are_not_computed_outside_training(rng):
     net, x = small_trunk(rng), rng.standard_normal((2, 3, 4, 2))
     y = net.predict(x)
     for _, head in net.heads.values():
@@ -127,8 +168,8 @@ def test_the_heads_are_not_touched_outside_training(rng):
     assert net.output_shape((3, 4, 2)) == (2,) and net.macs((3, 4, 2)) == 12 * (6 + 12 + 20) + 10
 
 
-def test_a_head_must_sit_somewhere(rng):
-    with pytest.raises(ValueError, match="head 'aux1' wants to read 'z', which the trunk does not have"):
+def test_a_head_must_read_a_layer_of_the_trunk(rng):
+    with pytest.raises(ValueError, match="head 'aux1' is to read 'z', which the trunk does not have"):
         Trunk(Sequential({"a": ReLU()}), {"aux1": ("z", ReLU())})
 
 
@@ -138,12 +179,12 @@ def test_a_trunk_without_heads_still_returns_a_list_in_training(rng):
     assert net.backward([y], cache).shape == x.shape
 
 
-# -- errors say where -------------------------------------------------------------------------------------------------
+# -- errors name the layer ---------------------------------------------------------------------------------------------
 
 
 def test_errors_name_the_path_of_the_layer(rng):
     module = inception(Style(rng=rng), 8, 2, 3, 4, 1, 2, 2)
-    module.branches[1].children["3x3"] = Conv(5, 4, 3, pad=1)  # reads 5 channels, gets 3
+    module.branches[1].children["3x3"] = Block(Conv(5, 4, 3, pad=1))  # reads 5 channels, gets 3
     net = Sequential({"4a": module})
     x = np.zeros((2, 6, 7, 8), "float32")
     message = "4a/3x3: conv 3x3/1 got float32 (2, 6, 7, 3), expected float32 (N, H, W, 5)"
@@ -185,7 +226,7 @@ def test_a_window_that_does_not_fit_names_the_path():
 
 
 class Watched(Layer):
-    """x + 1, and a look at what is still alive of what came before."""
+    """x + 1. Checks that of all earlier outputs only the last one is still alive."""
 
     expects = ("D",)
 
@@ -201,7 +242,7 @@ class Watched(Layer):
         return y, x
 
 
-def test_predict_lets_each_activation_go():
+def test_predict_frees_each_activation():
     seen = []
     chain = Sequential({f"layer{i}": Watched(seen) for i in range(6)})
     y = chain.predict(np.zeros((1, 3)))
