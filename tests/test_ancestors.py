@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from minigooglenet.compose import Sequential
 from minigooglenet.errors import ShapeError, UserError
-from minigooglenet.layers import GroupedConv, cross_entropy
+from minigooglenet.layers import BatchNorm, GroupedConv, cross_entropy
+from minigooglenet.layers.containers import Block, Sequential
 from minigooglenet.models import ancestor
 from minigooglenet.models.ancestors import ANCESTORS
-from minigooglenet.models.catalogue import CATALOGUE, entry, network
+from minigooglenet.models.catalog import CATALOG, entry, network
 from minigooglenet.models.inception import Style
 from minigooglenet.models.rows import Pooling, build
 
-#: Small pictures that each network still takes.
+#: Small inputs that each network accepts.
 SMALL = {"lenet5": (24, 30, 2), "alexnet": (67, 75, 3), "alexnet-onetower": (67, 67, 3),
          "alexnet-torchvision": (63, 70, 3), "zfnet": (64, 72, 3), "nin": (67, 75, 3), "nin-cifar": (16, 21, 3),
          "vgg16": (32, 40, 3), "vgg19": (32, 32, 3)}
@@ -38,10 +38,26 @@ def test_maps_have_the_published_sizes(name):
     assert {path: found[path] for path in OUTPUTS[name]} == OUTPUTS[name]
 
 
+#: The layer before each dropout. Krizhevsky et al. 2012, section 4.2, as in Caffe: after the first two fully connected
+#: layers; torchvision has it before them. Lin et al. 2013: after all but the last block.
+DROPOUT = {
+    "lenet5": {}, "nin": {"drop": "pool3"}, "nin-cifar": {"drop3": "pool1", "drop6": "pool2"},
+    "alexnet-torchvision": {"drop5": "pool5", "drop6": "fc6"},
+} | dict.fromkeys(("alexnet", "alexnet-onetower", "zfnet", "vgg16", "vgg19"), {"drop6": "fc6", "drop7": "fc7"})
+
+
+@pytest.mark.parametrize("name", ANCESTORS)
+def test_dropout_is_one_half_and_where_the_papers_have_it(name):
+    layers = list(ancestor(name, width=1 / 8).children.items())
+    found = {path: layers[i - 1][0] for i, (path, layer) in enumerate(layers) if layer.kind == "dropout"}
+    assert found == DROPOUT[name]
+    assert all(layer.drop_prob == 0.5 for _, layer in layers if layer.kind == "dropout")
+
+
 @pytest.mark.parametrize("name", ANCESTORS)
 def test_backward_agrees_with_the_slope(name):
     """The whole network at an eighth of its width: the change of sum(y dy) along a random direction of all weights
-    and the picture, against the gradients."""
+    and the image, against the gradients."""
     rng = np.random.default_rng(3)
     net = ancestor(name, width=1 / 8, classes=7, input_shape=SMALL[name], rng=rng, dtype="float64")
     for path, array in net.parameters().items():
@@ -69,7 +85,7 @@ def test_backward_agrees_with_the_slope(name):
 
 
 def learn(net, shape, steps, lr):
-    """Losses of plain gradient descent on a few random pictures."""
+    """Losses of gradient descent on a few random images."""
     rng = np.random.default_rng(0)
     x, labels, losses = rng.standard_normal((12, *shape), dtype=np.float32), np.arange(12) % 10, []
     for _ in range(steps):
@@ -83,7 +99,7 @@ def learn(net, shape, steps, lr):
     return losses
 
 
-def test_lenet5_learns_colour_pictures():
+def test_lenet5_learns_color_images():
     net = network("lenet5", input_shape=(32, 32, 3), classes=10, rng=np.random.default_rng(1))
     assert net.parameters()["C1/w"].shape == (5, 5, 3, 6)
     losses = learn(net, (32, 32, 3), 30, 0.05)
@@ -106,14 +122,16 @@ def test_nin_cifar_runs_at_full_width():
 
 
 def test_alexnet_has_two_towers_and_the_other_one():
-    towers = {name for name, layer in ancestor("alexnet").children.items() if isinstance(layer, GroupedConv)}
+    blocks = {name: layer for name, layer in ancestor("alexnet").children.items() if isinstance(layer, Block)}
+    towers = {name for name, block in blocks.items() if isinstance(block.layer, GroupedConv)}
     assert towers == {"conv2", "conv4", "conv5"}
-    assert not any(isinstance(layer, GroupedConv) for layer in ancestor("alexnet-onetower").children.values())
+    assert towers == {name for name, block in blocks.items() if block.kind == "grouped conv"}
+    assert not any(block.kind == "grouped conv" for block in ancestor("alexnet-onetower").children.values())
 
 
 def test_batch_norm_instead_of_lrn():
     net = ancestor("nin-cifar", norm="batch", width=0.25)
-    assert "cccp1_bn" in net.children and "cccp1/b" not in net.parameters()
+    assert isinstance(net.children["cccp1"].norm, BatchNorm) and "cccp1/b" not in net.parameters()
     assert "norm1" in ancestor("alexnet").children and "norm1" not in ancestor("alexnet", norm="none").children
 
 
@@ -129,15 +147,15 @@ def test_average_pool_row_and_floor():
         build([Pooling("a"), Pooling("b"), ], style, (4, 4, 1), 10)
 
 
-@pytest.mark.parametrize("name", CATALOGUE)
-def test_catalogue_builds_what_it_says(name):
+@pytest.mark.parametrize("name", CATALOG)
+def test_catalog_builds_what_it_says(name):
     net, shape = network(name), entry(name).input_shape
     assert net.output_shape(shape) in ((1000,), (10,))
     assert not any(w.any() for path, w in net.parameters().items() if path.endswith("/w") and w.size < 1e6)
     assert network(name, classes=7).output_shape(shape) == (7,)
 
 
-def test_catalogue_guesses_what_was_meant():
+def test_catalog_guesses_what_was_meant():
     with pytest.raises(UserError, match="did you mean vgg16"):
         entry("VGG-16")
     with pytest.raises(UserError, match="choose googlenet, .*vgg19"):

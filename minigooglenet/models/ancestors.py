@@ -1,12 +1,19 @@
-"""What came before: LeNet-5 to VGG, as tables over the same layers."""
+"""Its ancestors: LeNet-5 to VGG, as tables over the same layers."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from .inception import Style
-from .rows import CLASSES, Convolution, Drop, FullyConnected, GlobalPooling, Normalisation, Pooling, build
+from numpy.typing import DTypeLike
 
-#: LeCun et al. 1998 as it is usually built: ReLU, max pools, and C3 reading all six maps. (The original has trainable
-#: average pools, a C3 that reads some of the maps, and radial basis functions at the end: 60,000 parameters.)
+from ..layers import Array, Sequential, Shape, Trunk
+from ..layers.batchnorm import itself
+from ..layers.init import Random
+from .aliases import with_aliases
+from .inception import Style
+from .rows import CLASSES, Convolution, Drop, FullyConnected, GlobalPooling, Normalization, Pooling, Row, build
+
+#: LeCun et al. 1998 as it is usually built: ReLU, max pools, and a C3 that reads all six maps. (The original has
+#: trainable average pools, a C3 that reads some of the maps, and radial basis functions at the end: 60,000 parameters.)
 LENET5 = (
     Convolution("C1", 6, 5, pad=0),
     Pooling("S2", 2, 2, ceil_mode=False),
@@ -17,7 +24,7 @@ LENET5 = (
     FullyConnected("out", CLASSES),
 )
 
-#: The end that AlexNet, ZFNet and VGG share, and that holds most of their parameters.
+#: The last rows of AlexNet, ZFNet and VGG, which hold most of their parameters.
 THREE_DENSE = (
     FullyConnected("fc6", 4096),
     Drop("drop6"),
@@ -27,15 +34,15 @@ THREE_DENSE = (
 )
 
 
-def _alexnet(groups):
-    """Krizhevsky et al. 2012 in Caffe's reading (bvlc_alexnet): pictures of 227, and LRN with Caffe's constants. With
-    ``groups`` = 2 the second, fourth and fifth convolution see one half of the maps each, as on two graphics cards."""
+def _alexnet(groups: int) -> tuple[Row, ...]:
+    """Krizhevsky et al. 2012 as in Caffe (bvlc_alexnet): images of 227×227, and LRN with Caffe's constants. With
+    ``groups`` = 2 the second, fourth and fifth convolution read one half of the maps each, as on two graphics cards."""
     return (
         Convolution("conv1", 96, 11, stride=4, pad=0),
-        Normalisation("norm1"),
+        Normalization("norm1"),
         Pooling("pool1"),
         Convolution("conv2", 256, 5, groups=groups),
-        Normalisation("norm2"),
+        Normalization("norm2"),
         Pooling("pool2"),
         Convolution("conv3", 384, 3),
         Convolution("conv4", 384, 3, groups=groups),
@@ -63,14 +70,14 @@ ALEXNET_TORCHVISION = (
 )
 
 #: Zeiler & Fergus 2014, figure 3: AlexNet with a finer first layer. The figure prints the maps (110, 55, 26, 13, 6)
-#: but no padding; this one gives those maps. Their contrast normalisation is LRN here.
+#: but no padding; this one gives those maps. Their contrast normalization is LRN here.
 ZFNET = (
     Convolution("conv1", 96, 7, stride=2, pad=1),
     Pooling("pool1"),
-    Normalisation("norm1"),
+    Normalization("norm1"),
     Convolution("conv2", 256, 5, stride=2, pad=0),
     Pooling("pool2"),
-    Normalisation("norm2"),
+    Normalization("norm2"),
     Convolution("conv3", 384, 3),
     Convolution("conv4", 384, 3),
     Convolution("conv5", 256, 3),
@@ -119,9 +126,9 @@ NIN_CIFAR = (
 )
 
 
-def _vgg(*depths):
+def _vgg(*depths: int) -> tuple[Row, ...]:
     """Simonyan & Zisserman 2014, table 1: five blocks of so many 3×3 convolutions, halved after each."""
-    rows = []
+    rows: list[Row] = []
     for block, (depth, F) in enumerate(zip(depths, (64, 128, 256, 512, 512), strict=True), 1):
         rows += [Convolution(f"conv{block}_{i}", F, 3) for i in range(1, depth + 1)]
         rows += [Pooling(f"pool{block}", 2, 2, ceil_mode=False)]
@@ -129,9 +136,9 @@ def _vgg(*depths):
 
 
 class Ancestor(NamedTuple):
-    """A table of rows, the pictures and classes it was made for, and where it comes from."""
-    rows: tuple
-    input_shape: tuple
+    """A table of rows, the images and classes it was made for, and where it comes from."""
+    rows: tuple[Row, ...]
+    input_shape: Shape
     classes: int
     source: str
 
@@ -149,15 +156,18 @@ ANCESTORS = {
 }
 
 
-def ancestor(name, *, width=1.0, norm="lrn", classes=None, input_shape=None, rng=None, dtype="float32"):
-    """One of ANCESTORS. Pictures (N, H, W, C) of ``input_shape`` -> logits (N, classes).
+@with_aliases
+def ancestor(name: str, *, width: float = 1.0, norm: str = "lrn", classes: int | None = None,
+             input_shape: Shape | None = None, rng: Random = None, dtype: DTypeLike = "float32",
+             all_reduce: Callable[[Array], Array] = itself) -> Sequential | Trunk:
+    """One of ANCESTORS. Images (N, H, W, C) of ``input_shape`` -> logits (N, classes).
 
     ``input_shape`` and ``classes`` default to what the network was made for; ``width`` multiplies all widths but the
-    classes'; ``norm`` is "lrn" (the rows' LRN), "batch" (batch norm after each convolution) or "none". Weights begin
-    as He et al. 2015 have it, whatever each paper did; ``rng=None`` leaves them zero.
+    classes'; ``norm`` is "lrn" (the rows' LRN), "batch" (batch norm after each convolution) or "none". Weights get
+    He initialization, whatever each paper used; ``rng=None`` leaves them zero.
 
-    Raises KeyError for an unknown name (models/catalogue.py asks politely), ShapeError where the picture is too small.
+    Raises KeyError for an unknown name (models/catalog.py raises UserError), ShapeError where the image is too small.
     """
     rows, usual_shape, usual_classes, _ = ANCESTORS[name]
-    style = Style(norm=norm, width=width, rng=rng, dtype=dtype)
+    style = Style(norm=norm, width=width, rng=rng, dtype=dtype, all_reduce=all_reduce)
     return build(rows, style, tuple(input_shape or usual_shape), classes or usual_classes)

@@ -1,17 +1,23 @@
 """GoogLeNet itself: Table 1 of the paper as data, and the variants that go by its name."""
 
-from ..layers.init import he, truncated_normal, xavier
+from typing import Any
+
+from numpy.typing import DTypeLike
+
+from ..layers import Sequential, Shape, Trunk
+from ..layers.init import Init, Random, he, truncated_normal, xavier
+from .aliases import with_aliases
 from .inception import Style
-from .rows import Convolution, Head, Inception, Normalisation, Pooling, build, ending
+from .rows import Convolution, Head, Inception, Normalization, Pooling, Row, build, ending
 
 #: Table 1 of Szegedy et al. 2014, in the order of figure 3. A convolution row of depth 2 is two rows here.
-TABLE_1 = (
+TABLE_1: tuple[Row, ...] = (
     Convolution("conv1", 64, 7, stride=2),
     Pooling("pool1"),
-    Normalisation("norm1"),
+    Normalization("norm1"),
     Convolution("conv2_reduce", 64, 1),
     Convolution("conv2", 192, 3),
-    Normalisation("norm2"),
+    Normalization("norm2"),
     Pooling("pool2"),
     #               1x1  3x3r  3x3 5x5r  5x5 pool
     Inception("3a", 64, 96, 128, 16, 32, 32),
@@ -28,32 +34,36 @@ TABLE_1 = (
 )
 
 #: The auxiliary classifiers (section 5), on 4a and 4d.
-HEADS = (Head("aux1", "4a"), Head("aux2", "4d"))
+HEADS: tuple[Head, ...] = (Head("aux1", "4a"), Head("aux2", "4d"))
 
-#: How much each loss counts: the network's own, then the heads' (section 5).
+#: The weight of each loss: the network's own, then the heads' (section 5).
 LOSS_WEIGHTS = (1.0, 0.3, 0.3)
 
 INPUT = (224, 224, 3)
 
 VARIANTS = {
-    "paper": "as published; He's initialisation (the paper does not give its own)",
+    "paper": "as published; He initialization (the paper does not give its own)",
     "bvlc": "as Caffe built and released it: the same layers, xavier weights, biases 0.2",
     "torchvision": "as torchvision has it: batch norm, no LRN, 3x3 in the 5x5 branch, 2x2 last pool",
-    "naive": "figure 2(a) throughout: no 1x1 reductions, channels pile up",
+    "naive": "figure 2(a) throughout: no 1x1 reductions, so the channels accumulate",
 }
 
 
-def googlenet(variant="paper", *, classes=1000, heads=True, input_shape=INPUT, rng=None, init=None, dtype="float32"):
-    """GoogLeNet, 22 layers deep. Pictures (N, 224, 224, 3) -> logits (N, classes).
+@with_aliases
+def googlenet(variant: str = "paper", *, classes: int = 1000, heads: bool = True, input_shape: Shape = INPUT,
+              rng: Random = None, init: Init | None = None,
+              dtype: DTypeLike = "float32") -> Sequential | Trunk:
+    """GoogLeNet, 22 layers deep. Images (N, 224, 224, 3) -> logits (N, classes).
 
     ``variant`` is one of VARIANTS; ``heads=False`` leaves the auxiliary classifiers out, as inference does;
-    ``rng=None`` leaves all weights zero, to be counted or loaded; ``init`` of layers/init.py takes the place of the
+    ``rng=None`` leaves all weights zero, to be counted or loaded; ``init`` of layers/init.py replaces the
     variant's own. Raises ValueError for an unknown variant.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant: got {variant!r}, choose {', '.join(VARIANTS)}")
-    options = {"rng": rng, "dtype": dtype}
-    rows, tails, drop_prob = TABLE_1, HEADS, 0.4
+    options: dict[str, Any] = {"rng": rng, "dtype": dtype}
+    rows: tuple[Row, ...] = TABLE_1
+    tails, drop_prob = HEADS, 0.4
     match variant:
         case "paper":
             style = Style(init=init or he, **options)
@@ -63,6 +73,7 @@ def googlenet(variant="paper", *, classes=1000, heads=True, input_shape=INPUT, r
             style = Style(init=init or he, reduced=False, **options)
         case "torchvision":
             style = Style(norm="batch", big=3, init=init or truncated_normal, bn_eps=1e-3, **options)
-            rows = [row._replace(kernel=2) if row.name == "pool4" else row for row in TABLE_1]
-            tails, drop_prob = [head._replace(adaptive=4) for head in HEADS], 0.2
+            rows = tuple(row._replace(kernel=2) if isinstance(row, Pooling) and row.name == "pool4" else row
+                         for row in TABLE_1)
+            tails, drop_prob = tuple(head._replace(adaptive=4) for head in HEADS), 0.2
     return build((*rows, *ending(drop_prob)), style, input_shape, classes, tails if heads else ())
