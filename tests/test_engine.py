@@ -1,4 +1,4 @@
-"""The rewritten network computes what the network computes: outputs, statistics, gradients, for any shape and batch."""
+"""The compiled network computes what the network computes: outputs, statistics, gradients, for any shape and batch."""
 
 import os
 import subprocess
@@ -10,16 +10,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import distance
 
-from minigooglenet import fast, kernels
-from minigooglenet.compose import Concat, Sequential, Trunk
-from minigooglenet.errors import ShapeError
-from minigooglenet.fast.rounds import Rounds
-from minigooglenet.layers import AvgPool, BatchNorm, Conv, GlobalAvgPool, MaxPool, ReLU
+from minigooglenet import engine
+from minigooglenet.engine.deferred import Deferred
+from minigooglenet.errors import ShapeError, UserError
+from minigooglenet.kernels.threads import set_threads, threads
+from minigooglenet.layers import (
+    AvgPool,
+    BatchNorm,
+    Block,
+    Concat,
+    Conv,
+    GlobalAvgPool,
+    MaxPool,
+    ReLU,
+    Sequential,
+    Trunk,
+)
 from minigooglenet.models import googlenet, mini_googlenet
-from minigooglenet.models.inception import Style, inception, unit
-from minigooglenet.threads import set_threads, threads
+from minigooglenet.models.inception import Style, block, inception
 
-pytestmark = pytest.mark.skipif(not kernels.JIT, reason="MINIGOOGLENET_JIT=0 turns the rewrite off")
+pytestmark = pytest.mark.skipif(engine.kind() == "plain", reason="MINIGOOGLENET_JIT=0 or MINIGOOGLENET_ENGINE=plain")
 
 
 def shaken(net, rng, dtype):
@@ -38,12 +48,12 @@ def as_list(outputs):
     return outputs if isinstance(outputs, list) else [outputs]
 
 
-def run(engine, net, x, dys, train):
-    """(outputs, dx, gradients, running statistics) of one forward and backward; the statistics are put back."""
+def run(layer, net, x, dys, train):
+    """(outputs, dx, gradients, running statistics) of one forward and backward; the statistics are restored."""
     before = {path: array.copy() for path, array in net.state().items()}
     net.zero_grads()
-    y, cache = engine.forward(x, train)
-    dx = engine.backward(dys if isinstance(y, list) else dys[0], cache)
+    y, cache = layer.forward(x, train)
+    dx = layer.backward(dys if isinstance(y, list) else dys[0], cache)
     after = {path: array.copy() for path, array in net.state().items()}
     for path, array in net.state().items():
         array[...] = before[path]
@@ -58,14 +68,14 @@ def compare(net, shape, batch, dtype=np.float64, train=True, tolerance=1e-9):
     dys = [rng.standard_normal(y.shape).astype(dtype) for y in as_list(net.forward(x, train)[0])]
     for dy in dys:
         dy.flags.writeable = False
-    plain, rewritten = (run(engine, net, x, dys, train) for engine in (net, fast.speed_up(net)))
-    for a, b in zip(rewritten[0], plain[0], strict=True):
+    plain, compiled = (run(layer, net, x, dys, train) for layer in (net, engine.compile(net)))
+    for a, b in zip(compiled[0], plain[0], strict=True):
         assert a.dtype == dtype and distance(a, b) < tolerance
-    assert rewritten[1].dtype == dtype and distance(rewritten[1], plain[1]) < tolerance
+    assert compiled[1].dtype == dtype and distance(compiled[1], plain[1]) < tolerance
     for which in (2, 3):
         for path in plain[which]:
-            assert distance(rewritten[which][path], plain[which][path]) < tolerance, path
-    frozen = fast.predictor(net).predict(x)
+            assert distance(compiled[which][path], plain[which][path]) < tolerance, path
+    frozen = engine.predictor(net).predict(x)
     assert frozen.dtype == dtype and distance(frozen, net.predict(x)) < tolerance
 
 
@@ -76,7 +86,7 @@ def test_the_reduced_network_with_its_heads(norm, train):
 
 
 @pytest.mark.parametrize("batch", [1, 2, 9])
-def test_odd_pictures_and_batches(batch):
+def test_odd_images_and_batches(batch):
     net = mini_googlenet(0.125, heads=False, input_shape=(23, 38, 3), rng=np.random.default_rng(0))
     compare(net, (23, 38, 3), batch)
 
@@ -86,7 +96,7 @@ def test_the_papers_network_predicts_the_same():
     net = shaken(googlenet("bvlc", heads=False, input_shape=(96, 80, 3), rng=rng), rng, np.float32)
     for batch in (1, 2, 5):
         x = rng.standard_normal((batch, 96, 80, 3)).astype(np.float32)
-        assert distance(fast.predictor(net).predict(x), net.predict(x)) < 1e-4
+        assert distance(engine.predictor(net).predict(x), net.predict(x)) < 1e-4
 
 
 def test_the_naive_module_whose_pool_ends_a_branch():
@@ -97,9 +107,54 @@ def test_the_naive_module_whose_pool_ends_a_branch():
 def test_branches_of_pools_and_strides_alone():
     rng = np.random.default_rng(0)
     style = Style(norm="none", rng=rng)
-    compare(Sequential({"m": Concat({"pool": MaxPool(3, 1, 1)}, unit(style, "3x3", 4, 5, 3))}), (6, 5, 4), 3)
+    compare(Sequential({"m": Concat({"pool": MaxPool(3, 1, 1)}, {"3x3": block(style, 4, 5, 3)})}), (6, 5, 4), 3)
     compare(Sequential({"down": Concat({"conv": Conv(4, 5, 3, 2, 1, rng=rng), "relu": ReLU()}, {"pool": MaxPool(2)}),
                         "tail": AvgPool(2)}), (8, 6, 4), 3)
+
+
+@pytest.mark.parametrize("train", [True, False])
+def test_every_batch_norm_has_its_own_epsilon_and_momentum(train):
+    """Small variances, so that ε counts; 1×1 convolutions of one module are fused, their batch norms are not alike."""
+    rng = np.random.default_rng(0)
+
+    def brick(F, eps, momentum):
+        conv = Conv(4, F, 1, bias=False, rng=rng)
+        conv.params["w"] *= 0.05
+        return {f"{F}": Block(conv, BatchNorm(F, eps=eps, momentum=momentum))}
+
+    net = Sequential({"m": Concat(brick(3, 1e-3, 0.1), brick(5, 0.1, 0.3), brick(2, 1e-5, 0.9))})
+    compare(net, (6, 5, 4), 3, train=train)
+
+
+def test_gradients_add_up_over_two_backward_passes():
+    rng = np.random.default_rng(0)
+    net = shaken(mini_googlenet(0.125, heads=False, rng=rng), rng, np.float64)
+    x, dy = rng.standard_normal((3, 32, 32, 3)), rng.standard_normal((3, 10))
+    compiled, once = engine.compile(net), {}
+    net.zero_grads()
+    for _ in range(2):
+        _, cache = compiled.forward(x, True)
+        compiled.backward(dy, cache)
+        once = once or {path: gradient.copy() for path, gradient in net.gradients().items()}
+    for path, gradient in net.gradients().items():
+        assert distance(gradient, 2 * once[path]) < 1e-12, path
+    bias = Sequential({"block": Block(Conv(3, 4, 3, rng=rng)), "one": Block(Conv(4, 5, 1, rng=rng))}).astype("float64")
+    compiled = engine.compile(bias)
+    y, cache = compiled.forward(x, True)
+    for gradient in bias.gradients().values():
+        gradient += 1
+    compiled.backward(np.ones_like(y), cache)
+    plain = {path: gradient - 1 for path, gradient in bias.gradients().items()}
+    bias.zero_grads()
+    bias.backward(np.ones_like(y), bias.forward(x, True)[1])
+    for path, gradient in bias.gradients().items():
+        assert distance(plain[path], gradient) < 1e-9, path
+
+
+def test_a_max_pool_behind_a_convolution_in_a_branch():
+    rng = np.random.default_rng(0)
+    compare(Sequential({"m": Concat({"1x1": Block(Conv(4, 5, 1, rng=rng)), "pool": MaxPool(3, 1, 1)},
+                                    {"3x3": Block(Conv(4, 3, 3, 1, 1, rng=rng))})}), (6, 5, 4), 3)
 
 
 def test_a_head_that_begins_with_a_convolution():
@@ -123,7 +178,7 @@ def test_a_bias_before_batch_norm_is_not_lost(train):
 def test_what_has_no_faster_form_stays():
     rng = np.random.default_rng(0)
     net = Sequential({"conv": Conv(3, 4, 3, rng=rng), "bn": BatchNorm(4), "pool": AvgPool(2), "gap": GlobalAvgPool()})
-    assert [layer for _, layer in fast.speed_up(net).walk()] == list(net.children.values())
+    assert [layer for _, layer in engine.compile(net).walk()] == list(net.children.values())
     compare(net, (8, 9, 3), 3)
 
 
@@ -148,10 +203,10 @@ def test_float32_units_stay_close_to_float64():
     rng = np.random.default_rng(2)
     for kernel in (3, 5):
         net = Sequential({"conv": Conv(48, 64, kernel, 1, kernel // 2, rng=rng), "relu": ReLU()})
-        net.children["conv"].params["b"] += 30  # far from the kink, where single precision might decide otherwise
+        net.children["conv"].params["b"] += 30  # far from the kink, where single precision might fall on the other side
         x = rng.standard_normal((3, 14, 15, 48)).astype(np.float32)
         dy = [rng.standard_normal((3, 14, 15, 64)).astype(np.float32)]
-        y, dx, gradients, _ = run(fast.speed_up(net), net, x, dy, True)
+        y, dx, gradients, _ = run(engine.compile(net), net, x, dy, True)
         net.astype(np.float64)
         exact = run(net, net, x.astype(np.float64), [dy[0].astype(np.float64)], True)
         assert distance(y[0], exact[0][0]) < 1e-4
@@ -169,8 +224,8 @@ def test_the_number_of_threads_changes_no_bit():
     try:
         for count in (1, 2, 3):
             set_threads(count)
-            y, dx, gradients, state = run(fast.speed_up(net), net, x, dys, True)
-            frozen = fast.predictor(net)
+            y, dx, gradients, state = run(engine.compile(net), net, x, dys, True)
+            frozen = engine.predictor(net)
             results.append([*y, dx, *gradients.values(), *state.values(), frozen.predict(x), frozen.predict(x[:1])])
     finally:
         set_threads(before)
@@ -178,56 +233,75 @@ def test_the_number_of_threads_changes_no_bit():
         assert all(np.array_equal(a, b) for a, b in zip(other, results[0], strict=True))
 
 
-@pytest.mark.parametrize("N, size", [(37, 32), (9, 128)])  # small pictures, and such that few fit into the cache
-def test_a_picture_is_the_same_alone_and_among_others(N, size):
+@pytest.mark.parametrize("N, size", [(37, 32), (9, 128)])  # small images, and so large that few fit into the cache
+def test_an_image_gives_the_same_alone_and_among_others(N, size):
     rng = np.random.default_rng(0)
-    frozen = fast.predictor(mini_googlenet(0.25, input_shape=(size, size, 3), rng=rng))
+    frozen = engine.predictor(mini_googlenet(0.25, input_shape=(size, size, 3), rng=rng))
     x = rng.standard_normal((N, size, size, 3)).astype(np.float32)
     y = frozen.predict(x)
     for some in (slice(0, 1), slice(3, 6), slice(1, 9), slice(2, None)):
         assert distance(frozen.predict(x[some]), y[some]) < 1e-5
 
 
-def test_without_the_gradient_of_the_pictures():
+def test_without_the_gradient_of_the_images():
     net = mini_googlenet(0.125, heads=False, drop_prob=0, rng=np.random.default_rng(0))
     x, dy = np.ones((2, 32, 32, 3), np.float32), [np.ones((2, 10), np.float32)]
-    with_it, without = (run(fast.speed_up(net, input_gradient=wanted), net, x, dy, True) for wanted in (True, False))
+    with_it, without = (run(engine.compile(net, input_gradient=wanted), net, x, dy, True) for wanted in (True, False))
     assert with_it[1].shape == x.shape and without[1] is None
     assert all(np.array_equal(with_it[2][path], without[2][path]) for path in with_it[2])
 
 
-def test_the_switch_turns_it_off():
-    code = ("from minigooglenet import fast; from minigooglenet.models import mini_googlenet; n = mini_googlenet(); "
-            "assert fast.speed_up(n) is n and fast.predictor(n) is n")
-    for switch in ({"MINIGOOGLENET_FAST": "0"}, {"MINIGOOGLENET_JIT": "0"}, {"NUMBA_DISABLE_JIT": "1"}):
+def test_the_switches():
+    code = ("from minigooglenet import engine; from minigooglenet.models import mini_googlenet; n = mini_googlenet(); "
+            "assert engine.kind() == 'plain'; assert engine.compile(n) is n and engine.predictor(n) is n")
+    for switch in ({"MINIGOOGLENET_ENGINE": "plain"}, {"MINIGOOGLENET_FAST": "0"}, {"MINIGOOGLENET_JIT": "0"},
+                   {"NUMBA_DISABLE_JIT": "1"}):
         subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | switch)
 
 
-def test_what_waits_is_done_slice_by_slice_in_order_and_at_most_once():
-    rounds, done = Rounds(), []
+def test_an_engine_by_name(monkeypatch):
+    net = mini_googlenet(0.125)
+    engine.use("plain")
+    try:
+        assert engine.kind() == "plain" and engine.compile(net) is net
+        engine.use("fast")
+        monkeypatch.setenv("MINIGOOGLENET_ENGINE", "plain")
+        assert engine.kind() == "fast"
+    finally:
+        engine.use(None)
+    assert engine.kind() == "plain"
+    with pytest.raises(UserError, match="engine: got 'turbo', choose fast or plain"):
+        engine.use("turbo")
+    monkeypatch.setenv("MINIGOOGLENET_ENGINE", "turbo")
+    with pytest.raises(UserError, match="MINIGOOGLENET_ENGINE: got 'turbo', choose fast or plain"):
+        engine.compile(net)
+
+
+def test_deferred_passes_run_chunk_by_chunk_in_order_and_at_most_once():
+    deferred, done = Deferred(), []
 
     def task(name):
         return lambda s: done.append((name, s.start)) or f"{name}{s.start}"
 
-    before, collected = threads(), []
+    before, reduced = threads(), []
     try:
         set_threads(1)
-        rounds.later(task("a"), 4, 2, collected.extend)
-        rounds.later(task("b"), 4, 2)
+        deferred.defer(task("a"), 4, 2, reduced.extend)
+        deferred.defer(task("b"), 4, 2)
         assert done == []
-        assert rounds.now(task("c"), 4, 2) == ["c0", "c2"] and collected == []
+        assert deferred.run_now(task("c"), 4, 2) == ["c0", "c2"] and reduced == []
         assert done == [("a", 0), ("b", 0), ("c", 0), ("a", 2), ("b", 2), ("c", 2)]
-        rounds.later(task("d"), 4, 2)
-        rounds.later(task("e"), 4, 4)  # cut in another way: d does not wait for it
-        assert done[6:] == [("d", 2), ("d", 0)] and collected == ["a0", "a2"]  # the other way round
-        rounds.run()
-        rounds.run()
+        deferred.defer(task("d"), 4, 2)
+        deferred.defer(task("e"), 4, 4)  # other chunks: d does not wait for it
+        assert done[6:] == [("d", 2), ("d", 0)] and reduced == ["a0", "a2"]  # in the opposite direction
+        deferred.run()
+        deferred.run()
         assert done[8:] == [("e", 0)]
-        rounds.later(task("f"), 1, 1, collected.extend)
-        rounds.finish()
-        assert collected[2:] == ["f0"]
-        for name in "gh":  # results are in the slices' order, whichever way they were done
-            assert rounds.now(task(name), 4, 2) == [f"{name}0", f"{name}2"]
+        deferred.defer(task("f"), 1, 1, reduced.extend)
+        deferred.finish()
+        assert reduced[2:] == ["f0"]
+        for name in "gh":  # results are in the chunks' order, in either direction
+            assert deferred.run_now(task(name), 4, 2) == [f"{name}0", f"{name}2"]
     finally:
         set_threads(before)
 
@@ -235,53 +309,53 @@ def test_what_waits_is_done_slice_by_slice_in_order_and_at_most_once():
 def test_an_error_leaves_nothing_for_the_next_pass():
     rng = np.random.default_rng(0)
     net = Sequential({"conv": Conv(3, 4, 3, 1, 1, rng=rng), "relu": ReLU(), "gap": GlobalAvgPool()}).astype(np.float64)
-    engine, x, dy = fast.speed_up(net), rng.standard_normal((2, 6, 5, 3)), rng.standard_normal((2, 4))
-    _, cache = engine.forward(x, True)
+    compiled, x, dy = engine.compile(net), rng.standard_normal((2, 6, 5, 3)), rng.standard_normal((2, 4))
+    _, cache = compiled.forward(x, True)
     with pytest.raises(ShapeError, match="gap: "):
-        engine.backward(dy[:, :3], cache)
-    unit = engine.children["relu"]
-    unit.backward = lambda dy, cache: engine.rounds.later(lambda s: net.zero_grads(), 2, 2) or 1 / 0
+        compiled.backward(dy[:, :3], cache)
+    unit = compiled.children["relu"]
+    unit.backward = lambda dy, cache: compiled.deferred.defer(lambda chunk: net.zero_grads(), 2, 2) or 1 / 0
     with pytest.raises(ZeroDivisionError):
-        engine.backward(dy, cache)
-    assert engine.rounds.waiting == [] and all(bundle.u is None for bundle in engine.bundles)
+        compiled.backward(dy, cache)
+    assert compiled.deferred.passes == [] and all(not one.u.size for one in compiled.fused)
     del unit.backward
-    engine.backward(dy, cache)
+    compiled.backward(dy, cache)
     assert np.any(net.children["conv"].grads["w"])
 
 
-def test_a_nan_stays_in_its_picture_where_the_batch_is_not_looked_at():
+def test_a_nan_stays_in_its_image_where_the_batch_is_not_used():
     rng = np.random.default_rng(0)
     net = Sequential({"conv": Conv(3, 4, 3, 1, 1, bias=False, rng=rng), "bn": BatchNorm(4), "relu": ReLU()})
     x, dy = (rng.standard_normal((3, 6, 5, C)).astype(np.float32) for C in (3, 4))
     x[0, 1, 1] = np.nan
-    _, dx, _, _ = run(fast.speed_up(net), net, x, [dy], False)
+    _, dx, _, _ = run(engine.compile(net), net, x, [dy], False)
     assert np.all(np.isfinite(dx[1:]))
 
 
-def test_pictures_need_not_be_contiguous():
+def test_images_need_not_be_contiguous():
     rng = np.random.default_rng(0)
     net = Sequential({"3a": inception(Style(norm="batch", rng=rng), 4, 8, 6, 8, 4, 8, 8)})
     x = rng.standard_normal((3, 4, 6, 5)).astype(np.float32).transpose(0, 2, 3, 1)
-    y = fast.speed_up(net).predict(x)
+    y = engine.compile(net).predict(x)
     assert distance(y, net.predict(x)) < 1e-5
 
 
 def test_the_engine_knows_shapes_and_paths():
     net = mini_googlenet(0.125)
-    engine = fast.speed_up(net)
-    assert engine.output_shape((32, 32, 3)) == net.output_shape((32, 32, 3))
-    assert "linear/w" in engine.parameters() and engine.parameters()["linear/w"] is net.parameters()["linear/w"]
+    compiled = engine.compile(net)
+    assert compiled.output_shape((32, 32, 3)) == net.output_shape((32, 32, 3))
+    assert "linear/w" in compiled.parameters() and compiled.parameters()["linear/w"] is net.parameters()["linear/w"]
     odd = Sequential({"m": Concat({"d": Conv(4, 5, 3, 2)}, {"p": MaxPool(2)})})
     with pytest.raises(ShapeError, match="m/d: conv"):
-        fast.speed_up(odd).predict(np.ones((1, 5, 5, 3)))
+        engine.compile(odd).predict(np.ones((1, 5, 5, 3)))
 
 
 def test_a_gradient_in_another_precision():
     """NumPy makes float64 of anything; a module's own gradients are float32."""
     rng = np.random.default_rng(0)
     net = Sequential({"3a": inception(Style(norm="batch", rng=rng), 5, 4, 3, 6, 2, 3, 4)})
-    engine, x = fast.speed_up(net), rng.standard_normal((2, 6, 5, 5), np.float32)
-    y, cache = engine.forward(x, True)
+    compiled, x = engine.compile(net), rng.standard_normal((2, 6, 5, 5), np.float32)
+    y, cache = compiled.forward(x, True)
     dy = rng.standard_normal(y.shape)
     plain = net.backward(dy, net.forward(x, True)[1])
-    assert distance(engine.backward(dy, cache), plain) < 1e-3
+    assert distance(compiled.backward(dy, cache), plain) < 1e-3

@@ -1,0 +1,144 @@
+"""Three algorithms for the same convolution.
+
+``matrix(w)`` turns filters (KH, KW, C, F) into the matrix, or matrices, that the algorithm multiplies by;
+``gemm.pack`` brings them into the order it needs, ``u``. ``forward(x, u, F, y)`` writes F filters' outputs into y, from
+channel ``offset`` on; with ``shift`` they become max(z + shift, 0). ``parts(y, F)`` are the parts in which threads may
+do that in parallel, as further arguments.
+
+``backward(units, F, shape, x, transposed(w), dx, fresh)`` computes both gradients from dz, which is mixed from
+``units`` (``kernels/fused.py``) and has ``shape`` and F channels. It adds into dx, or writes it where it is ``fresh``
+memory (None leaves it out), and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..kernels.conv_backward import convolve_columns_backward, convolve_pointwise_backward, convolve_winograd_backward
+from ..kernels.conv_forward import convolve_columns, convolve_pointwise, convolve_winograd
+from ..kernels.fused import relu_mix
+from ..kernels.gemm import pack
+from ..kernels.geometry import Pair
+from ..kernels.im2col import col2im
+from ..kernels.winograd import winograd_filter, winograd_filter_adjoint
+from ..layers import Array, Conv, Shape
+
+PARTS = 4  # into so many the convolution of a single image is cut
+
+
+def choose(conv: Conv) -> "Algorithm":
+    """The fastest algorithm for this convolution."""
+    if conv.stride == (1, 1):
+        if conv.kernel == (1, 1) and conv.pad == (0, 0):
+            return Pointwise()
+        # With an image's three channels, Winograd's transforms cost more than they save.
+        if conv.kernel in ((3, 3), (5, 5)) and conv.pad[0] == conv.pad[1] and conv.C > 4:
+            return Winograd(conv.kernel[0], conv.pad[0])
+    return Columns(conv.kernel, conv.stride, conv.pad)
+
+
+def rows(a: Array) -> Array:
+    """(N, H, W, C) -> (pixels, C), a view."""
+    return a.reshape(-1, a.shape[-1])
+
+
+def cut(n: int, unit: int = 1) -> list[Pair]:
+    """0 … n in PARTS ranges or fewer, which begin at multiples of ``unit``."""
+    step = -(-n // (PARTS * unit)) * unit
+    return [(start, min(start + step, n)) for start in range(0, n, step)]
+
+
+class Algorithm:
+    """What the three share."""
+
+    def matrix(self, w: Array) -> Array:
+        raise NotImplementedError
+
+    def forward(self, x: Array, u: Array, F: int, y: Array, **how: Any) -> None:
+        raise NotImplementedError
+
+    def parts(self, y: Array, F: int) -> list[dict[str, Pair]]:
+        return [{"lines": lines} for lines in cut(y.shape[0] * y.shape[1])]
+
+    def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None,
+                 fresh: bool = False) -> Array:
+        raise NotImplementedError
+
+    def weight_gradient(self, du: Array) -> Array:
+        raise NotImplementedError
+
+    def transposed(self, w: Array) -> Array:
+        """What dz is multiplied by: the filters' matrix, or matrices, transposed and packed."""
+        return pack(self.matrix(np.ascontiguousarray(w.swapaxes(2, 3))))
+
+
+class Pointwise(Algorithm):
+    """1×1: the image itself is the matrix."""
+
+    def matrix(self, w: Array) -> Array:
+        return w.reshape(w.shape[2:])
+
+    def forward(self, x: Array, u: Array, F: int, y: Array, **how: Any) -> None:
+        convolve_pointwise(x, u, F, y, **how)
+
+    def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None,
+                 fresh: bool = False) -> Array:
+        return convolve_pointwise_backward(units, F, x, transposed, dx, fresh)
+
+    def weight_gradient(self, du: Array) -> Array:
+        return du.reshape(1, 1, *du.shape)
+
+
+class Winograd(Algorithm):
+    """r×r at stride 1: 36 products of small matrices (``kernels/winograd.py``)."""
+
+    def __init__(self, r: int, pad: int) -> None:
+        self.r, self.m, self.pad = r, 7 - r, pad
+
+    def matrix(self, w: Array) -> Array:
+        return winograd_filter(w)
+
+    def forward(self, x: Array, u: Array, F: int, y: Array, **how: Any) -> None:
+        convolve_winograd(x, u, F, y, self.pad, self.m, **how)
+
+    def parts(self, y: Array, F: int) -> list[dict[str, Pair]]:
+        N, OH, OW, _ = y.shape
+        lines, columns = N * -(-OH // self.m), -(-OW // self.m)
+        if lines * columns < 128:  # then most of what is read are filters: each part has its own
+            return [{"filters": filters} for filters in cut(F, 32)]
+        return [{"lines": some} for some in cut(lines)]
+
+    def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None,
+                 fresh: bool = False) -> Array:
+        return convolve_winograd_backward(units, F, shape, x, transposed, dx, self.pad, self.m, fresh)
+
+    def weight_gradient(self, du: Array) -> Array:
+        return winograd_filter_adjoint(du, self.r)
+
+
+class Columns(Algorithm):
+    """Anything else: im2col and a product, as in ``layers/conv.py``, but reading the windows from padded lines."""
+
+    def __init__(self, kernel: Pair, stride: Pair, pad: Pair) -> None:
+        self.window = kernel, stride, pad
+
+    def matrix(self, w: Array) -> Array:
+        self.shape = w.shape
+        return w.reshape(-1, w.shape[-1])
+
+    def forward(self, x: Array, u: Array, F: int, y: Array, **how: Any) -> None:
+        convolve_columns(x, u, F, y, *self.window, **how)
+
+    def transposed(self, w: Array) -> Array:
+        return self.matrix(w).T  # not packed: NumPy multiplies by it
+
+    def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None,
+                 fresh: bool = False) -> Array:
+        dz = relu_mix(units, F)
+        if dx is not None:
+            spread = col2im(dz @ transposed, dx.shape, *self.window)
+            dx[...] = spread if fresh else dx + spread
+        return convolve_columns_backward(dz.reshape(*shape, F), x, *self.window)
+
+    def weight_gradient(self, du: Array) -> Array:
+        return du.reshape(self.shape)

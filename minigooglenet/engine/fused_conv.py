@@ -1,0 +1,205 @@
+"""Convolutions of one window that read one input, fused: their weights concatenated, one matrix product."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from ..kernels.fused import affine_relu, batch_constants, batch_constants_backward, relu_sums
+from ..kernels.gemm import pack
+from ..kernels.geometry import output_hw
+from ..layers import Array, BatchNorm, Conv, Layer
+from .algorithms import choose, rows
+
+Target = tuple[Array, int]  # an array, and the first of its channels that is meant
+
+
+def chunk_size(N: int, H: int, W: int) -> int:
+    """How many images make one task: few enough to stay in the cache, at least four tasks but none of fewer than 512
+    pixels, as short tasks cost more than they save. Never depends on the number of threads."""
+    return max(1, min(4096 // (H * W), max(-(-N // 4), 512 // (H * W))))
+
+
+class Unit(Protocol):
+    """A convolution and the batch norm after it, or None."""
+
+    conv: Conv
+    bn: BatchNorm | None
+
+
+class FusedConv:
+    """F = F_1 + F_2 + … filters from several units (a convolution each, all with batch norm or all without).
+
+    One pass: ``prepare_forward``; ``begin``; for every chunk ``forward_conv``; ``batch_stats``; for every chunk
+    ``apply`` (scale, shift, ReLU). Backward: ``prepare_backward``; for every chunk ``backward_stats``;
+    ``backward_constants``; for every chunk ``backward_data_and_weights``; ``reduce_grads``. Targets and their gradients
+    are lists of (array, offset), one for each unit: the channels of ``array`` from ``offset`` on.
+    """
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self.convs, self.bns = [unit.conv for unit in units], [unit.bn for unit in units if unit.bn]
+        self.first = self.convs[0]
+        self.widths = [conv.F for conv in self.convs]
+        self.F = sum(self.widths)
+        self.starts = np.cumsum([0, *self.widths[:-1]]).tolist()
+        self.own = [slice(start, start + width) for start, width in zip(self.starts, self.widths, strict=True)]
+        self.algorithm, self.u = choose(self.first), np.empty(0)  # u: the packed filters of the pass that is running
+        self.neutral = self.per_unit(np.ones(self.F), np.zeros(self.F))  # a scale and a shift that change nothing
+        self.no_mix = [(zero, zero) for _, zero in self.neutral]  # b and c where μ and σ do not depend on the batch
+
+    def concatenated(self, layers: Sequence[Layer], name: str, kind: str = "params") -> Array:
+        """All the units' ``name`` in one array, concatenated along the last axis."""
+        arrays = [getattr(layer, kind)[name] for layer in layers]
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
+
+    def add_to_grads(self, layers: Sequence[Layer], name: str, gradient: Array) -> None:
+        """Add a concatenated gradient to the units' own."""
+        for layer, own in zip(layers, self.own, strict=True):
+            layer.grads[name] += gradient[..., own]
+
+    def sum(self, sums: list[Array]) -> Array:
+        """(2, F): the chunks' sums, added in their order; of an empty batch 0."""
+        return sum(sums[1:], sums[0]) if sums else np.zeros((2, self.F))
+
+    def per_unit(self, *constants: Array) -> list[tuple[Array, ...]]:
+        """For every unit its part of constants per channel, in the weights' precision, as the kernels need them."""
+        constants = tuple(constant.astype(self.first.params["w"].dtype) for constant in constants)
+        return [tuple(constant[own] for constant in constants) for own in self.own]
+
+    def constants(self) -> tuple[Array, Array]:
+        """(scale, shift) where they do not depend on the batch: from running statistics, or just the biases."""
+        if not self.bns:
+            if "b" not in self.first.params:
+                return np.ones(self.F), np.zeros(self.F)
+            return np.ones(self.F), self.concatenated(self.convs, "b").astype(np.float64)
+        mean, inverse = self.running()
+        scale = self.concatenated(self.bns, "gamma") * inverse
+        return scale, self.concatenated(self.bns, "beta") - mean * scale
+
+    def running(self) -> tuple[Array, Array]:
+        """(μ, 1/σ) from the running statistics."""
+        mean, variance = (self.concatenated(self.bns, name, "buffers").astype(float) for name in ("mean", "variance"))
+        eps = np.repeat([bn.eps for bn in self.bns], self.widths)
+        return mean, 1 / np.sqrt(variance + eps)
+
+    def prepare_forward(self) -> None:
+        """Pack the filters for ``forward_conv``."""
+        self.u = pack(self.algorithm.matrix(self.concatenated(self.convs, "w")))
+
+    def prepare_backward(self) -> None:
+        """Pack the transposed filters for ``backward_data_and_weights``."""
+        self.u = self.algorithm.transposed(self.concatenated(self.convs, "w"))
+
+    # -- forward ----------------------------------------------------------------------------------------------------
+
+    def begin(self, x: Array, train: bool) -> "PassState":
+        """The state of one pass over the batch x."""
+        for conv in self.convs:
+            conv.check(x)
+        hw = output_hw(x.shape[1], x.shape[2], self.first.kernel, self.first.stride, self.first.pad)
+        state = PassState()
+        state.x, state.batch_statistics = np.require(x, requirements=["C", "W"]), train and bool(self.bns)
+        state.z = np.empty((len(x), *hw, self.F), x.dtype) if self.bns else None  # without: not needed for backward
+        state.shape = (len(x), *hw)
+        if not state.batch_statistics:
+            state.affine = self.per_unit(*self.constants())
+            if self.bns:
+                state.moments = [tuple(constant[own] for constant in self.running()) for own in self.own]
+        return state
+
+    def forward_conv(self, state: "PassState", chunk: slice) -> tuple[Array, Array | None]:
+        """z of a chunk, and its sums if batch norm needs them."""
+        x = state.x[chunk]
+        z = np.empty((len(x), *state.shape[1:], self.F), x.dtype) if state.z is None else state.z[chunk]
+        sums = np.zeros((2, self.F)) if state.batch_statistics else None
+        self.algorithm.forward(x, self.u, self.F, z, sums=sums)
+        return z, sums
+
+    def batch_stats(self, state: "PassState", sums: list[Array]) -> None:
+        """Scale and shift from the batch's own mean and variance; the running statistics move towards those."""
+        state.M = float(self.bns[0].count(state.z.size // self.F))
+        total, squares = self.bns[0].all_reduce(self.sum(sums))
+        state.moments, state.affine = [], []
+        for bn, own in zip(self.bns, self.own, strict=True):
+            mean, inverse, *affine = batch_constants(
+                total[own], squares[own], state.M, bn.eps, bn.params["gamma"], bn.params["beta"],
+                bn.momentum, bn.buffers["mean"], bn.buffers["variance"])
+            state.moments.append((mean, inverse))
+            state.affine.append(affine)
+
+    def apply(self, state: "PassState", z: Array, targets: list[Target], chunk: slice) -> None:
+        """y = max(scale · z + shift, 0), each unit's part into its target."""
+        units = zip(targets, self.starts, self.widths, state.affine, strict=True)
+        affine_relu(tuple([(rows(z), start, width, *affine, rows(y[chunk]), offset)
+                           for (y, offset), start, width, affine in units]))
+
+    # -- backward ---------------------------------------------------------------------------------------------------
+
+    def parts(self, state: "PassState", dys: list[Target], ys: list[Target], chunk: slice) -> Iterator[tuple]:
+        """For each unit, as the kernels need it: a chunk's dy, its z, and scale and shift. Without batch norm y
+        stands in for z, with scale 1 and shift 0: the ReLU let through what is positive."""
+        if self.bns:
+            z = rows(state.z[chunk])
+            for (dy, offset), start, width, affine in zip(dys, self.starts, self.widths, state.affine, strict=True):
+                yield rows(dy[chunk]), offset, z, start, width, *affine
+        else:
+            for (dy, offset), (y, start), width, affine in zip(dys, ys, self.widths, self.neutral, strict=True):
+                yield rows(dy[chunk]), offset, rows(y[chunk]), start, width, *affine
+
+    def backward_stats(self, state: "PassState", dys: list[Target], ys: list[Target], chunk: slice) -> Array:
+        """(2, F): Σ g and Σ g z of a chunk, where g = dy where the ReLU let it through, else 0."""
+        return relu_sums(tuple(self.parts(state, dys, ys, chunk)), self.F)
+
+    def backward_constants(self, state: "PassState", sums: list[Array]) -> None:
+        """dz = scale g + b z + c with b, c per channel (see ``layers/batchnorm.py``). γ and β, or the biases, get their
+        gradients."""
+        ours = self.sum(sums)
+        if not self.bns:
+            if "b" in self.first.params:
+                self.add_to_grads(self.convs, "b", ours[0])
+            state.mix = self.no_mix
+            return
+        whole = self.bns[0].all_reduce(ours) if state.batch_statistics else ours  # of the batch, over all processes
+        mix = []
+        for bn, own, (mean, inverse), (scale, _) in zip(self.bns, self.own, state.moments, state.affine, strict=True):
+            mix.append(batch_constants_backward(ours[0, own], ours[1, own], whole[0, own], whole[1, own], state.M, mean,
+                                                inverse, scale, bn.grads["gamma"], bn.grads["beta"]))
+        state.mix = mix if state.batch_statistics else self.no_mix
+
+    def backward_data_and_weights(self, state: "PassState", dys: list[Target], ys: list[Target], dx: Array | None,
+                                  chunk: slice, fresh: bool = False) -> Array:
+        """Add the chunk's dx into ``dx``, or write it where that is ``fresh`` memory (None leaves it out); return the
+        chunk's share of the weights' gradient."""
+        x = state.x[chunk]
+        parts = zip(self.parts(state, dys, ys, chunk), state.mix, strict=True)
+        units = tuple([(*part, *mix) for part, mix in parts])
+        return self.algorithm.backward(units, self.F, (len(x), *state.shape[1:]), x, self.u,
+                                       None if dx is None else dx[chunk], fresh)
+
+    def reduce_grads(self, gradients: list[Array]) -> None:
+        """Add the chunks' shares, in their order, to the convolutions' gradients."""
+        if not gradients:  # of an empty batch
+            return
+        total = gradients[0]
+        for gradient in gradients[1:]:
+            total += gradient
+        self.add_to_grads(self.convs, "w", self.algorithm.weight_gradient(total))
+
+
+class PassState:
+    """What one pass over one batch knows: the cache of a fused convolution.
+
+    x, z, shape          input, convolution (where batch norm follows), the latter's (N, OH, OW)
+    batch_statistics     whether μ and σ are the batch's own, from M values per channel
+    moments, affine, mix for every unit: (μ, 1/σ); scale and shift of y = max(scale · z + shift, 0); b and c of
+                         dz = scale · g + b · z + c
+    """
+
+    x: Array
+    z: Any  # an array, or None where no batch norm follows
+    shape: tuple[int, int, int]
+    batch_statistics: bool
+    moments: list
+    affine: list
+    mix: list
+    M = 1.0  # not used where μ and σ are the running ones

@@ -1,0 +1,98 @@
+"""Find in a network what has a faster form, and put that in its place. The network itself stays as it is."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from ..layers import BatchNorm, Block, Concat, Conv, Layer, MaxPool, ReLU, Sequential, Trunk
+from .known import replaces
+
+
+class Unit(NamedTuple):
+    """A convolution, the batch norm after it or None, and a ReLU. Before batch norm a convolution has no bias: batch
+    norm would subtract it again."""
+
+    conv: Conv
+    bn: BatchNorm | None
+
+
+def same(layer: Any) -> Any:
+    return layer
+
+
+def rewrite(net: Layer, unit: Callable[[Conv, BatchNorm | None], Layer], concat: Callable[[list], Layer],
+            pool: Callable[[MaxPool], Layer] = same, plain: Callable[[Layer], Layer] = same) -> Layer:
+    """``net`` in faster forms, where its layers are known (``known.py``):
+
+    every Unit as ``unit(conv, bn)``; every Concat of Units and max pools that keep the size as ``concat(branches)``,
+    lists of units, some after a MaxPool; every other max pool as ``pool(layer)``; all other layers as ``plain(layer)``.
+    What NumPy adds or concatenates next, heads and layers of a Concat that stays one, goes through ``plain`` as well.
+    """
+    def again(layer: Layer) -> Layer:
+        return rewrite(layer, unit, concat, pool, plain)
+
+    if replaces(net, Trunk):
+        if not replaces(net.trunk, Sequential):
+            return plain(net)
+        heads = {name: (tap, plain(again(head))) for name, (tap, head) in net.heads.items()}
+        return Trunk(Sequential(_children(net.trunk, again, unit)), heads)
+    if replaces(net, Sequential) or replaces(net, Block):
+        return Sequential(_children(net, again, unit))
+    if replaces(net, Concat):
+        branches = [[layer for _, layer in grouped(branch)] for branch in net.branches]
+        if all(replaces(branch, Sequential) for branch in net.branches) and all(
+                keeps_size(layer) and (isinstance(layer, Unit) or replaces(layer, MaxPool) and place == 0)
+                for branch in branches for place, layer in enumerate(branch)):
+            return concat([[unit(*layer) if isinstance(layer, Unit) else layer for layer in branch]
+                           for branch in branches])
+        def inner(layer: Layer) -> Layer:
+            return rewrite(layer, lambda conv, bn: plain(unit(conv, bn)), lambda branches: plain(concat(branches)),
+                           lambda layer: plain(pool(layer)), plain)
+
+        return plain(Concat(*(_branch(inner(branch)) for branch in net.branches)))
+    return pool(net) if replaces(net, MaxPool) else plain(net)
+
+
+def _children(net: Sequential, again: Callable[[Layer], Layer], unit: Callable[..., Layer]) -> dict[str, Layer]:
+    return {name: unit(*layer) if isinstance(layer, Unit) else again(layer) for name, layer in grouped(net)}
+
+
+def _branch(layer: Layer) -> Sequential:
+    """A branch of a Concat that stays one. A branch of a class of its own runs as written, as one layer."""
+    return layer if type(layer) is Sequential else Sequential({"branch": layer})
+
+
+def keeps_size(layer: Any) -> bool:
+    """Whether a Unit's or a pool's output is as high and wide as its input."""
+    window = getattr(layer, "conv", layer)
+    return getattr(window, "stride", None) == (1, 1) and window.kernel == tuple(2 * P + 1 for P in window.pad)
+
+
+def grouped(net: Sequential) -> Iterator[tuple[str, Any]]:
+    """(name, layer) of a Sequential, with a Unit in place of every Block that is one, and of every convolution followed
+    by a ReLU, with or without batch norm. Such a Unit goes by the name of its last layer, so that a head that reads the
+    output of that still finds it."""
+    layers = list(net.children.items())
+    while layers:
+        name, layer = layers[0]
+        if replaces(layer, Block):
+            inside = list(layer.children.values())
+            found, taken = unit_at(inside)
+            yield name, found if found and taken == len(inside) else layer
+            del layers[0]
+            continue
+        found, taken = unit_at([layer for _, layer in layers[:3]])
+        yield (layers[taken - 1][0], found) if found else (name, layer)
+        del layers[:taken]
+
+
+def unit_at(layers: list[Layer]) -> tuple[Unit | None, int]:
+    """(the Unit that these layers begin with, or None; how many of them it takes)"""
+    conv, *rest = layers
+    if type(conv) is Conv and replaces(conv, Conv):
+        bn = rest[0] if rest and type(rest[0]) is BatchNorm and "b" not in conv.params else None
+        if bn is not None and not replaces(bn, BatchNorm):
+            return None, 1
+        after = rest[1:] if bn else rest
+        if after and replaces(after[0], ReLU):
+            return Unit(conv, bn), 3 if bn else 2
+    return None, 1
