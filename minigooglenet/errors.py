@@ -1,26 +1,45 @@
-"""What can go wrong, in words a person can act on."""
+"""Exceptions with messages for the user, and imports of packages that only a few commands need."""
+
+import importlib
+from types import ModuleType
+
+from .hints import install
 
 
 class UserError(Exception):
     """Wrong input: a file, a value, an option. The command line prints its one line and exits with code 2.
 
-    Say what it was about, what came, and how to mend it: ``data_batch_1.bin: 12 bytes, expected 30,730,000; fetch it
-    again with: make data``.
+    The message names the subject, what was found, and how to fix it: ``data_batch_1.bin: 12 bytes, expected
+    30,730,000; fetch it again with: make data``.
     """
 
 
 class ShapeError(ValueError):
-    """An array that does not fit a layer. Containers put the layer's path in front on its way out."""
+    """An array that does not fit a layer. Containers prepend the layer's path as the error propagates."""
 
-    def __init__(self, message):
+    def __init__(self, message: str) -> None:
         super().__init__(message)
-        self.path = []
+        self.path: list[str] = []
 
-    def inside(self, name):
-        """The same error, seen from one container further out."""
+    def inside(self, name: str) -> "ShapeError":
+        """The same error, with the name of a container in front of its path."""
         self.path.insert(0, name)
         return self
 
-    def __str__(self):
-        message = super().__str__()
-        return f"{'/'.join(self.path)}: {message}" if self.path else message
+    def __str__(self) -> str:
+        path, message = "/".join(filter(None, self.path)), super().__str__()  # a block's layer has an empty name
+        return f"{path}: {message}" if path else message
+
+
+#: package -> the extra in pyproject.toml that installs it
+EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "mpi4py": "mpi", "jupytext": "book", "nbclient": "book",
+          "nbconvert": "book", "ipykernel": "book", "pygments": "book"}
+
+
+def need(package: str, what: str) -> ModuleType:
+    """Import ``package``, which ``what`` needs. Raises UserError that names the extra to install if it is missing."""
+    try:
+        return importlib.import_module(package)
+    except ImportError as error:
+        raise UserError(f"{what} needs the package {package}, which is not installed; install the extra: "
+                        f"{install(EXTRAS[package])}") from error

@@ -1,4 +1,4 @@
-"""write_atomically: the old file or the new one, never half of one."""
+"""write_atomically: a reader sees the old file or the new one, never a partial one."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ def test_it_writes_and_replaces(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="elsewhere an open file cannot be replaced")
 def test_a_reader_of_the_old_file_keeps_the_old_file(tmp_path):
-    """Replaced, not overwritten: whoever has the file open never sees it half new."""
+    """The file is replaced, not overwritten: a process that has it open never sees partial contents."""
     path = tmp_path / "file"
     path.write_bytes(b"old")
     with path.open("rb") as reader:
@@ -34,7 +34,7 @@ def test_text_is_utf_8(tmp_path):
     assert (tmp_path / "log.csv").read_bytes() == "1×1, α\n".encode()
 
 
-def test_the_name_appears_only_when_the_file_is_whole(tmp_path):
+def test_the_name_appears_only_when_the_file_is_complete(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
 
@@ -42,7 +42,7 @@ def test_the_name_appears_only_when_the_file_is_whole(tmp_path):
         file.write(b"new, but not")
         file.flush()
         assert path.read_bytes() == b"old"
-        hidden, old = sorted(os.listdir(tmp_path))  # in the same folder: across file systems nothing can be renamed
+        hidden, old = sorted(os.listdir(tmp_path))  # in the same folder: os.replace does not work across file systems
         assert hidden.startswith(".file.") and old == "file"
 
     write_atomically(path, write)
@@ -50,7 +50,7 @@ def test_the_name_appears_only_when_the_file_is_whole(tmp_path):
 
 
 @pytest.mark.parametrize("failure", [KeyboardInterrupt, RuntimeError, UserError])
-def test_a_failure_on_the_way_leaves_the_old_file_and_nothing_else(tmp_path, failure):
+def test_a_failure_while_writing_leaves_the_old_file_and_nothing_else(tmp_path, failure):
     path = tmp_path / "file"
     path.write_bytes(b"old")
 
@@ -76,7 +76,7 @@ def test_a_full_disk(tmp_path):
 
 
 def test_a_full_disk_for_real():
-    """/dev/full refuses every byte. (Its folder is not ours, so the write itself is what is tried here.)"""
+    """/dev/full refuses every byte. (Its folder is not writable, so this tests the write itself.)"""
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full on this system")
     with pytest.raises(OSError, match="No space left"), open("/dev/full", "wb", buffering=0) as full:
@@ -90,11 +90,40 @@ def test_places_that_cannot_be_written(tmp_path):
     (tmp_path / "a_folder").mkdir()
     with pytest.raises(UserError, match="a_folder: cannot be written"):
         write_atomically(tmp_path / "a_folder", lambda file: file.write(b"y"))
-    for path, says in (("a_file/below/deep", "a_file is no folder"), ("a_folder", "as it is a folder")):
-        with pytest.raises(UserError, match=f"{path}: cannot be written, .*{says}"):
+    for path, says in (("a_file/below/deep", "a_file is not a folder"), ("a_folder", "because it is a folder")):
+        with pytest.raises(UserError, match=f"{path}: cannot be written .*{says}"):
             check_writable(tmp_path / path)
     check_writable(tmp_path / "new" / "folder" / "file")
     assert sorted(os.listdir(tmp_path)) == ["a_file", "a_folder"] and not os.listdir(tmp_path / "a_folder")
+
+
+def test_devices_and_pipes_are_refused(tmp_path):
+    """Replacing /dev/null would break it for the whole system."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "null").symlink_to("/dev/null")
+    (tmp_path / "to a pipe").symlink_to("pipe")
+    (tmp_path / "loop").symlink_to("loop")
+    before = sorted(os.listdir(tmp_path))
+    for name in ("/dev/null", "pipe", "null", "to a pipe", "loop", "x" * 300):
+        for check in (check_writable, lambda path: write_atomically(path, lambda file: file.write(b"x"))):
+            with pytest.raises(UserError, match="cannot be written .*choose another name"):
+                check(tmp_path / name)
+    assert sorted(os.listdir(tmp_path)) == before and stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    assert stat.S_ISFIFO(os.lstat(tmp_path / "pipe").st_mode)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_symbolic_links_are_followed(tmp_path, exists):
+    (tmp_path / "place").mkdir()
+    target = tmp_path / "place" / "new" / "file"
+    if exists:
+        target.parent.mkdir()
+        target.write_bytes(b"old")
+    (tmp_path / "link").symlink_to("place/new/file")
+    check_writable(tmp_path / "link")
+    write_atomically(tmp_path / "link", lambda file: file.write(b"new"))
+    assert (tmp_path / "link").is_symlink() and target.read_bytes() == b"new"
+    assert os.listdir(target.parent) == ["file"] and sorted(os.listdir(tmp_path)) == ["link", "place"]
 
 
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the superuser may write anywhere")
@@ -111,11 +140,11 @@ def test_a_folder_without_permission(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX permissions")
 def test_permissions_are_those_of_any_new_file(tmp_path):
-    """mkstemp makes files that only their owner can read; a checkpoint should be as open as the umask allows."""
+    """mkstemp creates files that only their owner can read; a checkpoint has the permissions that the umask allows."""
     before = os.umask(0o027)
     try:
         write_atomically(tmp_path / "file", lambda file: file.write(b"x"))
         assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o640
-        assert os.umask(0o027) == 0o027  # put back
+        assert os.umask(0o027) == 0o027  # restored
     finally:
         os.umask(before)
