@@ -1,4 +1,4 @@
-"""Augmentation: the kernel against its twin, the bounds and distributions of what is random, and the seeds."""
+"""Augmentation: the kernel against its NumPy form, bounds and distributions of random values, and seeds."""
 
 import os
 import subprocess
@@ -16,20 +16,19 @@ from minigooglenet.data.augment import (
     Augment,
     area_boxes,
     area_crop,
-    colour_axes,
+    color_axes,
     cutout,
     lighting,
     mirror,
     pad_crop,
     photometric,
 )
-from minigooglenet.kernels import augment as compiled
-from minigooglenet.reference import augment as plain
+from minigooglenet.kernels.crop_resize import crop_resize_numba, crop_resize_numpy
 
-both = pytest.mark.parametrize("crop_resize", [compiled.crop_resize, plain.crop_resize], ids=["compiled", "plain"])
+both = pytest.mark.parametrize("crop_resize", [crop_resize_numba, crop_resize_numpy])
 
 
-def pictures(N=5, H=9, W=13, dtype=np.uint8, seed=0):
+def images(N=5, H=9, W=13, dtype=np.uint8, seed=0):
     x = np.random.default_rng(seed).integers(0, 256, (N, H, W, 3)).astype(dtype)
     x.flags.writeable = False
     return x
@@ -40,27 +39,27 @@ def pictures(N=5, H=9, W=13, dtype=np.uint8, seed=0):
 @pytest.mark.parametrize("dtype, result, error", [(np.uint8, np.float32, 1e-4), (np.float32, np.float32, 1e-4),
                                                   (np.float64, np.float64, 1e-11)])
 @pytest.mark.parametrize("OH, OW", [(9, 13), (1, 1), (7, 5), (20, 31)])
-def test_compiled_equals_plain(dtype, result, error, OH, OW):
-    x, rng = pictures(dtype=dtype), np.random.default_rng(OH)
+def test_numba_equals_numpy(dtype, result, error, OH, OW):
+    x, rng = images(dtype=dtype), np.random.default_rng(OH)
     boxes = rng.uniform((-3, -3, 1, 1), (5, 5, 12, 16), (5, 4))
     flips = np.array([True, False, True, True, False])
-    y = compiled.crop_resize(x, boxes, flips, OH, OW)
+    y = crop_resize_numba(x, boxes, flips, OH, OW)
     assert y.shape == (5, OH, OW, 3) and y.dtype == result
-    np.testing.assert_allclose(y, plain.crop_resize(x, boxes, flips, OH, OW), rtol=0, atol=error)
-    assert plain.crop_resize(x, boxes, flips, OH, OW).dtype == result
+    np.testing.assert_allclose(y, crop_resize_numpy(x, boxes, flips, OH, OW), rtol=0, atol=error)
+    assert crop_resize_numpy(x, boxes, flips, OH, OW).dtype == result
 
 
 @both
-def test_the_whole_picture_at_its_size_is_itself_and_a_flip_its_mirror(crop_resize):
-    x = pictures(2)
+def test_a_box_of_the_whole_image_is_the_identity_and_a_flip_mirrors_it(crop_resize):
+    x = images(2)
     y = crop_resize(x, [[0, 0, 9, 13]] * 2, [False, True], 9, 13)
     np.testing.assert_array_equal(y[0], x[0])
     np.testing.assert_array_equal(y[1], x[1, :, ::-1])
 
 
 @both
-def test_a_ramp_stays_a_ramp_through_pixel_centres(crop_resize):
-    """Bilinear interpolation is exact on h + 10 w; the centre of output pixel i lies at top + (i + 1/2) height / OH."""
+def test_a_ramp_stays_a_ramp_through_pixel_centers(crop_resize):
+    """Bilinear interpolation is exact on h + 10 w; the center of output pixel i lies at top + (i + 1/2) height / OH."""
     h, w = np.mgrid[0:12, 0:10] + 0.5
     x = (h + 10 * w)[None, :, :, None]
     y = crop_resize(x, [[2.5, 1.25, 6, 7]], [False], 4, 14)
@@ -69,8 +68,8 @@ def test_a_ramp_stays_a_ramp_through_pixel_centres(crop_resize):
 
 
 @both
-def test_outside_the_picture_its_edge_goes_on(crop_resize):
-    x = pictures(1, dtype=np.float64)
+def test_outside_the_image_its_edge_is_replicated(crop_resize):
+    x = images(1, dtype=np.float64)
     y = crop_resize(x, [[-50, 40, 5, 5]], [False], 3, 3)
     np.testing.assert_array_equal(y, np.broadcast_to(x[:, :1, -1:], y.shape))
 
@@ -101,7 +100,7 @@ def test_area_is_uniform_and_aspect_symmetric():
 # The steps
 
 def test_pad_crop_equals_padding_and_cropping():
-    x = pictures(6, 11, 9)
+    x = images(6, 11, 9)
     y = pad_crop(x, np.random.default_rng(1), pad=3)
     top, left = np.random.default_rng(1).integers(-3, 3, (2, 6, 1), endpoint=True)[..., 0]
     padded = np.pad(x, ((0, 0), (3, 3), (3, 3), (0, 0)), mode="reflect")
@@ -119,22 +118,23 @@ def test_pad_crop_shifts_by_every_distance_equally_often():
 
 
 def test_mirror_turns_half_of_them():
-    x = pictures(2000, 3, 4)
+    x = images(2000, 3, 4)
     y = mirror(x, np.random.default_rng(0))
     turned = (y == x[:, :, ::-1]).all(axis=(1, 2, 3))
     assert 900 < turned.sum() < 1100 and ((y == x).all(axis=(1, 2, 3)) | turned).all()
 
 
-def test_cutout_hides_one_square_in_the_mean_colour():
-    x = pictures(50, 20, 24)
+def test_cutout_hides_one_square_in_the_mean_color():
+    x = images(50, 20, 24)
     y = cutout(x, np.random.default_rng(0), size=6)
     changed = (y != x).any(axis=3)
     assert 0 < changed.sum(axis=(1, 2)).min() and changed.sum(axis=(1, 2)).max() == 36
+    assert changed.any(axis=(0, 1)).all() and changed.any(axis=(0, 2)).all()        # squares reach every column and row
     n, h, w = (index[0] for index in np.nonzero(changed))
     np.testing.assert_array_equal(y[n, h, w], x[n].mean(axis=(0, 1)).astype(np.uint8))
 
 
-def test_photometric_on_grey_without_contrast_is_brightness_alone():
+def test_photometric_on_gray_without_contrast_is_brightness_alone():
     x = np.full((4000, 2, 2, 3), 100.0)
     y = photometric(x, np.random.default_rng(0))
     assert np.ptp(y, axis=(1, 2, 3)).max() < 1e-9
@@ -142,7 +142,7 @@ def test_photometric_on_grey_without_contrast_is_brightness_alone():
 
 
 def test_photometric_follows_its_formulas_in_every_order():
-    x, seen = pictures(64, dtype=np.float64), set()
+    x, seen = images(64, dtype=np.float64), set()
     y = photometric(x, np.random.default_rng(4))
     rng = np.random.default_rng(4)
     order = rng.permuted(np.tile(np.arange(3), (64, 1)), axis=1)
@@ -150,25 +150,25 @@ def test_photometric_follows_its_formulas_in_every_order():
     for n in range(64):
         z = x[n]
         for which in order[n]:
-            grey = (z @ LUMA)[..., None]
-            centre = (0, grey.mean(), grey)[which]
-            z = np.clip(centre + factor[n, which] * (z - centre), 0, 255)
+            gray = (z @ LUMA)[..., None]
+            center = (0, gray.mean(), gray)[which]
+            z = np.clip(center + factor[n, which] * (z - center), 0, 255)
         np.testing.assert_allclose(y[n], z, atol=1e-9)
         seen.add(tuple(order[n]))
     assert len(seen) == 6
 
 
-def test_lighting_adds_one_colour_per_picture_with_the_axes_covariance():
+def test_lighting_adds_one_color_per_image_with_the_axes_covariance():
     x = np.full((20_000, 1, 2, 3), 100.0)
     added = lighting(x, np.random.default_rng(0)) - x
     assert np.ptp(added, axis=2).max() < 1e-9
     np.testing.assert_allclose(np.cov(added[:, 0, 0].T), 0.01 * IMAGENET_AXES @ IMAGENET_AXES.T, atol=0.3)
 
 
-def test_colour_axes_are_the_principal_axes_of_the_pixels():
+def test_color_axes_are_the_principal_axes_of_the_pixels():
     rng = np.random.default_rng(0)
     x = (128 + rng.normal(0, 20, (4, 50, 50, 1)) + rng.normal(0, [5, 2, 1], (4, 50, 50, 3))).astype(np.uint8)
-    axes = colour_axes(x)
+    axes = color_axes(x)
     values = np.linalg.norm(axes, axis=0) / 255
     vectors = axes / (255 * values)
     np.testing.assert_allclose(vectors * values @ vectors.T, np.cov(x.reshape(-1, 3).T / 255, bias=True), atol=1e-12)
@@ -180,7 +180,7 @@ def test_colour_axes_are_the_principal_axes_of_the_pixels():
 def test_every_kind_keeps_the_input_the_shape_and_the_seed(kind):
     augment = Augment(kind)
     for dtype in (np.uint8, np.float32, np.float64):
-        x = pictures(4, 32, 32, dtype)                      # not writeable: a step that writes into it would fail
+        x = images(4, 32, 32, dtype)                      # not writeable: a step that writes into it would fail
         y, again, other = (augment(x, np.random.default_rng(seed)) for seed in (1, 1, 2))
         assert y.shape == x.shape
         assert y.dtype == (np.float32 if kind == "paper" and dtype == np.uint8 else dtype)
@@ -193,12 +193,18 @@ def test_an_unknown_kind_names_those_there_are():
         Augment("mixup")
 
 
-def test_area_crop_gives_the_size_that_is_asked_for():
-    assert area_crop(pictures(3, 40, 30), np.random.default_rng(0), (16, 24)).shape == (3, 16, 24, 3)
+def test_area_crop_returns_the_requested_size():
+    assert area_crop(images(3, 40, 30), np.random.default_rng(0), (16, 24)).shape == (3, 16, 24, 3)
 
 
-def test_without_numba_the_same_pictures_come_out(tmp_path):
-    x = pictures(4, 32, 32)
+def test_area_crop_mirrors_half_of_the_images():
+    ramp = np.broadcast_to(np.arange(24.0)[:, None], (2000, 16, 24, 3))             # rising from left to right
+    y = area_crop(ramp, np.random.default_rng(0))
+    assert 900 < (y[:, 8, -1, 0] < y[:, 8, 0, 0]).sum() < 1100
+
+
+def test_numba_is_optional_and_does_not_change_the_images(tmp_path):
+    x = images(4, 32, 32)
     np.save(tmp_path / "x.npy", x)
     code = ("import sys, numpy as np; from minigooglenet.data import Augment;"
             "y = Augment('paper')(np.load('x.npy'), np.random.default_rng(7));"
@@ -207,3 +213,9 @@ def test_without_numba_the_same_pictures_come_out(tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path,
                    env=os.environ | {"MINIGOOGLENET_JIT": "0", "PYTHONPATH": path})
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), Augment("paper")(x, np.random.default_rng(7)), atol=1e-3)
+
+
+def test_the_papers_augmentation_is_a_crop_photometric_distortions_and_lighting():
+    x, rng = images(), np.random.default_rng(3)
+    expected = lighting(photometric(area_crop(x, rng), rng), rng)
+    np.testing.assert_array_equal(Augment("paper")(x, np.random.default_rng(3)), expected)

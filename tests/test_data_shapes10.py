@@ -1,4 +1,4 @@
-"""Shapes-10: the same pictures from the same seed, every class drawn as meant, and nothing for a linear classifier."""
+"""Shapes-10: reproducible images, correct shapes, and classes that a linear classifier cannot separate."""
 
 import hashlib
 import json
@@ -25,7 +25,7 @@ def test_form(drawn):
     assert len(CLASSES) == len(set(CLASSES)) == 10
 
 
-def test_the_seed_decides_in_this_process_and_in_another():
+def test_the_seed_determines_the_images_in_every_process():
     x, y = draw(60, seed=3)
     digest = hashlib.sha256(x.tobytes() + y.tobytes()).hexdigest()
     code = ("import hashlib; from minigooglenet.data.shapes10 import draw; x, y = draw(60, seed=3);"
@@ -35,13 +35,13 @@ def test_the_seed_decides_in_this_process_and_in_another():
         assert not np.array_equal(x, other[0])
 
 
-def test_training_and_test_pictures_differ(drawn):
+def test_training_and_test_images_differ(drawn):
     assert not {x.tobytes() for x in drawn[0][0]} & {x.tobytes() for x in drawn[1][0]}
 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_distances_are_distances(name):
-    """Inside somewhere, outside in the corners, and never steeper than 1 to 1."""
+    """Positive inside, negative in the corners, with a slope of at most 1."""
     v, u = np.mgrid[-1.2:1.2:97j, -1.2:1.2:97j]
     d = SHAPES[name](u, v)
     assert 0.1 < d.max() < 1 and d[0].max() < 0 and d[:, -1].max() < 0
@@ -50,8 +50,8 @@ def test_distances_are_distances(name):
 
 
 @pytest.mark.parametrize("name, spread", [("circle", 1 / (2 * np.pi)), ("square", 1 / 6), ("triangle", 3 ** -1.5)])
-def test_shapes_are_what_their_names_say(name, spread):
-    """Mean squared distance from the centre of mass over the area: a shape's own number, however turned."""
+def test_shapes_match_their_names(name, spread):
+    """The mean squared distance from the center of mass, over the area: an invariant of the shape under rotation."""
     v, u = np.mgrid[-1:1:257j, -1:1:257j]
     inside = SHAPES[name](u, v) > 0
     assert (np.var(u[inside]) + np.var(v[inside])) / (4 * inside.mean()) == pytest.approx(spread, rel=0.01)
@@ -61,18 +61,18 @@ def test_a_linear_classifier_stays_far_below_half(drawn):
     (x, y), (x_test, y_test) = drawn
     A, B = (np.append(a.reshape(len(a), -1) / 255 - 0.5, np.ones((len(a), 1)), axis=1) for a in (x, x_test))
     target = np.eye(10)[y]
-    for ridge in (3.0, 300.0):          # (A A^T + ridge) alpha = target, the form for fewer pictures than pixels
+    for ridge in (3.0, 300.0):          # (A A^T + ridge) alpha = target, the form for fewer images than pixels
         w = A.T @ np.linalg.solve(A @ A.T + ridge * np.eye(len(A)), target)
         assert ((B @ w).argmax(axis=1) == y_test).mean() < 0.3
 
 
-def test_neither_brightness_nor_colour_gives_the_class_away(drawn):
+def test_neither_brightness_nor_color_reveals_the_class(drawn):
     (x, y), _ = drawn
     means = np.array([x[y == label].mean(axis=(0, 1, 2)) for label in range(10)])
     assert np.ptp(means, axis=0).max() < 12
 
 
-def test_cached_in_the_binary_layout_and_read_back(tmp_path, monkeypatch):
+def test_cached_in_the_binary_format(tmp_path, monkeypatch):
     data, note = load(tmp_path, train=70, test=20)
     assert note is None and data[4] == CLASSES
     for first, second in zip(data, read_folder(tmp_path / FOLDER), strict=True):
@@ -83,17 +83,19 @@ def test_cached_in_the_binary_layout_and_read_back(tmp_path, monkeypatch):
     np.testing.assert_array_equal(load(tmp_path, train=70, test=20)[0][0], data[0])
 
 
-@pytest.mark.parametrize("harm", [
+@pytest.mark.parametrize("damage", [
     lambda folder: (folder / "test_batch.bin").unlink(),
     lambda folder: (folder / "data_batch_1.bin").write_bytes(b"\x0a" * 3073),
     lambda folder: (folder / "drawn.json").write_text("{"),
+    lambda folder: (folder / "drawn.json").write_text("[" * 60_000),
+    lambda folder: (folder / "drawn.json").write_text("[" * 70_000),
     lambda folder: (folder / "drawn.json").write_bytes(b"\xff"),
     lambda folder: (folder / "drawn.json").write_text(json.dumps({"recipe": 0})),
     lambda folder: (folder / "data_batch_2.bin").write_bytes((folder / "data_batch_1.bin").read_bytes()),
-], ids=["missing", "label 10", "half json", "not text", "old recipe", "one file too many"])
-def test_a_harmed_or_outdated_cache_is_drawn_again(tmp_path, harm):
+], ids=["missing", "label 10", "half json", "deep", "long", "not text", "old recipe", "one file too many"])
+def test_a_damaged_or_outdated_cache_is_regenerated(tmp_path, damage):
     data, _ = load(tmp_path, train=30, test=20)
-    harm(tmp_path / FOLDER)
+    damage(tmp_path / FOLDER)
     again, note = load(tmp_path, train=30, test=20)
     assert note is None
     for first, second in zip(data, again, strict=True):
@@ -101,7 +103,7 @@ def test_a_harmed_or_outdated_cache_is_drawn_again(tmp_path, harm):
     np.testing.assert_array_equal(read_folder(tmp_path / FOLDER)[0], data[0])
 
 
-def test_where_nothing_can_be_kept_it_is_drawn_all_the_same(tmp_path):
+def test_an_unwritable_cache_is_not_an_error(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     data, note = load(tmp_path / "file", train=20, test=10)
-    assert len(data[0]) == 20 and "not kept" in note and "\n" not in note
+    assert len(data[0]) == 20 and "not cached" in note and "\n" not in note

@@ -1,4 +1,4 @@
-"""Which data set comes for which name, and what is said about it."""
+"""Which data set is loaded for which name, and its note."""
 
 from functools import partial
 
@@ -42,15 +42,15 @@ def test_cifar10_by_name_by_folder_and_by_default(tmp_path, monkeypatch):
     assert data.load(".").name == "cifar10"
 
 
-def test_cifar10_out_of_reach_is_an_error_by_name_and_shapes10_by_default(tmp_path):
+def test_an_unreachable_cifar10_is_an_error_by_name_and_shapes10_by_default(tmp_path):
     with pytest.raises(UserError, match="python -m minigooglenet data cifar10 --from-file ARCHIVE"):
         data.load("cifar10", tmp_path)
     dataset = data.load(root=tmp_path)
-    assert dataset.name == "shapes10" and "Shapes-10 stands in" in dataset.note
+    assert dataset.name == "shapes10" and "Shapes-10 replaces CIFAR-10" in dataset.note
     assert str(tmp_path) in dataset.note and "\n" not in dataset.note
 
 
-def test_cifar10_is_fetched_by_default_where_it_can_be(tmp_path, monkeypatch):
+def test_cifar10_is_fetched_by_default_if_possible(tmp_path, monkeypatch):
     monkeypatch.setattr(source.cifar10, "fetch", lambda root, progress: folder(tmp_path / cifar10.FOLDER))
     assert data.load(root=tmp_path).name == "cifar10"
 
@@ -62,7 +62,7 @@ def test_a_damaged_cifar10_is_not_silently_replaced(tmp_path):
             data.load(name, tmp_path)
 
 
-def test_a_folder_of_ones_own(tmp_path):
+def test_a_folder_of_your_own(tmp_path):
     dataset = data.load(str(folder(tmp_path / "mushrooms", files=2, classes=12)))
     assert dataset.name == "mushrooms" and dataset.note is None and len(dataset.classes) == 12
     assert len(dataset.y_train) == 8
@@ -71,10 +71,10 @@ def test_a_folder_of_ones_own(tmp_path):
             data.load(name)
 
 
-def test_describe_counts_and_says_the_note(tmp_path):
+def test_describe_contains_counts_and_the_note(tmp_path):
     dataset = data.load(root=tmp_path)
     lines = data.describe(dataset).splitlines()
-    assert lines[0] == "shapes10: 40 training and 20 test pictures, 32x32x3, 10 classes"
+    assert lines[0] == "shapes10: 40 training and 20 test images, 32x32x3, 10 classes"
     assert lines[1].split() == ["0", "circle", "4", "training", "2", "test"]
     assert lines[-1] == f"note: {dataset.note}"
     assert f"{dataset.x_train[..., 1].mean():.2f}" in lines[11]

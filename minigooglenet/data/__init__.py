@@ -1,17 +1,17 @@
-"""Pictures to learn from: CIFAR-10 (fetched, checked, read), Shapes-10 (drawn, always there), folders of one's own.
+"""Data sets: CIFAR-10 (downloaded and verified), Shapes-10 (generated from a seed), and folders of your own.
 
-    dataset = load("shapes10")                      # or "cifar10", a folder, or nothing: the best there is
-    normaliser = Normaliser.of(dataset.x_train)
+    dataset = load("shapes10")                      # or "cifar10", or a folder; by default the best one available
+    normalizer = Normalizer.of(dataset.x_train)
     for x, y in batches(dataset.x_train, dataset.y_train, 128, epoch=0, seed=1, augment=Augment("crop"),
-                        normaliser=normaliser):
+                        normalizer=normalizer):
         ...                                         # x float32 (128, 32, 32, 3), y int64 (128,)
 """
 
 from .augment import Augment
 from .batches import batches, steps_per_epoch
 from .cifar10 import fetch
-from .dataset import Dataset, Normaliser, channel_statistics, describe, normalise
+from .dataset import Dataset, Normalizer, channel_statistics, describe, normalize
 from .source import load
 
-__all__ = ["Augment", "Dataset", "Normaliser", "batches", "channel_statistics", "describe", "fetch", "load",
-           "normalise", "steps_per_epoch"]
+__all__ = ["Augment", "Dataset", "Normalizer", "batches", "channel_statistics", "describe", "fetch", "load",
+           "normalize", "steps_per_epoch"]

@@ -1,17 +1,26 @@
-"""Taking the expected files out of a tar archive, and nothing else, whatever the archive holds."""
+"""Extracting expected files, and only those, from a tar archive that is not trusted."""
 
 import contextlib
 import gzip
-import os
-import shutil
 import tarfile
-import tempfile
 import zlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..errors import UserError
+from .folder import replacing, writing
 
-HEADERS = 2 ** 20                       # bytes allowed for the tar's own headers and for files we do not want
+HEADERS = 2 ** 18                       # bytes allowed for the tar headers and for unwanted files
+EXTENDED = 2 ** 12                      # bytes of one extended header
+
+
+class Member(tarfile.TarInfo):
+    """A member of a tar archive whose extended header is short; ``tarfile.open(..., tarinfo=Member)``."""
+
+    def _proc_pax(self, *arguments):                # called for extended headers only
+        if self.size > EXTENDED:                    # some versions of Python need quadratic time (CVE-2024-6232)
+            raise tarfile.ReadError(f"a header of {self.size:,} bytes")
+        return super()._proc_pax(*arguments)
 
 
 class _TooLong(Exception):
@@ -19,92 +28,83 @@ class _TooLong(Exception):
 
 
 class _Bounded:
-    """A stream that refuses to give more than ``left`` bytes: a small archive may unpack to any size."""
+    """A stream that refuses to return more than ``left`` bytes: a small archive can unpack to any size.
+
+    ``left`` grows by the size of each expected file when its header has been read.
+    """
 
     def __init__(self, file, left):
         self.file, self.left = file, left
 
     def read(self, size):
-        piece = self.file.read(min(size, self.left + 1))
-        self.left -= len(piece)
+        data = self.file.read(min(size, self.left + 1))
+        self.left -= len(data)
         if self.left < 0:
             raise _TooLong
-        return piece
+        return data
 
 
 @contextlib.contextmanager
-def unpacked(archive, folder, sizes, required):
-    """``with unpacked(...) as place:`` the files of ``archive`` (tar or tar.gz) that ``sizes`` names lie in ``place``.
+def unpacked(archive: Path | str, folder: Path | str, sizes: Mapping[str, int], required: Sequence[str],
+             obsolete: Collection[str] = ()) -> Iterator[Path]:
+    """``with unpacked(...) as place:`` extracts the files that ``sizes`` names from ``archive`` (tar or tar.gz).
 
-    ``place`` is a temporary neighbour of ``folder``. If the block ends well, every file in it moves on to ``folder``
-    (which may exist), else it vanishes: the block can look at the files first, and add some.
+    ``place`` is a temporary folder. If the block succeeds, its files replace those in ``folder``, all or none, and the
+    ``obsolete`` ones are removed: see ``folder.replacing``. Otherwise ``place`` is deleted. The block can check the
+    files first, and add some.
 
-    ``sizes`` maps a file name to the largest number of bytes it may have; ``required`` are the names that must come.
-    Members are known by the last part of their names only, so nothing can be written outside ``place``. An archive
-    with links, devices, absolute names or ``..`` is refused as a whole; other ordinary files are passed over.
+    ``sizes`` maps a file name to its maximum size in bytes; ``required`` lists the names that must be present. Only the
+    last part of a member's name is used, so nothing can be written outside ``place``. An archive that contains links,
+    devices, absolute names or ``..`` is refused entirely; other regular files are skipped.
 
-    Raises UserError naming the archive for what is wrong with it, or the folder where it cannot be written.
+    Raises UserError that names the archive if it is invalid, or the folder if it cannot be written.
     """
-    folder = Path(folder)
-    with _writing(folder.parent):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        place = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
-    try:
+    with replacing(folder, required[-1], obsolete) as place:
         found = _unpack(archive, place, sizes)
         if missing := [name for name in required if name not in found]:
-            raise UserError(f"{archive}: {missing[0]} is not in it; it has the wrong contents, fetch it again")
+            raise UserError(f"{archive}: {missing[0]} is not in the archive; it has the wrong contents, fetch it again")
         yield place
-        with _writing(folder):
-            folder.mkdir(exist_ok=True)
-            for path in sorted(place.iterdir()):
-                os.replace(path, folder / path.name)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def _unpack(archive, place, sizes):
     found = []
     try:
         with open(archive, "rb") as file:
-            zipped = file.read(2) == b"\x1f\x8b"
-        with (gzip.open if zipped else open)(archive, "rb") as file:
-            stream = _Bounded(file, sum(sizes.values()) + HEADERS)
-            with tarfile.open(fileobj=stream, mode="r|") as tar:
+            compressed = file.read(2) == b"\x1f\x8b"
+        with (gzip.open if compressed else open)(archive, "rb") as file:
+            stream = _Bounded(file, HEADERS)
+            with tarfile.open(fileobj=stream, mode="r|", tarinfo=Member) as tar:
                 for member in tar:
-                    if _wanted(archive, member, sizes):
-                        data = tar.extractfile(member).read()
-                        with _writing(place):
-                            (place / member.name).write_bytes(data)
-                        found.append(member.name)
+                    if not _wanted(archive, member, sizes):
+                        continue
+                    if member.name in found:
+                        raise UserError(f"{archive}: {member.name} is contained twice; this is not the expected "
+                                        "archive")
+                    stream.left += member.size
+                    data = tar.extractfile(member).read()
+                    with writing(place):
+                        (place / member.name).write_bytes(data)
+                    found.append(member.name)
     except _TooLong:
-        raise UserError(f"{archive}: it unpacks to more than {sum(sizes.values()) + HEADERS:,} bytes; this is not the "
-                        "archive that was meant") from None
+        raise UserError(f"{archive}: unpacks to more than {HEADERS:,} bytes besides the expected files; this is not "
+                        "the expected archive") from None
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, ValueError) as error:
-        raise UserError(f"{archive}: this is not a whole tar archive ({error}); fetch it again") from error
+        raise UserError(f"{archive}: not a complete tar archive ({error}); fetch it again") from error
     except OSError as error:
         raise UserError(f"{archive}: cannot be read ({error.strerror or error}); check the file") from error
     return found
 
 
 def _wanted(archive, member, sizes):
-    """Whether to write this member; its name is then reduced to its last part."""
+    """Whether to extract this member; its name is then reduced to its last part."""
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or not (member.isreg() or member.isdir()):
-        raise UserError(f"{archive}: it contains {member.name!r}, a link, a device or a place outside the folder; "
+        raise UserError(f"{archive}: contains {member.name!r}, which is a link, a device or a path outside the folder; "
                         "nothing was unpacked")
     if not member.isreg() or path.name not in sizes:
         return False
     if member.size > sizes[path.name]:
-        raise UserError(f"{archive}: {path.name} has {member.size:,} bytes in it, expected at most "
-                        f"{sizes[path.name]:,}; this is not the archive that was meant")
+        raise UserError(f"{archive}: {path.name} has {member.size:,} bytes, expected at most "
+                        f"{sizes[path.name]:,}; this is not the expected archive")
     member.name = path.name
     return True
-
-
-@contextlib.contextmanager
-def _writing(folder):
-    try:
-        yield
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror or error}); free some space or choose another "
-                        "folder") from error

@@ -1,20 +1,26 @@
-"""Distorting a batch of pictures at random, so that the network never sees the same one twice.
+"""Data augmentation: random transformations of a batch of images.
 
-Every step is a function ``(x, rng) -> x`` of a batch (N, H, W, 3) with values 0 ... 255, uint8 or floating point; the
-input stays as it is. A kind of augmentation is a list of steps, see ``KINDS``.
+Every step is a function ``(x, rng) -> x`` of a batch (N, H, W, 3) with values 0 ... 255, uint8 or floating point. Steps
+do not modify their input. A kind of augmentation is a tuple of steps, see ``KINDS``.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 
-from .. import kernels
+from ..kernels.crop_resize import crop_resize
 
-LUMA = (0.299, 0.587, 0.114)            # the lightness of red, green and blue, summing to 1
+Step = Callable[[np.ndarray, np.random.Generator], np.ndarray]
+
+LUMA = (0.299, 0.587, 0.114)            # weights of red, green and blue in the luminance; they sum to 1
+BRIGHTNESS, CONTRAST, SATURATION = range(3)
 
 
-def pad_crop(x, rng, pad=4):
-    """Shift each picture by -pad ... pad pixels in both directions; what is missing at an edge is mirrored there.
+def pad_crop(x: np.ndarray, rng: np.random.Generator, pad: int = 4) -> np.ndarray:
+    """Shift each image by -pad ... pad pixels in both directions; missing pixels are reflected at the edge.
 
-    The same as padding and cropping at random. Padding with black, as often done, draws edges that no photograph has.
+    This equals reflection padding followed by a random crop. Zero padding, the usual choice, adds black edges that no
+    photograph has.
     """
     N, H, W, _ = x.shape
     top, left = rng.integers(-pad, pad, (2, N, 1), endpoint=True)
@@ -23,18 +29,18 @@ def pad_crop(x, rng, pad=4):
 
 
 def _reflect(i, size):
-    """Indices outside 0 ... size - 1, folded back at the first and the last pixel."""
+    """Indices outside 0 ... size - 1, reflected at the first and the last pixel."""
     return size - 1 - np.abs(size - 1 - np.abs(i))
 
 
-def mirror(x, rng):
-    """Swap left and right in every second picture, on average."""
+def mirror(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Flip each image horizontally with probability 1/2."""
     flips = rng.random(len(x)) < 0.5
     return np.where(flips[:, None, None, None], x[:, :, ::-1], x)
 
 
-def cutout(x, rng, size=8):
-    """Cover a square of size x size around a random pixel with the picture's own mean colour.
+def cutout(x: np.ndarray, rng: np.random.Generator, size: int = 8) -> np.ndarray:
+    """Fill a square of size x size pixels around a random pixel with the mean color of the image.
 
     Source: T. DeVries, G. W. Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017.
     """
@@ -46,17 +52,18 @@ def cutout(x, rng, size=8):
     return np.where(hidden, x.mean(axis=(1, 2), keepdims=True).astype(x.dtype), x)
 
 
-def area_boxes(rng, N, H, W, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3)):
-    """N random boxes inside an H x W picture, float64 (N, 4): top, left, height, width in pixels.
+def area_boxes(rng: np.random.Generator, N: int, H: int, W: int, area: tuple[float, float] = (0.08, 1.0),
+               aspect: tuple[float, float] = (3 / 4, 4 / 3)) -> np.ndarray:
+    """N random boxes inside an H x W image, float64 (N, 4): top, left, height, width in pixels.
 
-    As in the paper, section 6: a box's share of the picture is uniform in ``area``, its aspect (width / height) lies in
-    ``aspect``, here uniform in its logarithm. From share s and aspect r follow
+    As in the paper, section 6: the fraction of the area that a box covers is uniform in ``area``; its aspect ratio
+    (width / height) lies in ``aspect`` and its logarithm is uniform. For area fraction s and aspect ratio r
 
         height = sqrt(s H W / r)        width = sqrt(s H W r)
 
-    and the box fits inside if  s W / H <= r <= W / (s H).  Drawing r within these bounds, instead of drawing again
-    until a box fits, keeps the area uniform. Where a long picture leaves no room for the aspect at s = 1, the largest
-    s that does replaces 1.
+    and the box lies inside the image if  s W / H <= r <= W / (s H).  Sampling r within these bounds, instead of
+    rejecting boxes that do not fit, keeps the area uniform. If no allowed aspect ratio fits at s = 1 because the image
+    is too elongated, the largest s for which one fits replaces 1.
     """
     low, high = aspect
     largest = min(area[1], high * H / W, W / (low * H))
@@ -66,51 +73,52 @@ def area_boxes(rng, N, H, W, area=(0.08, 1.0), aspect=(3 / 4, 4 / 3)):
     return np.stack([rng.random(N) * (H - height), rng.random(N) * (W - width), height, width], axis=1)
 
 
-def area_crop(x, rng, size=None):
-    """A random box of 8 to 100 % of each picture, stretched to ``size`` (OH, OW), half of them mirrored.
+def area_crop(x: np.ndarray, rng: np.random.Generator, size: tuple[int, int] | None = None) -> np.ndarray:
+    """Crop a random box of 8 to 100 % of each image's area, resize it to (OH, OW), flip it with probability 1/2.
 
-    ``size`` is the picture's own by default. Floating point comes back. Source: the paper, section 6.
+    ``size`` is (OH, OW), by default the size of the images. Returns floating point. Source: the paper, section 6.
     """
     N, H, W, _ = x.shape
     OH, OW = size or (H, W)
-    return kernels.crop_resize(x, area_boxes(rng, N, H, W), rng.random(N) < 0.5, OH, OW)
+    return crop_resize(x, area_boxes(rng, N, H, W), rng.random(N) < 0.5, OH, OW)
 
 
-def photometric(x, rng, low=0.5, high=1.5):
-    """Scale brightness, contrast and colour of each picture by factors in low ... high, in random order.
+def photometric(x: np.ndarray, rng: np.random.Generator, low: float = 0.5, high: float = 1.5) -> np.ndarray:
+    """Scale brightness, contrast and saturation of each image by random factors from low ... high, in random order.
 
-        brightness  f x        contrast  m + f (x - m)        colour  g + f (x - g)
+        brightness  f x        contrast  m + f (x - m)        saturation  g + f (x - g)
 
-    with m the mean lightness of the picture and g the lightness of each pixel; cut to 0 ... 255 after each.
+    where m is the mean luminance of the image and g the luminance of each pixel. Values are clipped to 0 ... 255 after
+    each step.
 
     Source: A. G. Howard, "Some Improvements on Deep Convolutional Neural Network Based Image Classification", 2013,
-    section 2.2, which the paper's section 6 names.
+    section 2.2, cited in section 6 of the paper.
     """
     x = _floating(x)
     luma = np.array(LUMA, x.dtype)
-    order = rng.permuted(np.tile(np.arange(3), (len(x), 1)), axis=1)
+    order = rng.permuted(np.tile(np.arange(3), (len(x), 1)), axis=1)                # of the three, per image
     factor = rng.uniform(low, high, (len(x), 3)).astype(x.dtype)[:, :, None, None, None]
-    for turn in range(3):
-        for which in range(3):
-            these = order[:, turn] == which
-            part, f = x[these], factor[these, which]
-            centre = 0 if which == 0 else (part @ luma)[..., None]
-            if which == 1:
-                centre = centre.mean(axis=(1, 2), keepdims=True)
-            x[these] = np.clip(centre + f * (part - centre), 0, 255)
+    for step in range(3):
+        for kind in (BRIGHTNESS, CONTRAST, SATURATION):
+            chosen = order[:, step] == kind
+            part, f = x[chosen], factor[chosen, kind]
+            center = np.zeros(1, x.dtype) if kind == BRIGHTNESS else (part @ luma)[..., None]
+            if kind == CONTRAST:
+                center = center.mean(axis=(1, 2), keepdims=True)
+            x[chosen] = np.clip(center + f * (part - center), 0, 255)
     return x
 
 
-def colour_axes(x_train):
-    """The directions in which colours vary most: (3, 3), column i the i-th principal axis times its eigenvalue.
+def color_axes(x_train: np.ndarray) -> np.ndarray:
+    """The principal axes of the colors: (3, 3), column i is the i-th eigenvector times its eigenvalue.
 
     The eigenvectors p_i and eigenvalues l_i are those of the covariance of (red, green, blue) over all pixels of
-    ``x_train`` on a scale of 0 ... 1, as in Krizhevsky et al. 2012; the result is on a scale of 0 ... 255.
+    ``x_train``, scaled to 0 ... 1, as in Krizhevsky et al. 2012. The result is scaled to 0 ... 255.
     """
     pixels = x_train.reshape(-1, 3)
-    moments, total, piece = np.zeros((3, 3)), np.zeros(3), 2 ** 20
-    for start in range(0, len(pixels), piece):
-        part = pixels[start:start + piece] / 255.0
+    moments, total, chunk = np.zeros((3, 3)), np.zeros(3), 2 ** 20
+    for start in range(0, len(pixels), chunk):
+        part = pixels[start:start + chunk] / 255.0
         moments += part.T @ part
         total += part.sum(axis=0)
     mean = total / len(pixels)
@@ -118,13 +126,14 @@ def colour_axes(x_train):
     return 255 * vectors * np.maximum(values, 0)
 
 
-# The axes of ImageNet's training pictures, as used with AlexNet and its successors.
+# The axes of ImageNet's training images, as used with AlexNet and its successors.
 IMAGENET_AXES = 255 * np.array([[-0.5675, 0.7192, 0.4009], [-0.5808, -0.0045, -0.8140], [-0.5836, -0.6948, 0.4203]]) \
     * np.array([0.2175, 0.0188, 0.0045])
 
 
-def lighting(x, rng, axes=IMAGENET_AXES, std=0.1):
-    """Add to every pixel of a picture the colour ``axes @ alpha``, with alpha (3,) normal of the given deviation.
+def lighting(x: np.ndarray, rng: np.random.Generator, axes: np.ndarray = IMAGENET_AXES,
+             std: float = 0.1) -> np.ndarray:
+    """Add the color ``axes @ alpha`` to every pixel of an image; alpha (3,) is normal with standard deviation ``std``.
 
         x + [p1 p2 p3] [a1 l1, a2 l2, a3 l3]^T
 
@@ -137,11 +146,11 @@ def lighting(x, rng, axes=IMAGENET_AXES, std=0.1):
 
 
 def _floating(x):
-    """A floating point copy: float32 for whole numbers, else the same type."""
+    """A floating point copy: float32 for integers, else the same dtype."""
     return x.astype(x.dtype if x.dtype.kind == "f" else np.float32)
 
 
-KINDS = {
+KINDS: dict[str, tuple[Step, ...]] = {
     "none": (),
     "mirror": (mirror,),
     "crop": (pad_crop, mirror),
@@ -151,19 +160,19 @@ KINDS = {
 
 
 class Augment:
-    """``Augment(kind)(x, rng)``: a kind of augmentation from ``KINDS``, applied to a batch.
+    """``Augment(kind)(x, rng)`` applies the steps of ``KINDS[kind]`` to a batch.
 
-    "none"; "mirror": half of them mirrored; "crop": also shifted by up to 4 pixels, the usual one for 32x32 pictures;
-    "cutout": the same and a square of 8x8 hidden; "paper": boxes of 8 to 100 % of the area, photometric distortion and
-    lighting, made for ImageNet. uint8 stays uint8 except with "paper".
+    "none" changes nothing; "mirror" flips half of the images; "crop" also shifts them by up to 4 pixels, the usual
+    choice for 32x32 images; "cutout" also fills an 8x8 square; "paper" crops 8 to 100 % of the area and applies
+    photometric distortion and lighting, as designed for ImageNet. uint8 stays uint8 except with "paper".
     """
 
-    def __init__(self, kind="crop"):
+    def __init__(self, kind: str = "crop") -> None:
         if kind not in KINDS:
             raise ValueError(f"augmentation {kind!r}: expected one of {', '.join(KINDS)}")
         self.kind, self.steps = kind, KINDS[kind]
 
-    def __call__(self, x, rng):
+    def __call__(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         for step in self.steps:
             x = step(x, rng)
         return x

@@ -1,31 +1,42 @@
-"""One epoch, batch by batch, in an order that depends on nothing but the seed and the number of the epoch.
+"""The batches of one epoch, in an order that depends only on the seed and the epoch.
 
-Training can be killed and resumed at any step because no generator is carried along: the order of an epoch comes from
-(seed, epoch) and the augmentation of one batch from (seed, epoch, step). Starting at ``start`` gives the very batches
-that an uninterrupted epoch would have given there.
+Training can be interrupted and resumed at any step because no generator state is carried over: the order of an epoch
+is seeded with (seed, epoch), and the augmentation of one batch with (seed, epoch, step). Starting at step ``start``
+yields exactly the batches that an uninterrupted epoch yields there.
 
-While the network trains on one batch, one background thread prepares the next.
+While the network trains on one batch, a background thread prepares the next.
 """
 
 from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 
-def steps_per_epoch(N, batch):
-    """Number of batches in an epoch of N pictures: the last incomplete one is left out, unless it is the only one."""
+def steps_per_epoch(N: int, batch: int) -> int:
+    """The number of batches in an epoch of N images. An incomplete last batch is dropped unless it is the only one."""
     return max(N // batch, 1)
 
 
-def batches(x, y, batch, epoch, seed, augment=None, normaliser=None, start=0, ahead=2, part=slice(None)):
-    """Yield ``(x, y)`` for the steps ``start``, ``start + 1``... of an epoch, float32 (batch, H, W, C), int64 (batch,).
+def batches(x: np.ndarray, y: np.ndarray, batch: int, epoch: int, seed: int,
+            augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
+            normalizer: Callable[[np.ndarray], np.ndarray] | None = None, start: int = 0, ahead: int = 2,
+            part: slice = slice(None)) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield ``(x, y)`` of the steps ``start``, ``start + 1``, ... of an epoch: float32 (B, H, W, C) and int64 (B,).
 
-    ``x`` uint8 (N, H, W, C) and ``y`` (N,) are the training set. ``augment(x, rng)`` distorts a batch (see
-    ``data.augment``), ``normaliser(x)`` brings it to float32; both default to nothing. ``seed`` and ``epoch`` are
-    integers from 0. ``part`` of each batch is all that is yielded, for a
-    process that shares the work. At most ``ahead`` batches wait ready. An error in the background appears here, and
-    closing the generator ends the thread.
+    x           training images, uint8 (N, H, W, C)
+    y           their labels, int64 (N,)
+    batch       number of images per step, B
+    epoch       number of the epoch, from 0
+    seed        seed of order and augmentation, from 0
+    augment     random transformation of a batch, ``augment(x, rng)``; see ``data.augment``
+    normalizer  conversion of a batch to float32, ``normalizer(x)``; a plain cast by default
+    start       first step to yield
+    ahead       number of batches to prepare in advance, at most
+    part        the part of each batch to yield, for a process that shares the work with others
+
+    An exception in the background thread is raised here. Closing the generator ends the thread.
     """
     order = np.random.default_rng([seed, epoch]).permutation(len(y))
     steps = steps_per_epoch(len(y), batch)
@@ -36,8 +47,8 @@ def batches(x, y, batch, epoch, seed, augment=None, normaliser=None, start=0, ah
         if augment is not None:
             # step + 1, because default_rng pads its seed with zeros: [seed, epoch, 0] would repeat [seed, epoch].
             picked = augment(picked, np.random.default_rng([seed, epoch, step + 1]))
-        picked = picked[part]  # only now, so that every process draws the same distortions
-        return (normaliser(picked) if normaliser else picked.astype(np.float32)), y[chosen][part]
+        picked = picked[part]  # after augmentation: every process draws the same random values
+        return (normalizer(picked) if normalizer else picked.astype(np.float32)), y[chosen][part]
 
     worker = ThreadPoolExecutor(1, thread_name_prefix="batches")
     try:

@@ -1,16 +1,17 @@
-"""A labelled set of pictures in memory, and the two numbers per channel that bring it to mean 0 and variance 1."""
+"""A labeled set of images in memory, and its normalization to mean 0 and variance 1 per channel."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pictures uint8 (N, H, W, 3) with values 0 ... 255, labels int64 (N,), and what the labels are called.
+    """Images uint8 (N, H, W, 3) with values 0 ... 255, labels int64 (N,), and the names of the classes.
 
-    ``name`` is "cifar10", "shapes10" or the name of the folder. ``note`` is one line on where the pictures come from
-    that the user should see (not the official files, a replacement for CIFAR-10), or None.
+    ``name`` is "cifar10", "shapes10" or the name of the folder. ``note`` is a line for the user about the origin of the
+    images (not the official files, a replacement for CIFAR-10), or None.
     """
 
     name: str
@@ -18,36 +19,36 @@ class Dataset:
     y_train: np.ndarray
     x_test: np.ndarray
     y_test: np.ndarray
-    classes: list
+    classes: list[str]
     note: str | None = None
 
 
 @dataclass(frozen=True)
-class Normaliser:
-    """``(x - mean) / std`` per channel, with the statistics of one training set: ``Normaliser.of(x_train)(x)``."""
+class Normalizer:
+    """``(x - mean) / std`` per channel, with the statistics of one training set: ``Normalizer.of(x_train)(x)``."""
 
     mean: np.ndarray
     std: np.ndarray
 
     @classmethod
-    def of(cls, x_train):
+    def of(cls, x_train: np.ndarray) -> "Normalizer":
         return cls(*channel_statistics(x_train))
 
-    def __call__(self, x, dtype=np.float32):
-        return normalise(x, self.mean, self.std, dtype)
+    def __call__(self, x: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray:
+        return normalize(x, self.mean, self.std, dtype)
 
-    def undo(self, y):
-        """``y std + mean``: back to pixels from 0 to 255, as floats of y's type."""
+    def undo(self, y: np.ndarray) -> np.ndarray:
+        """The inverse, ``y std + mean``: pixels 0 ... 255 in y's dtype."""
         return y * np.asarray(self.std, y.dtype) + np.asarray(self.mean, y.dtype)
 
 
-def channel_statistics(x):
-    """Mean and standard deviation per channel, float64 (C,) each, in units of one grey level (0 ... 255).
+def channel_statistics(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation per channel, float64 (C,) each, on the scale of the pixels (0 ... 255).
 
         mean_c = sum_v v n_cv / sum_v n_cv        std_c = sqrt(sum_v (v - mean_c)^2 n_cv / sum_v n_cv)
 
-    ``x`` is uint8 (N, H, W, C). n_cv counts the pixels of channel c with value v: the sums are exact whatever the
-    number of pictures, and no float copy of them is made. A channel of one single value gets std 1.
+    ``x`` is uint8 (N, H, W, C). n_cv is the number of pixels of channel c with value v: the sums are exact for any
+    number of images, and no float copy of the images is made. A constant channel gets std 1.
     """
     levels = np.arange(256.0)
     counts = np.stack([np.bincount(x[..., c].ravel(), minlength=256) for c in range(x.shape[-1])])
@@ -57,20 +58,20 @@ def channel_statistics(x):
     return mean, np.where(std > 0, std, 1.0)
 
 
-def normalise(x, mean, std, dtype=np.float32):
-    """``(x - mean) / std`` per channel for x (..., C) of any real type with values 0 ... 255."""
+def normalize(x: np.ndarray, mean: np.ndarray, std: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray:
+    """``(x - mean) / std`` per channel for x (..., C) of any real dtype with values 0 ... 255."""
     y = np.subtract(x, np.asarray(mean, dtype), dtype=dtype)
     y *= np.asarray(1 / np.asarray(std), dtype)
     return y
 
 
-def describe(dataset):
-    """What is in a data set, as the lines that ``python -m minigooglenet data`` prints."""
+def describe(dataset: Dataset) -> str:
+    """A summary of a data set, as ``python -m minigooglenet data`` prints it."""
     mean, std = channel_statistics(dataset.x_train)
     width = max(map(len, dataset.classes))
     counts = [np.bincount(y, minlength=len(dataset.classes)) for y in (dataset.y_train, dataset.y_test)]
     H, W, C = dataset.x_train.shape[1:]
-    lines = [f"{dataset.name}: {len(dataset.y_train):,} training and {len(dataset.y_test):,} test pictures, "
+    lines = [f"{dataset.name}: {len(dataset.y_train):,} training and {len(dataset.y_test):,} test images, "
              f"{H}x{W}x{C}, {len(dataset.classes)} classes"]
     lines += [f"  {label:3}  {name:<{width}}  {train:6,} training  {test:6,} test"
               for label, (name, train, test) in enumerate(zip(dataset.classes, *counts, strict=True))]

@@ -1,28 +1,33 @@
-"""Fetching one large file over a connection that may break."""
+"""Downloading a large file over a connection that may fail."""
 
 import contextlib
 import hashlib
 import os
+import re
 import threading
 import time
 from pathlib import Path
+from typing import Any
+from urllib.parse import urljoin
 
 from ..errors import UserError
 
-CONNECT, READ = 5, 30                   # seconds to wait for a connection, and for the next bytes
-PIECE = 2 ** 16                         # bytes written at a time: no more than this is lost when the connection breaks
+CONNECT, READ = 5, 30                   # timeouts in seconds: for a connection, and for the next bytes
+REDIRECTS = 10
+CHUNK = 2 ** 16                         # bytes per write: the most that is lost when the connection fails
+ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}      # by the length of a digest in hexadecimal
 
 
-def reachable(url, seconds=CONNECT):
-    """Whether the server answers for this address within ``seconds``, the search for its name included.
+def reachable(url: str, seconds: float = CONNECT) -> bool:
+    """Whether the server responds to this URL within ``seconds``, including the DNS lookup.
 
-    Looking up a name has no time limit of its own, so the question is asked in a thread that may be left behind.
+    A DNS lookup has no timeout of its own, so the request runs in a daemon thread that is abandoned if it takes longer.
     """
     import requests
-    answers = []
+    answers: list[bool] = []
 
     def ask():
-        with contextlib.suppress(Exception):                # whatever is wrong, it is not reachable
+        with contextlib.suppress(Exception):                # any failure means that it is not reachable
             answers.append(requests.head(url, timeout=seconds, allow_redirects=True).ok)
 
     thread = threading.Thread(target=ask, daemon=True)
@@ -31,12 +36,15 @@ def reachable(url, seconds=CONNECT):
     return answers == [True]
 
 
-def download(url, path, md5, size, attempts=4, pause=1, progress=True):
-    """Fetch ``url`` to ``path``: exactly ``size`` bytes with this ``md5``, or UserError and nothing at ``path``.
+def download(url: str, path: Path | str, checksum: str, size: int, attempts: int = 4, pause: float = 1,
+             progress: bool = True) -> None:
+    """Download ``url`` to ``path``: exactly ``size`` bytes with this ``checksum``, a hexadecimal md5, sha1 or sha256.
 
-    What has arrived is kept in ``path``.part. A broken connection is taken up again where it ended, ``attempts`` times
-    with ``pause`` seconds between, and so is the file in the next call (after Ctrl-C, say). A part that turns out wrong
-    is thrown away.
+    Otherwise raises UserError, and there is no file at ``path``.
+
+    The bytes received so far are kept in ``path``.part. After a connection failure the download continues from there,
+    up to ``attempts`` times with ``pause`` seconds in between; so does the next call, for instance after Ctrl-C. A part
+    file with wrong contents is deleted.
     """
     path = Path(path)
     part = path.with_name(path.name + ".part")
@@ -45,32 +53,60 @@ def download(url, path, md5, size, attempts=4, pause=1, progress=True):
         reason = _fill(part, url, size, attempts, pause, progress)
         received = part.stat().st_size
         if received < size:
-            raise UserError(f"{url}: {received:,} of {size:,} bytes arrived ({reason}); run the same command again to "
-                            "go on from there")
-        found = md5_of(part)
-        if (received, found) != (size, md5):
+            raise UserError(f"{url}: received {received:,} of {size:,} bytes ({reason}); run the same command again to "
+                            "continue")
+        algorithm = ALGORITHMS[len(checksum)]
+        found = digest_of(part, algorithm)
+        if (received, found) != (size, checksum):
             part.unlink()
-            raise UserError(f"{url}: {received:,} bytes with md5 {found} arrived, expected {size:,} bytes with md5 "
-                            f"{md5}; they were thrown away, run the same command again")
+            raise UserError(f"{url}: received {received:,} bytes with {algorithm} {found}, expected {size:,} bytes "
+                            f"with {algorithm} {checksum}; the file was deleted, run the same command again")
         os.replace(part, path)
     except OSError as error:
         raise UserError(f"{part}: cannot be written ({error.strerror or error}); free some space or choose another "
                         "folder") from error
 
 
-def md5_of(path):
-    """The md5 of a file in hexadecimal: a check against accidents, as the authors of CIFAR-10 publish it."""
-    digest = hashlib.md5(usedforsecurity=False)
+def md5_of(path: Path | str) -> str:
+    """The md5 of a file in hexadecimal, which the authors of CIFAR-10 publish. It detects accidental damage only."""
+    return digest_of(path, "md5")
+
+
+def digest_of(path: Path | str, algorithm: str) -> str:
+    """The digest of a file in hexadecimal. ``algorithm`` is a name that hashlib knows."""
+    digest = hashlib.new(algorithm, usedforsecurity=False)
     with open(path, "rb") as file:
-        while piece := file.read(2 ** 20):
-            digest.update(piece)
+        while chunk := file.read(2 ** 20):
+            digest.update(chunk)
     return digest.hexdigest()
 
 
-def _fill(part, url, size, attempts, pause, progress):
-    """Ask until ``part`` has ``size`` bytes or the attempts are used up; the reason why it may be short."""
+def request(url: str, headers: dict[str, str]) -> Any:
+    """A ``requests.Response`` whose body has not been read, after up to REDIRECTS redirects.
+
+    ``requests`` itself would read the body of each redirect, of any length. Raises requests.RequestException.
+    """
     import requests
-    reason = "the connection ended early"
+
+    class Session(requests.Session):
+        def get_redirect_target(self, resp):
+            return None
+
+    with Session() as session:
+        for _ in range(REDIRECTS):
+            response = session.get(url, headers=headers, stream=True, timeout=(CONNECT, READ))
+            if not response.is_redirect:
+                return response
+            response.close()
+            url = urljoin(url, response.headers["location"])
+    raise requests.TooManyRedirects(f"more than {REDIRECTS} redirects")
+
+
+def _fill(part, url, size, attempts, pause, progress):
+    """Request until ``part`` has ``size`` bytes or no attempts are left. Returns the reason in case it is short."""
+    import requests
+    import urllib3
+    reason = "the connection was closed early"
     for attempt in range(attempts):
         with open(part, "ab") as file:
             if file.tell() >= size:
@@ -79,36 +115,60 @@ def _fill(part, url, size, attempts, pause, progress):
             try:
                 _continue(file, url, size, progress)
             except requests.HTTPError as error:
-                reason = f"the server says {error.response.status_code} {error.response.reason}"
+                reason = _line(f"the server responded {error.response.status_code} {error.response.reason}")
                 if error.response.status_code == 416:
-                    file.truncate(0)                        # it knows no such position: begin anew
+                    _clear(file)                            # the range does not exist on the server: start over
                 elif error.response.status_code < 500:
-                    break                                   # "not found" does not become right by asking again
-            except requests.Timeout:
-                reason = "the server does not answer in time"
-            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError):
-                reason = "the connection fails or breaks"
-            except requests.RequestException as error:
-                reason = str(error)
+                    break                                   # retrying does not fix a "not found"
+            except (requests.Timeout, urllib3.exceptions.TimeoutError):
+                reason = "the server timed out"
+            except (requests.ConnectionError, requests.exceptions.ChunkedEncodingError, urllib3.exceptions.HTTPError):
+                reason = "the connection failed"
+            except (requests.RequestException, ValueError) as error:    # ValueError: a redirect to an invalid URL
+                reason = _line(error)
     return reason
 
 
 def _continue(file, url, size, progress):
-    """Append to ``file`` what is still missing of ``size`` bytes; whatever arrives stays there."""
+    """Append the missing ones of ``size`` bytes to ``file``; bytes received before a failure are kept.
+
+    No byte is read after the last one, whatever length the server announces or does not announce.
+    """
     import requests
     from tqdm import tqdm
     have = file.tell()
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
-    with requests.get(url, headers=headers, stream=True, timeout=(CONNECT, READ)) as response:
+    with request(url, headers) as response:
         response.raise_for_status()
-        if response.status_code != 206:                     # it cannot continue and sends everything again
-            file.truncate(0)
-            have = 0
-        length = int(response.headers.get("content-length", size - have))
-        if have + length != size:                           # perhaps the page of a hotel's network: do not fetch it
-            raise requests.RequestException(f"the server offers {have + length:,} bytes")
-        with tqdm(total=size, initial=have, unit="B", unit_scale=True, desc=url.rsplit("/", 1)[-1],
+        start = have if response.status_code == 206 and have else 0      # else the server sends the whole file
+        sent = re.match(r"bytes (\d+)-", response.headers.get("content-range", ""))
+        if start and sent and int(sent[1]) != start:
+            _clear(file)
+            raise requests.RequestException(f"the server sends the bytes from {int(sent[1]):,} instead of {start:,}")
+        length = response.headers.get("content-length", "")
+        known = re.fullmatch("[0-9]{1,18}", length) is not None          # anything else is ignored
+        if known and start + int(length) != size:           # possibly a login page of the network: do not download it
+            raise requests.RequestException(f"the server offers {start + int(length):,} bytes")
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in ("", "identity") and not known:  # with the right length, the archive itself is meant
+            raise requests.RequestException(f"the server compresses the file ({encoding})")
+        if not start:
+            _clear(file)
+        with tqdm(total=size, initial=start, unit="B", unit_scale=True, desc=url.rsplit("/", 1)[-1],
                   disable=not progress) as bar:
-            for piece in response.iter_content(PIECE):
-                file.write(piece)
-                bar.update(len(piece))
+            for chunk in response.raw.stream(CHUNK, decode_content=False):
+                chunk = chunk[:size - file.tell()]
+                file.write(chunk)
+                bar.update(len(chunk))
+                if file.tell() >= size:
+                    break
+
+
+def _clear(file):
+    file.seek(0)                        # truncating alone leaves the position behind the end
+    file.truncate()
+
+
+def _line(text):
+    """What a server says, as a short line of printable text."""
+    return "".join(c if c.isprintable() else "?" for c in " ".join(str(text).split()))[:200]

@@ -1,49 +1,53 @@
-"""Shapes-10: ten shapes drawn at random, the data set that is always there.
+"""Shapes-10: ten shapes drawn at random, the data set that is always available.
 
-Where CIFAR-10 can be neither found nor fetched, this stands in: 12,000 training and 4,000 test pictures of 32x32 in
-colour, drawn from a seed in a few seconds. One shape per picture, anywhere, at any angle, 14 to 26 pixels across,
-lighter or darker than a background of cloud, stripes and noise. A single pixel says nothing about the class, so a
-linear classifier fails; a human, or a small convolutional network, does not.
+It replaces CIFAR-10 where that can be neither found nor downloaded: 12,000 training and 4,000 test color images of
+32x32 pixels, generated from a seed in a few seconds. Each image shows one shape at a random position and angle, 14 to
+26 pixels wide, lighter or darker than a background of clouds, stripes and noise. A single pixel carries no information
+about the class, so a linear classifier fails; a human, or a small convolutional network, succeeds.
 
-A shape is a *signed distance* d(u, v): how far inside its outline a point lies, in units of the shape's radius. A
-pixel is covered by ``clip(d * radius + 1/2, 0, 1)``, which draws an edge one pixel soft.
+A shape is a *signed distance* d(u, v): the distance of a point to the outline, positive inside, in units of the shape's
+radius. ``clip(d * radius + 1/2, 0, 1)`` is the coverage of a pixel; it draws an antialiased edge one pixel wide.
 
-Only + - * / and square roots touch pixels, all in float64, so that every machine draws the same bytes.
+Pixels are computed with + - * / and square roots only, in float64, so every machine generates the same bytes.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 
 from ..errors import UserError
-from ..files import write_atomically
-from .records import SIDE, read_folder, write_folder
+from ..files import parse_json, write_atomically
+from .records import SIDE, Arrays, read_bytes, read_folder, write_folder
 
 FOLDER = "shapes-10-batches-bin"
 TRAIN, TEST, SEED = 12_000, 4_000, 2014
-RECIPE = 1                              # raise it when the pictures change: cached folders are then drawn again
-BLOCK = 250                             # pictures per generator, so that the numbers in flight fit in cache
+RECIPE = 1                              # increment it when the images change: cached folders are then regenerated
+BLOCK = 250                             # images per generator, so that intermediate arrays fit in cache
+
+Distance: TypeAlias = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-# The shapes: signed distances in a square from -1 to 1, v pointing down.
+# The shapes: signed distances in the square -1 ... 1, v pointing down.
 
-def circle(u, v):
+def circle(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     return 0.85 - np.sqrt(u * u + v * v)
 
 
-def ring(u, v):
+def ring(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     return 0.19 - np.abs(np.sqrt(u * u + v * v) - 0.76)
 
 
-def crescent(u, v):
+def crescent(u: np.ndarray, v: np.ndarray) -> np.ndarray:
     bite = np.sqrt((u - 0.5) ** 2 + v * v) - 0.75
     return np.minimum(0.95 - np.sqrt(u * u + v * v), bite)
 
 
-def polygon(*corners):
-    """The distance to the nearest edge of a closed outline; positive where a ray crosses an odd number of edges."""
-    corners = np.array(corners)
+def polygon(*points: tuple[float, float] | np.ndarray) -> Distance:
+    """The distance to the nearest edge of a closed polygon; positive where a ray crosses an odd number of edges."""
+    corners = np.array(points)
 
     def distance(u, v):
         nearest = np.full(np.shape(u), np.inf)
@@ -61,7 +65,7 @@ def polygon(*corners):
 
 
 def _around(radii, start=-90.0):
-    """Corners at the given distances from the centre, at equal angles."""
+    """Corners at the given distances from the center, at equal angular steps."""
     angles = np.deg2rad(start + 360 / len(radii) * np.arange(len(radii)))
     return np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=1)
 
@@ -91,10 +95,10 @@ SHAPES = {
 CLASSES = list(SHAPES)
 
 
-def draw(N, seed=SEED, split=0):
-    """``(x, y)``: N pictures uint8 (N, 32, 32, 3) and labels int64 (N,), each class equally often (give or take one).
+def draw(N: int, seed: int = SEED, split: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """``(x, y)``: N images uint8 (N, 32, 32, 3) and labels int64 (N,), with balanced classes (within one image).
 
-    The same ``seed`` and ``split`` (0 training, 1 test) give the same pictures.
+    The same ``seed`` and ``split`` (0 training, 1 test) give the same images.
     """
     y = np.random.default_rng([seed, split]).permutation(np.arange(N) % len(CLASSES))
     x = np.empty((N, SIDE, SIDE, 3), np.uint8)
@@ -110,43 +114,43 @@ def _draw_block(y, rng):
     def between(low, high, *shape):
         return low + (high - low) * rng.random((n, *shape))
 
-    # Where the shape lies, and every pixel's place in its own coordinates.
+    # Position of the shape, and each pixel in the shape's coordinates.
     radius = between(7, 13, 1, 1)
-    centre = SIDE / 2 + (SIDE / 2 - 0.9 * radius[..., None]) * between(-1, 1, 1, 1, 2)
+    center = SIDE / 2 + (SIDE / 2 - 0.9 * radius[..., None]) * between(-1, 1, 1, 1, 2)
     angle = between(0, 2 * np.pi, 1, 1)
     cos, sin = np.cos(angle), np.sin(angle)
     down, right = np.arange(SIDE)[:, None] + 0.5, np.arange(SIDE)[None, :] + 0.5
-    dv, du = (down - centre[..., 0]) / radius, (right - centre[..., 1]) / radius
+    dv, du = (down - center[..., 0]) / radius, (right - center[..., 1]) / radius
     u, v = cos * du + sin * dv, cos * dv - sin * du
 
-    cover = np.empty((n, SIDE, SIDE))
+    coverage = np.empty((n, SIDE, SIDE))
     for label, name in enumerate(CLASSES):
-        these = y == label
-        cover[these] = SHAPES[name](u[these], v[these])
-    cover = np.clip(cover * radius + 0.5, 0, 1)[..., None]
+        chosen = y == label
+        coverage[chosen] = SHAPES[name](u[chosen], v[chosen])
+    coverage = np.clip(coverage * radius + 0.5, 0, 1)[..., None]
 
-    # Two colours that differ in lightness by 0.3 to 0.6, up or down; their tints are free.
-    ground = between(0.15, 0.85, 1)
+    # Two colors whose luminance differs by 0.3 to 0.6 in either direction; their tints are arbitrary.
+    background = between(0.15, 0.85, 1)
     step = between(0.3, 0.6, 1) * np.where(rng.random((n, 1)) < 0.5, -1, 1)
-    step = np.where((ground + step < 0.05) | (ground + step > 0.95), -step, step)
-    colours = [lightness + _tint(between(-0.35, 0.35, 3)) for lightness in (ground, ground + step)]
+    step = np.where((background + step < 0.05) | (background + step > 0.95), -step, step)
+    colors = [luminance + _tint(between(-0.35, 0.35, 3)) for luminance in (background, background + step)]
 
-    # Cloud and stripes, stronger on the ground than on the shape; noise on everything.
-    ground, shape = (colour[:, None, None, :] + _cloud(between(-1, 1, 6, 6, 3) * between(0.05, strength, 1, 1, 1))
+    # Clouds and stripes, stronger on the background than on the shape; noise on every pixel.
+    background, shape = (color[:, None, None, :] + _cloud(between(-1, 1, 6, 6, 3) * between(0.05, strength, 1, 1, 1))
                      + _stripes(between, down, right, strength)
-                     for colour, strength in zip(colours, (0.25, 0.12), strict=True))
-    x = ground + cover * (shape - ground)
+                     for color, strength in zip(colors, (0.25, 0.12), strict=True))
+    x = background + coverage * (shape - background)
     x += between(-1, 1, SIDE, SIDE, 3) * between(0.02, 0.12, 1, 1, 1)
     return np.rint(255 * np.clip(x, 0, 1)).astype(np.uint8)
 
 
-def _tint(colour):
-    """The colour without its lightness (weights of the eye for red, green and blue)."""
-    return colour - (colour * (0.299, 0.587, 0.114)).sum(axis=-1, keepdims=True)
+def _tint(color):
+    """The color without its luminance (weights for red, green and blue)."""
+    return color - (color * (0.299, 0.587, 0.114)).sum(axis=-1, keepdims=True)
 
 
 def _cloud(grid):
-    """A coarse grid (n, G, G, 3) stretched linearly over the picture."""
+    """A coarse grid (n, G, G, 3), interpolated linearly to the size of the image."""
     G = grid.shape[1]
     place = (np.arange(SIDE) + 0.5) * (G - 1) / SIDE
     low = place.astype(int)
@@ -157,34 +161,35 @@ def _cloud(grid):
 
 
 def _stripes(between, down, right, strength):
-    """A triangle wave of 1 to 4 periods across the picture, in a random direction and tint."""
+    """A triangle wave of up to 4 periods along each axis, with a random direction and tint."""
     waves = between(-4, 4, 2, 1, 1) / SIDE
     t = waves[:, 0] * down + waves[:, 1] * right + between(0, 1, 1, 1)
     wave = 4 * np.abs(t - np.rint(t)) - 1
     return wave[..., None] * between(-1, 1, 1, 1, 3) * between(0, strength, 1, 1, 1)
 
 
-def load(root="datasets", train=TRAIN, test=TEST, seed=SEED):
-    """``((x_train, y_train, x_test, y_test, classes), note)``, drawn once and kept in ``root/shapes-10-batches-bin``.
+def load(root: Path | str = "datasets", train: int = TRAIN, test: int = TEST,
+         seed: int = SEED) -> tuple[Arrays, str | None]:
+    """``((x_train, y_train, x_test, y_test, classes), note)``, drawn once and cached in ``root/shapes-10-batches-bin``.
 
-    A folder from another recipe, seed or size, or a damaged one, is drawn again. Where it cannot be written the
-    pictures are used all the same, and ``note`` says so (otherwise it is None).
+    A folder of another recipe, seed or size, or a damaged one, is regenerated. If the folder cannot be written, the
+    images are used without a cache and ``note`` says so (otherwise it is None).
     """
     folder = Path(root) / FOLDER
     drawn = {"recipe": RECIPE, "seed": seed, "train": train, "test": test}
     try:
-        if json.loads((folder / "drawn.json").read_text()) == drawn:
+        if parse_json(read_bytes(folder / "drawn.json", 2 ** 16)) == drawn:
             data = read_folder(folder)
             if (len(data[0]), len(data[2])) == (train, test):
                 return data, None
     except (OSError, ValueError, UserError):
-        pass                            # a cache: whatever is wrong with it, drawing again mends it
+        pass                            # an invalid cache: regenerate it
     data = (*draw(train, seed, split=0), *draw(test, seed, split=1), CLASSES)
     try:
-        # Last the line that calls the folder complete, first its removal: no half-written folder passes for a whole.
+        # drawn.json marks a complete folder: it is removed first and written last.
         (folder / "drawn.json").unlink(missing_ok=True)
         write_folder(folder, *data)
         write_atomically(folder / "drawn.json", lambda file: json.dump(drawn, file), mode="w")
     except (OSError, UserError) as error:
-        return data, f"Shapes-10 was drawn but not kept: {error}"
+        return data, f"Shapes-10 was generated but not cached: {error}"
     return data, None

@@ -1,4 +1,4 @@
-"""Which pictures to train on: by name, by folder, or the best there is."""
+"""Loading a data set by name, from a folder, or the best one available."""
 
 from pathlib import Path
 
@@ -8,16 +8,17 @@ from .dataset import Dataset
 from .records import read_folder
 
 
-def load(name=None, root="datasets", progress=True):
-    """The data set called "cifar10" or "shapes10", or the one in the folder ``name``; a ``Dataset``.
+def load(name: str | Path | None = None, root: str | Path = "datasets", progress: bool = True) -> Dataset:
+    """The data set "cifar10" or "shapes10", or the one in the folder ``name``.
 
-    * "cifar10" is read from ``root``, and fetched to there first if need be.
-    * "shapes10" is read from ``root``, and drawn first if need be.
-    * Any other name is a folder in the binary layout of CIFAR-10 (``data.records``), or one that holds
+    * "cifar10" is read from ``root``; it is downloaded if it is missing.
+    * "shapes10" is read from ``root``; it is generated if it is missing.
+    * Any other name is a folder in the binary format of CIFAR-10 (``data.records``), or a folder that contains
       ``cifar-10-batches-bin`` or ``shapes-10-batches-bin``.
-    * None means CIFAR-10 if it is in ``root`` or can be fetched now, else Shapes-10 with a ``note`` that says so.
+    * None means CIFAR-10 if it is in ``root`` or can be downloaded, else Shapes-10 with a ``note`` that says so.
 
-    MINIGOOGLENET_OFFLINE=1 in the environment forbids to fetch. Raises UserError for what cannot be had or read.
+    MINIGOOGLENET_OFFLINE=1 in the environment forbids downloads. Raises UserError if the data set is not available or
+    not valid.
     """
     if name is None:
         return _best(Path(root), progress)
@@ -35,11 +36,11 @@ def _best(root, progress):
         return load("cifar10", root, progress)
     except UserError:
         if cifar10.present(root):
-            raise                       # it is there, but damaged: that is for the user to mend
+            raise                       # it exists, but is damaged: the user has to decide
         data, note = shapes10.load(root)
-        why = (f"Shapes-10 stands in for CIFAR-10, which is neither in {root} nor to be fetched just now "
-               f"(why: {cifar10.COMMAND})")
-        return _dataset("shapes10", data, f"{why}; {note}" if note else why)
+        reason = (f"Shapes-10 replaces CIFAR-10, which is not in {root} and cannot be fetched "
+                  f"(for the reason, run: {cifar10.COMMAND})")
+        return _dataset("shapes10", data, f"{reason}; {note}" if note else reason)
 
 
 def _folder(folder):

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from minigooglenet.errors import UserError
-from minigooglenet.inference.crops import (
+from minigooglenet.data.crops import (
     SCALES,
     Crop,
     average_small,
@@ -21,21 +20,22 @@ from minigooglenet.inference.crops import (
     resize_matrix,
     small_crops,
 )
-from minigooglenet.inference.photos import centre_crop, resize_shorter
+from minigooglenet.data.photos import center_crop, resize_shorter
+from minigooglenet.errors import UserError
 
 LANDSCAPE, PORTRAIT, SQUARE = (512, 256), (256, 512), (256, 256)
 
 
 def coordinates(width, height):
-    """A picture that says where each pixel is: red = x // 2, green = y // 2."""
+    """An image whose colors encode the position of each pixel: red = x // 2, green = y // 2."""
     x = np.zeros((height, width, 3), np.uint8)
     x[..., 0], x[..., 1] = np.arange(width) // 2, np.arange(height)[:, None] // 2
     return Image.fromarray(x)
 
 
-def corners(picture):
+def corners(crop):
     """((left, top), (right, bottom)) read off a crop of ``coordinates``."""
-    return tuple(picture[0, 0, :2].tolist()), tuple(picture[-1, -1, :2].tolist())
+    return tuple(crop[0, 0, :2].tolist()), tuple(crop[-1, -1, :2].tolist())
 
 
 def all_crops(image, number, batch=16):
@@ -46,14 +46,14 @@ def all_crops(image, number, batch=16):
 
 
 @pytest.mark.parametrize("size", [LANDSCAPE, PORTRAIT, SQUARE, (500, 333)])
-def test_one_crop_is_the_centre_crop(size):
+def test_one_crop_is_the_center_crop(size):
     image = coordinates(*size)
-    np.testing.assert_array_equal(all_crops(image, 1), centre_crop(image)[None])
+    np.testing.assert_array_equal(all_crops(image, 1), center_crop(image)[None])
 
 
 @pytest.mark.parametrize("size, origin", [(LANDSCAPE, (128, 0)), (PORTRAIT, (0, 128)), (SQUARE, (0, 0))])
 def test_ten_crops_by_coordinates(size, origin):
-    x, y = origin                                        # of the middle 256 × 256 square
+    x, y = origin                                        # of the center 256 × 256 square
     came = all_crops(coordinates(*size), 10, batch=3)
     assert len(came) == 10
     for i, (dx, dy) in enumerate([(0, 0), (32, 0), (0, 32), (32, 32), (16, 16)]):
@@ -72,7 +72,7 @@ def test_144_crops_by_coordinates(size, origins):
         for j, (dx, dy) in enumerate([(0, 0), (32, 0), (0, 32), (32, 32), (16, 16)]):
             left, top = x + dx, y + dy
             assert corners(came[0, i, j, 0]) == ((left // 2, top // 2), ((left + 223) // 2, (top + 223) // 2))
-    for s, scale in enumerate((256, 288, 320, 352)):     # at the others they scale: within a pixel of the picture
+    for s, scale in enumerate((256, 288, 320, 352)):     # at the others they scale: within a pixel of the image
         for i, (x, y) in enumerate(origins):
             for j, (dx, dy, side) in enumerate([(0, 0, 224), (1, 0, 224), (0, 1, 224), (1, 1, 224), (.5, .5, 224),
                                                 (0, 0, scale)]):
@@ -102,7 +102,7 @@ def test_how_many_are_distinct():
     assert crops_10(400, 400)[0] == Crop(256, 0, 0, 224, False)
 
 
-def test_the_sixth_crop_is_the_whole_square():
+def test_the_sixth_crop_is_the_full_square():
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 256, (40, 60, 3), np.uint8))
     came = all_crops(image, 144).reshape(4, 3, 6, 2, 224, 224, 3)
@@ -111,12 +111,12 @@ def test_the_sixth_crop_is_the_whole_square():
     np.testing.assert_array_equal(came[2, 2, 5, 0], np.asarray(square))
 
 
-def test_memory_is_one_batch_and_one_resized_picture():
+def test_memory_is_one_batch_and_one_resized_image():
     image = Image.new("RGB", (900, 600))
     tracemalloc.start()
     for _ in crops(image, 144, batch=4):
         pass
-    peak = tracemalloc.get_traced_memory()[1]            # NumPy's part; Pillow's is one picture of 528 × 352
+    peak = tracemalloc.get_traced_memory()[1]            # NumPy's part; Pillow's is one image of 528 × 352
     tracemalloc.stop()
     assert peak < 20 * 224 * 224 * 3
 
@@ -130,7 +130,7 @@ def test_other_numbers(number):
             next(small_crops(np.zeros((1, 32, 32, 3)), number))
 
 
-# -- small pictures ----------------------------------------------------------------------------------------------------
+# -- small images ----------------------------------------------------------------------------------------------------
 
 def small(n=3, dtype=np.uint8, size=32):
     x = np.random.default_rng(0).integers(0, 256, (n, size, size, 3)).astype(dtype)
@@ -143,31 +143,34 @@ def small(n=3, dtype=np.uint8, size=32):
 def test_small_crops(number, distinct, dtype):
     x = small(dtype=dtype)
     found = list(small_crops(x, number))
-    assert len(found) == distinct and sum(times for _, times in found) == number
+    assert len(found) == distinct and sum(count for _, count in found) == number
     assert all(crop.shape == x.shape and crop.dtype == dtype for crop, _ in found)
     assert len({crop.tobytes() for crop, _ in found}) == distinct
-    assert any((crop == x).all() for crop, _ in found)                # the picture itself is among them
+    assert any((crop == x).all() for crop, _ in found)                # the image itself is among them
     weights = collections.Counter()
-    for crop, times in found:
-        weights[crop.tobytes()] += times
-    for crop, times in found if number > 1 else []:                   # and so is each one's mirror image, as often
-        assert weights[np.ascontiguousarray(crop[:, :, ::-1]).tobytes()] == times
+    for crop, count in found:
+        weights[crop.tobytes()] += count
+    for crop, count in found if number > 1 else []:                   # so is each crop's mirror image, equally often
+        assert weights[np.ascontiguousarray(crop[:, :, ::-1]).tobytes()] == count
 
 
 def test_small_shifts():
     x = small()
     found = [crop for crop, _ in small_crops(x, 10)][::2]
+    padded = np.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="reflect")
     for crop, (dx, dy) in zip(found, [(-2, -2), (2, -2), (-2, 2), (2, 2), (0, 0)], strict=True):
         np.testing.assert_array_equal(crop[:, 8:24, 8:24], x[:, 8 + dy:24 + dy, 8 + dx:24 + dx])
+        np.testing.assert_array_equal(crop, padded[:, 2 + dy:34 + dy, 2 + dx:34 + dx])
 
 
 def test_small_144_by_hand():
     x = small(1, np.float64)
-    found = [(crop, times) for crop, times in small_crops(x, 144)]
-    assert [times for _, times in found] == [18, 18] + [3] * 36
-    larger = resize_batch(x, 40)
-    np.testing.assert_array_equal(found[2 + 12 + 2][0], larger[:, :32, 8:])          # 40: top right, plain
-    np.testing.assert_array_equal(found[2 + 12 + 11][0], resize_batch(larger, 32)[:, :, ::-1])
+    found = list(small_crops(x, 144))
+    assert [count for _, count in found] == [18, 18] + [3] * 36
+    for i, side in enumerate((36, 40, 44)):
+        larger, start = resize_batch(x, side), 2 + 12 * i
+        np.testing.assert_array_equal(found[start + 2][0], larger[:, :32, side - 32:])   # top right, plain
+        np.testing.assert_array_equal(found[start + 11][0], resize_batch(larger, 32)[:, :, ::-1])
 
 
 @pytest.mark.parametrize("size, side", [(32, 36), (32, 44), (44, 32), (32, 32), (40, 17), (5, 64)])
@@ -180,7 +183,7 @@ def test_resize_batch_is_pillows_bicubic(size, side):
             theirs = Image.fromarray(x[i, :, :, c]).resize((side, side), Image.Resampling.BICUBIC)
             np.testing.assert_allclose(came[i, :, :, c], np.asarray(theirs), atol=1e-2)
         theirs = Image.fromarray((x[i] / 2 + 64).astype(np.uint8)).resize((side, side), Image.Resampling.BICUBIC)
-        assert abs(eight[i].astype(int) - np.asarray(theirs)).max() <= 1      # it rounds between the two directions
+        assert abs(eight[i].astype(int) - np.asarray(theirs)).max() <= 1      # Pillow rounds between the two directions
 
 
 def test_resize_matrix():
@@ -215,6 +218,6 @@ def test_average_softmax(batch):
 def test_average_small(number):
     x, models = small(), [model(0), model(1), model(2)]
     mean = average_small(models, x, number)
-    every = [crop for crop, times in small_crops(x, number) for _ in range(times)]
+    every = [crop for crop, count in small_crops(x, number) for _ in range(count)]
     np.testing.assert_allclose(mean, np.mean([[m(crop) for m in models] for crop in every], axis=(0, 1)), atol=1e-6)
     assert mean.shape == (3, 5)
