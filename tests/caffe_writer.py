@@ -1,21 +1,21 @@
-"""Writes small ``.caffemodel`` files in every layout that Caffe ever wrote, for the tests of the reader."""
+"""Writes small ``.caffemodel`` files in every layout of Caffe's history, for the tests of the reader."""
 
 import itertools
 
 import numpy as np
 
 LAYOUTS = ("legacy", "newer")
-NUMBERS = ("packed", "unpacked", "double packed", "double unpacked")
-VARIANTS = list(itertools.product(LAYOUTS, NUMBERS))
+ENCODINGS = ("packed", "unpacked", "double packed", "double unpacked", "raw double", "raw float", "raw half")
+VARIANTS = list(itertools.product(LAYOUTS, ENCODINGS))
 
 
 def varint(value):
     value &= 2**64 - 1
-    octets = bytearray()
+    encoded = bytearray()
     while value > 127:
-        octets.append(value & 127 | 128)
+        encoded.append(value & 127 | 128)
         value >>= 7
-    return bytes(octets) + bytes([value])
+    return bytes(encoded) + bytes([value])
 
 
 def number(field, value):
@@ -38,8 +38,8 @@ def float64(field, value):
     return varint(field << 3 | 1) + np.array(value, "<f8").tobytes()
 
 
-def blob(array, layout="legacy", numbers="packed", noise=True):
-    """A BlobProto. Legacy shapes have four numbers, ones in front."""
+def blob(array, layout="legacy", encoding="packed", noise=True):
+    """A BlobProto. Legacy shapes have four sizes, padded with leading ones."""
     if layout == "legacy":
         shape = b"".join(number(i + 1, n) for i, n in enumerate((1,) * (4 - array.ndim) + array.shape))
     else:
@@ -50,12 +50,15 @@ def blob(array, layout="legacy", numbers="packed", noise=True):
         "unpacked": lambda: b"".join(float32(5, x) for x in flat),
         "double packed": lambda: length(8, flat.astype("<f8").tobytes()),
         "double unpacked": lambda: b"".join(float64(8, x) for x in flat),
-    }[numbers]()
+        "raw double": lambda: number(10, 0) + length(12, flat.astype("<f8").tobytes()),     # NVIDIA's fields
+        "raw float": lambda: number(10, 1) + length(12, flat.astype("<f4").tobytes()),
+        "raw half": lambda: length(12, flat.astype("<f2").tobytes()) + number(10, 2),
+    }[encoding]()
     diff = length(6, np.full(flat.size, 7, "<f4").tobytes()) if noise else b""
-    return (diff + shape + data) if noise else (data + shape)      # the order is free: some have the shape last
+    return (diff + shape + data) if noise else (data + shape)      # fields may come in any order
 
 
-def layer(name, blobs, layout="legacy", numbers="packed", noise=True):
+def layer(name, blobs, layout="legacy", encoding="packed", noise=True):
     """A V1LayerParameter or a LayerParameter with blobs."""
     name_field, blobs_field = (4, 6) if layout == "legacy" else (1, 7)
     body = text(name_field, name)
@@ -64,15 +67,15 @@ def layer(name, blobs, layout="legacy", numbers="packed", noise=True):
         bottom = text(2 if layout == "legacy" else 3, "data")
         multipliers = b"".join(float32(8, x) for x in (1.0, 2.0)) if layout == "legacy" else length(6, b"")
         body = kind + bottom + body + multipliers + float32(2000, 0.5) + float64(15, 0.5) + number(2001, -1)
-    return body + b"".join(length(blobs_field, blob(b, layout, numbers, noise)) for b in blobs)
+    return body + b"".join(length(blobs_field, blob(b, layout, encoding, noise)) for b in blobs)
 
 
-def net(layers, layout="legacy", numbers="packed", noise=True):
+def net(layers, layout="legacy", encoding="packed", noise=True):
     """A NetParameter: {name: [array, ...]} as the bytes of a ``.caffemodel``."""
     field = 2 if layout == "legacy" else 100
     head = text(1, "GoogleNet")
     if noise:
         head += text(3, "data") + number(5, 1) + length(field, text(4 if layout == "legacy" else 1, "relu"))
     return head + b"".join(
-        length(field, layer(name, blobs, layout, numbers, noise)) for name, blobs in layers.items()
+        length(field, layer(name, blobs, layout, encoding, noise)) for name, blobs in layers.items()
     )

@@ -1,11 +1,11 @@
-"""Every network as an ONNX model: how large it is, and how far ONNX Runtime's logits are from ours.
+"""Every network as an ONNX model: its size, and the difference between ONNX Runtime's logits and ours.
 
     .venv/bin/python tests/onnx_table.py [--only NAME ...] [FILE|RUN ...]
 
-Prints a table in Markdown: the variants of GoogLeNet, the reduced one and the forerunners, with random weights, biases
-and statistics, and every FILE or RUN of trained weights, each on a picture of noise. A model has passed onnx's checker
-before. The difference is the largest of all logits', as a part of the largest logit; exit code 1 if one exceeds 1e-4.
-Some minutes on two cores, and some GB for VGG.
+Prints a table in Markdown: the variants of GoogLeNet, the reduced network and the earlier networks, with random
+weights, biases and statistics, and every FILE or RUN of trained weights. Each model is validated by onnx's checker and
+evaluated on an image of noise. The difference is the largest over all logits, relative to the largest logit; the exit
+code is 1 if it exceeds 1e-4. Takes some minutes on two cores, and some GB of memory for VGG.
 """
 
 import argparse
@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from minigooglenet.inference.classifier import open_weights
-from minigooglenet.models.catalogue import entry, network
+from minigooglenet.models.catalog import entry, network
 from minigooglenet.models.googlenet import INPUT, VARIANTS, googlenet
-from minigooglenet.weights.onnx_export import OPSET, TOLERANCE, difference, model_of
+from minigooglenet.weights.onnx_export import OPSET, TOLERANCE, difference, export_model
 
 NETWORKS = {f"googlenet {variant}": (partial(googlenet, variant, heads=False), INPUT) for variant in VARIANTS} | {
     name: (partial(network, name), entry(name).input_shape) for name in
@@ -26,7 +26,7 @@ NETWORKS = {f"googlenet {variant}": (partial(googlenet, variant, heads=False), I
 
 
 def shuffled(net, rng):
-    """The network with biases and statistics that are neither 0 nor 1: so that all of them matter."""
+    """The network with random biases and statistics instead of 0 and 1, so that all of them affect the output."""
     for array in (net.parameters() | net.state()).values():
         if array.ndim == 1:
             array[...] = rng.uniform(0.5, 1.5, array.shape)
@@ -35,27 +35,27 @@ def shuffled(net, rng):
 
 def row(name, net, shape, rng):
     """(name, nodes, bytes, difference)"""
-    model = model_of(net, shape)
+    model = export_model(net, shape)
     x = 50 * rng.standard_normal((1, *shape), np.float32)
     return name, len(model.graph.node), model.ByteSize(), difference(model, net, x)
 
 
-def table(names=NETWORKS, files=(), say=print):
+def table(names=NETWORKS, files=(), write=print):
     """Print the table. Returns the largest difference."""
-    say("| network | opset | nodes | bytes | largest difference |\n|---|---|---|---|---|")
+    write("| network | opset | nodes | bytes | largest difference |\n|---|---|---|---|---|")
     worst = 0.0
     for name in [*names, *files]:
         rng = np.random.default_rng(0)
         if name in NETWORKS:
             build, shape = NETWORKS[name]
-            net, words = shuffled(build(rng=rng), rng), "random weights"
+            net, weights = shuffled(build(rng=rng), rng), "random weights"
         else:
             found = open_weights(name)
-            net, shape, words = found.net, (found.size, found.size, 3), f"`{Path(name).name}`"
-            name = found.words["variant"]
-        name, nodes, octets, off = row(name, net, shape, rng)
-        worst = max(worst, off) if off == off else np.inf  # not a number is no agreement
-        say(f"| {name}, {words} | {OPSET} | {nodes} | {octets:,} | {off:.1e} |", flush=True)
+            net, shape, weights = found.net, (found.size, found.size, 3), f"`{Path(name).name}`"
+            name = found.metadata["variant"]
+        name, nodes, size, error = row(name, net, shape, rng)
+        worst = max(worst, error) if error == error else np.inf  # NaN is not an agreement
+        write(f"| {name}, {weights} | {OPSET} | {nodes} | {size:,} | {error:.1e} |", flush=True)
     return worst
 
 

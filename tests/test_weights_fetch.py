@@ -1,23 +1,58 @@
 import hashlib
+import zlib
 
 import caffe_writer as caffe
 import numpy as np
 import pytest
 from serving import serving
-from test_caffemodel import googlenet
+from test_weights_caffemodel import googlenet
 
 from minigooglenet.errors import UserError
 from minigooglenet.weights.fetch import FILE, Source, fetch
 
-OCTETS = caffe.net(googlenet(np.random.default_rng(0)))
-SHA1 = hashlib.sha1(OCTETS).hexdigest()
+CONTENTS = caffe.net(googlenet(np.random.default_rng(0)))
+SHA1 = hashlib.sha1(CONTENTS).hexdigest()
+
+
+ENDLESS = 100_000_000       # bytes: as many as no test waits for
+
+
+class Endless:
+    """A body that counts how much of it was sent."""
+
+    def __init__(self, chunk=bytes(2**16)):
+        self.chunk, self.sent = chunk, 0
+
+    def __call__(self):
+        while self.sent < ENDLESS:
+            yield self.chunk
+            self.sent += len(self.chunk)
+
+
+def compressed():
+    """10 GB of zeros in 10 MB."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
+    for _ in range(10_000):
+        yield packer.compress(bytes(10**6))
+
+
+BODIES = {
+    "/good": (CONTENTS, len(CONTENTS)), "/bad": (CONTENTS[:-1] + b"!", len(CONTENTS)),
+    "/short": (CONTENTS[:1000], len(CONTENTS)), "/unannounced": (CONTENTS, None),
+    "/long": (Endless(), ENDLESS), "/endless": (Endless(), None),
+    "/compressed": (compressed, None, ("Content-Encoding", "gzip")), "/header": (CONTENTS, "many"),
+}
 
 
 @pytest.fixture(scope="module")
 def server():
-    bodies = {"/good": OCTETS, "/bad": OCTETS[:-1] + b"!", "/short": OCTETS[:1000]}
-    with serving({name: (octets, len(OCTETS)) for name, octets in bodies.items()}) as address:
-        yield lambda name: Source(f"{address}/{name}", SHA1, len(OCTETS))
+    with serving(BODIES) as address:
+        yield lambda name: Source(f"{address}/{name}", SHA1, len(CONTENTS))
+
+
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch):
+    monkeypatch.setattr("minigooglenet.data.download.time.sleep", lambda seconds: None)
 
 
 @pytest.fixture(autouse=True)
@@ -27,18 +62,43 @@ def online(monkeypatch):
 
 def test_download_once(tmp_path, server, capfd):
     path, note = fetch(tmp_path / "new", source=server("good"), progress=True)
-    assert path == tmp_path / "new" / FILE and path.read_bytes() == OCTETS and note is None
+    assert path == tmp_path / "new" / FILE and path.read_bytes() == CONTENTS and note is None
     assert [p.name for p in path.parent.iterdir()] == [FILE]
     assert "100%" in capfd.readouterr().err
-    assert fetch(tmp_path / "new", source=server("none")) == (path, None)      # there already: nobody is asked
+    assert fetch(tmp_path / "new", source=server("none")) == (path, None)      # the file exists: no request
 
 
-@pytest.mark.parametrize("name, says", [("bad", "has not the sha1"), ("short", "connection fails or breaks"),
-                                        ("none", "does not answer")])
+@pytest.mark.parametrize("name, says", [
+    ("bad", f"with sha1 .*, expected .* with sha1 {SHA1}"), ("none", "does not respond"),
+    ("long", f"the server offers {ENDLESS:,} bytes"), ("endless", "with sha1"), ("compressed", "compresses the file"),
+])
 def test_a_bad_download_leaves_nothing(tmp_path, server, name, says):
     with pytest.raises(UserError, match=says) as error:
         fetch(tmp_path, source=server(name), progress=False)
-    assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
+    assert "\n" not in str(error.value) and "--from-file FILE" in str(error.value)
+    assert not any(file.stat().st_size for file in tmp_path.iterdir())
+
+
+def test_no_more_is_received_than_the_file_has(tmp_path, server):
+    for name in ("long", "endless"):
+        with pytest.raises(UserError):
+            fetch(tmp_path, source=server(name), progress=False)
+        assert BODIES[f"/{name}"][0].sent < 40_000_000          # what four attempts leave in the buffers of sockets
+    size = sum(file.stat().st_size for file in tmp_path.iterdir())
+    assert size <= len(CONTENTS) + 2**16
+
+
+@pytest.mark.parametrize("name", ["unannounced", "header"])
+def test_a_length_that_is_not_announced(tmp_path, server, name):
+    assert fetch(tmp_path, source=server(name), progress=False)[0].read_bytes() == CONTENTS
+
+
+def test_a_short_download_is_continued(tmp_path, server):
+    with pytest.raises(UserError, match=f"received 1,000 of {len(CONTENTS):,} bytes"):
+        fetch(tmp_path, source=server("short"), progress=False)
+    assert not (tmp_path / FILE).exists()
+    path, note = fetch(tmp_path, source=server("good"), progress=False)
+    assert path.read_bytes() == CONTENTS and note is None and [p.name for p in tmp_path.iterdir()] == [FILE]
 
 
 def test_offline(tmp_path, server, monkeypatch):
@@ -49,27 +109,27 @@ def test_offline(tmp_path, server, monkeypatch):
 
 def test_from_file(tmp_path):
     mine = tmp_path / "mine.caffemodel"
-    mine.write_bytes(OCTETS)
+    mine.write_bytes(CONTENTS)
     path, note = fetch(tmp_path / "d", from_file=mine, source=Source(sha1=SHA1))
-    assert path.read_bytes() == OCTETS and note is None
+    assert path.read_bytes() == CONTENTS and note is None
     path, note = fetch(tmp_path / "e", from_file=mine)
-    assert path.read_bytes() == OCTETS and "not the official file" in note and str(path) in note and "\n" not in note
-    assert fetch(tmp_path / "e", from_file=path)[0] == path and path.read_bytes() == OCTETS    # onto itself
+    assert path.read_bytes() == CONTENTS and "not the official file" in note and str(path) in note and "\n" not in note
+    assert fetch(tmp_path / "e", from_file=path)[0] == path and path.read_bytes() == CONTENTS    # copied to itself
     assert "not the official file" in fetch(tmp_path / "e")[1]
 
 
 def test_a_wrong_file_does_not_replace_a_good_one(tmp_path):
     mine = tmp_path / "mine"
     mine.write_bytes(b"\xff\xd8\xff\xe0")
-    (tmp_path / FILE).write_bytes(OCTETS)
+    (tmp_path / FILE).write_bytes(CONTENTS)
     with pytest.raises(UserError, match="mine: expected a .caffemodel, but this is a JPEG"):
         fetch(tmp_path, from_file=mine)
-    assert (tmp_path / FILE).read_bytes() == OCTETS
+    assert (tmp_path / FILE).read_bytes() == CONTENTS
     with pytest.raises(UserError, match="no such file"):
         fetch(tmp_path, from_file=tmp_path / "nowhere")
 
 
-def test_a_damaged_file_in_place_is_said(tmp_path):
-    (tmp_path / FILE).write_bytes(OCTETS[:-5])
+def test_a_damaged_file_is_reported(tmp_path):
+    (tmp_path / FILE).write_bytes(CONTENTS[:-5])
     with pytest.raises(UserError, match="damaged.*remove it first"):
         fetch(tmp_path)

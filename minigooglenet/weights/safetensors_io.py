@@ -1,120 +1,170 @@
-"""Weights in a file of our own: safetensors, which is a JSON header and raw numbers, and runs no code when read."""
+"""Reading and writing safetensors. Loading such a file runs no code.
 
-import json
+    8 bytes    n, the length of the header, little-endian
+    n bytes    JSON: {"__metadata__": {key: text}, name: {"dtype": "F32", "shape": [...], "data_offsets": [start, end]}}
+    the rest   the arrays in C order, little-endian, without gaps; the offsets count from here
+
+Source: https://github.com/huggingface/safetensors, section "Format".
+"""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-import safetensors
 from safetensors import numpy as safetensors_numpy
 
 from ..errors import UserError
-from ..files import write_atomically
-from ..inputs import recognise, regular_file
+from ..files import parse_json, recognize, regular_file, write_atomically
+from ..layers.base import Array, Shape
+from .names import current_name, shown, with_current_names
 
-NAMED = 3      # how many differences an error line spells out
+LARGEST_HEADER = 5_000_000    # bytes, parsed in 25 times as much memory. A run of 10,000 epochs needs 3 MB
+MOST_AXES = 32
+
+DTYPES = {  # the dtypes that NumPy has, and bfloat16, which is widened to float32
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "BOOL": "u1", "I64": "<i8", "I32": "<i4", "I16": "<i2",
+    "I8": "i1", "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1",
+}
 
 
-def save(path, arrays, metadata=None):
-    """Write {name: array} and {word: word} to ``path``; a reader sees the old file or the new one, never half of one.
+class _Entry(NamedTuple):
+    """Where an array is in the file: the bytes from start to end, counted from the end of the header."""
 
-    Raises UserError where the file cannot be written or an array's dtype has no place in the format, ValueError for no
-    arrays at all.
+    dtype: str
+    shape: Shape
+    start: int
+    end: int
+
+
+def save(path: Path | str, arrays: Mapping[str, Array], metadata: Mapping[str, object] | None = None) -> None:
+    """Write {name: array} and the metadata {key: value} to ``path``, atomically. Values are stored as text.
+
+    Raises UserError if the file cannot be written, the format does not support an array's dtype, or names and metadata
+    are too long to be read again. Raises ValueError if there are no arrays.
     """
     if not arrays:
         raise ValueError(f"{path}: no arrays to save")          # the library would write a file that it cannot read
-    dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}   # the format stores no strides
+    dense = {name: np.asarray(array, order="C") for name, array in arrays.items()}   # the format does not store strides
     for name, array in dense.items():
         if array.dtype.kind not in "fiub" or array.dtype.itemsize > 8:
-            raise UserError(f"{path}: {name} has dtype {array.dtype}, which safetensors cannot hold")
-    octets = safetensors_numpy.save(dense, metadata={str(k): str(v) for k, v in (metadata or {}).items()})
-    write_atomically(path, lambda file: file.write(octets))
+            raise UserError(f"{path}: {name} has dtype {array.dtype}, which safetensors cannot store")
+    contents = safetensors_numpy.save(dense, metadata={str(k): str(v) for k, v in (metadata or {}).items()})
+    _check_header_length(int.from_bytes(contents[:8], "little"), path)
+    write_atomically(path, lambda file: file.write(contents))
 
 
-def load(path):
-    """({name: array}, metadata) from a safetensors file; the arrays are fresh and writable.
+def load(path: Path | str) -> tuple[dict[str, Array], dict[str, str]]:
+    """({name: array}, metadata) from a safetensors file; the arrays are new and writable. bfloat16 becomes float32.
 
-    Raises UserError naming the file where it is missing, foreign, cut short or damaged.
+    Names of version 0.1 are replaced by the current ones (``names.current_name``). Raises UserError that names the file
+    if it is missing, of another kind, truncated or damaged, or if it contains an array of a dtype that NumPy lacks.
     """
-    regular_file(path, "a .safetensors file")
+    metadata, entries, start = _header(path)
+    for name, entry in entries.items():
+        if entry.dtype not in DTYPES:
+            raise UserError(f"{path}: {shown(name)} has dtype {shown(entry.dtype)}, which is not supported; save it as "
+                            "F32, F16 or BF16")
     try:
         with open(path, "rb") as file:
-            head = file.read(512)
-        what = recognise(head)
-        if what is not None:
-            raise UserError(f"{path}: expected a .safetensors file, but this is {what}")
-        with safetensors.safe_open(path, framework="numpy") as file:
-            arrays = {name: np.array(file.get_tensor(name)) for name in file.keys()}
-            for name, array in arrays.items():
-                if array.dtype.kind not in "fiub":  # some package has taught NumPy bfloat16 or float8
-                    raise TypeError(f"{name} is {array.dtype}")
-            return arrays, dict(file.metadata() or {})
+            arrays = {name: _read(file, start, entry) for name, entry in entries.items()}
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except (safetensors.SafetensorError, TypeError, ValueError, KeyError) as error:   # TypeError: bfloat16
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path}: no readable .safetensors file ({reason}); damaged or of another kind") from error
+    except ValueError as error:
+        raise _invalid(path, error) from error
+    return with_current_names(arrays, path), metadata
 
 
-def metadata(path):
-    """{word: word} of a safetensors file, without its arrays; UserError as ``load``."""
+def metadata(path: Path | str) -> dict[str, str]:
+    """The metadata of a safetensors file, without its arrays. Raises UserError as ``load`` does."""
     return _header(path)[0]
 
 
-def array_names(path):
-    """The names of the arrays of a safetensors file, without reading them; UserError as ``load``."""
-    return _header(path)[1]
+def array_names(path: Path | str) -> list[str]:
+    """The names of the arrays in a safetensors file, without reading them. Raises UserError as ``load`` does."""
+    return [current_name(name) for name in _header(path)[1]]
+
+
+def is_safetensors(path: Path | str) -> bool:
+    """Whether a file has the form of safetensors: 8 bytes of header length, then a JSON object of that length."""
+    size = regular_file(path, "the weights")
+    try:
+        with open(path, "rb") as file:
+            head = file.read(9)
+            length = int.from_bytes(head[:8], "little")
+            if head[8:] != b"{" or not 2 <= length <= size - 8:
+                return False
+            return length > LARGEST_HEADER or isinstance(parse_json(b"{" + file.read(length - 1)), dict)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValueError:
+        return False
 
 
 def _header(path):
+    """(metadata, {name: _Entry}, the position of the data), all of it checked against the size of the file."""
+    size = regular_file(path, "a .safetensors file")
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            return dict(file.metadata() or {}), list(file.keys())
+        with open(path, "rb") as file:
+            head = file.read(512)
+            length = int.from_bytes(head[:8], "little")
+            if size < 8 or length > size - 8 or head[8:9] != b"{":
+                if (what := recognize(head)) is not None:
+                    raise UserError(f"{path}: expected a .safetensors file, but this is {what}")
+                raise ValueError(f"a header of {length:,} bytes in a file of {size:,}" if length > size - 8 else
+                                 "no header")
+            _check_header_length(length, path)
+            file.seek(8)
+            header = parse_json(file.read(length))
+        return *_entries(header, size - 8 - length), 8 + length
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except safetensors.SafetensorError as error:
-        raise UserError(f"{path}: no readable .safetensors file ({error}); damaged or of another kind") from error
+    except ValueError as error:
+        raise _invalid(path, error) from error
 
 
-def load_into(parameters, arrays, where, optional=()):
-    """Copy each of ``arrays`` into the array of the same name in ``parameters``, in place: all of them or none.
-
-    where: what the error line begins with, usually the file's path. optional: beginnings of names that may be absent
-    on either side, such as ("aux1/", "aux2/"): weights of heads that the file or the network does not have.
-
-    Returns the names that were copied. Raises UserError naming the first differences as came/expected.
-    """
-    optional = tuple(optional)
-    differences, names = [], []
-    for name in [*parameters, *(name for name in arrays if name not in parameters)]:
-        came, wanted = arrays.get(name), parameters.get(name)
-        if came is None or wanted is None:
-            if not name.startswith(optional):
-                differences.append(f"{name} came {_shape(came)}, expected {_shape(wanted)}")
-        elif came.shape != wanted.shape:
-            differences.append(f"{name} came {_shape(came)}, expected {_shape(wanted)}")
-        elif not np.can_cast(came.dtype, wanted.dtype, "same_kind"):
-            differences.append(f"{name} came as {came.dtype}, expected {wanted.dtype}")
-        else:
-            names.append(name)
-    if differences:
-        more = f"; and {len(differences) - NAMED} more" if len(differences) > NAMED else ""
-        raise UserError(f"{where}: not the weights of this network: {'; '.join(differences[:NAMED])}{more}")
-    for name in names:
-        np.copyto(parameters[name], arrays[name], casting="same_kind")
-    return names
+def _check_header_length(length, path):
+    if length > LARGEST_HEADER:
+        raise UserError(f"{path}: names and metadata of {length:,} bytes, expected at most {LARGEST_HEADER:,}")
 
 
-def is_safetensors(path):
-    """Whether a file looks like safetensors: 8 bytes of header length, then a JSON object of that length."""
-    size = regular_file(path, "the weights")
-    with open(path, "rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        if not 2 <= length <= min(size - 8, 100_000_000):
-            return False
-        try:
-            return isinstance(json.loads(file.read(length)), dict)
-        except (ValueError, RecursionError):
-            return False
+def _entries(header, available):
+    """(metadata, {name: _Entry}) from the header. Raises ValueError unless the entries fill all ``available`` bytes."""
+    metadata = header.pop("__metadata__", None) or {}
+    if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+        raise ValueError("its metadata are not text")
+    entries = {name: _entry(name, fields) for name, fields in header.items()}
+    at = 0
+    for name, entry in sorted(entries.items(), key=lambda item: item[1][2:]):
+        if entry.start != at or entry.end < at:
+            raise ValueError(f"{shown(name)} starts at byte {entry.start:,}, expected {at:,}")
+        at = entry.end
+    if at != available:
+        raise ValueError(f"{available:,} bytes of data, expected {at:,}")
+    return metadata, entries
 
 
-def _shape(array):
-    return "nothing" if array is None else "×".join(map(str, array.shape)) or "one number"
+def _entry(name, fields):
+    match fields:
+        case {"dtype": str(dtype), "shape": [*shape], "data_offsets": [start, end]} if len(shape) <= MOST_AXES and all(
+                type(n) is int and 0 <= n < 2**63 for n in (*shape, start, end)):
+            if dtype in DTYPES and math.prod(shape) * np.dtype(DTYPES[dtype]).itemsize != end - start:
+                raise ValueError(f"{shown(name)} has {end - start:,} bytes for {shown(dtype)} "
+                                 f"{'×'.join(map(str, shape))}")
+            return _Entry(dtype, tuple(shape), start, end)
+    raise ValueError(f"the entry {shown(name)} lacks a valid dtype, shape or position")
+
+
+def _read(file, start, entry):
+    dtype = np.dtype(DTYPES[entry.dtype])
+    file.seek(start + entry.start)
+    array = np.fromfile(file, dtype, math.prod(entry.shape)).reshape(entry.shape)   # ValueError if it became shorter
+    if entry.dtype == "BF16":
+        return (array.astype(np.uint32) << 16).view(np.float32)     # the upper half of a float32
+    return array.astype(bool if entry.dtype == "BOOL" else dtype.newbyteorder("="), copy=False)
+
+
+def _invalid(path, error):
+    reason = " ".join(str(error).split())[:200]
+    return UserError(f"{path}: not a valid .safetensors file ({reason}); damaged or of another kind")

@@ -1,21 +1,24 @@
-"""Protocol Buffers on the wire, by hand: enough of the format to read any message without its compiler.
+"""The wire format of Protocol Buffers: enough of it to read any message without a generated parser.
 
-A message is a row of fields, nothing else: no header, no end mark, no checksum. A field is
+A message is a sequence of fields without header, end mark or checksum. A field is
 
-    tag, value        tag = (field number << 3) | wire type, written as a varint
+    tag, value        tag = (field number << 3) | wire type, encoded as a varint
 
-and the wire type alone says how long the value is, which is why unknown fields can be skipped:
+The wire type determines the length of the value, so unknown fields can be skipped:
 
-    0  varint      7 bits a byte, lowest first, the top bit says "more follows"; at most 10 bytes
+    0  varint      7 bits per byte, least significant first, the top bit is set if more bytes follow; at most 10 bytes
     1  fixed64     8 bytes, little-endian
-    2  length      a varint n, then n bytes: text, a packed row of numbers, or a message inside the message
+    2  length      a varint n, then n bytes: text, packed values, or an embedded message
     5  fixed32     4 bytes, little-endian
 
-A repeated number may come packed (one length field) or unpacked (a tag before each number). Seven million unpacked
-weights would be seven million steps of a Python loop, so a run of equal tags is handed out as one array.
+Repeated values are either packed (one length field) or unpacked (a tag before each value). Seven million unpacked
+weights would need seven million iterations of a Python loop, so a run of equal tags is returned as one array.
 
 Source: Protocol Buffers, "Encoding" (protobuf.dev/programming-guides/encoding).
 """
+
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -24,46 +27,54 @@ _WIDTH = {FIXED64: 8, FIXED32: 4}
 
 
 class WireError(ValueError):
-    """Bytes that are no well-formed message."""
+    """Bytes that are not a well-formed message."""
 
 
 class Budget:
-    """How many fields a file may still spend. Real networks have thousands; millions of empty ones are an attack."""
+    """A limit on the number of fields in a file. Networks have thousands; millions of empty fields are an attack."""
 
-    def __init__(self, fields):
+    def __init__(self, fields: int) -> None:
         self.allowed = self.left = fields
 
-    def spend(self):
+    def spend(self) -> None:
+        """Count one field. Raises WireError if the limit is exceeded."""
         self.left -= 1
         if self.left < 0:
             raise WireError(f"more than {self.allowed:,} fields")
 
 
-def read_varint(view, at):
-    """(value, next position): value = Σ (byteᵢ & 127) · 128ⁱ, as an unsigned 64-bit number."""
+def read_varint(view: memoryview, at: int) -> tuple[int, int]:
+    """(value, next position): value = Σ (byteᵢ & 127) · 128ⁱ, as an unsigned 64-bit integer."""
     value = 0
     for i in range(10):
         if at + i >= len(view):
-            raise WireError("ends in the middle of a number")
+            raise WireError("ends in the middle of a varint")
         byte = view[at + i]
         value |= (byte & 0x7F) << (7 * i)
         if byte < 0x80:
             return value & 0xFFFF_FFFF_FFFF_FFFF, at + i + 1
-    raise WireError("a number longer than 10 bytes")
+    raise WireError("a varint longer than 10 bytes")
 
 
-def as_signed(value):
-    """int32 and int64 travel as 64-bit two's complement."""
+def as_signed(value: int) -> int:
+    """An int32 or int64 from its encoding in 64-bit two's complement."""
     return value - (1 << 64) if value >> 63 else value
 
 
-def fields(view, budget):
-    """Walk one message: yield (field number, wire type, value) in the file's order.
+def expect(kind: int, wanted: int, value: Any, what: str) -> Any:
+    """``value``. Raises WireError if its wire type is not the wanted one."""
+    if kind != wanted:
+        raise WireError(f"{what} has wire type {kind}, expected {wanted}")
+    return value
 
-    view: memoryview of bytes. value: int for VARINT, memoryview for LENGTH (a view, nothing is copied), and for FIXED32
-    and FIXED64 a uint8 array (n, 4) or (n, 8) of n >= 1 numbers that follow each other under the same tag.
 
-    Raises WireError. Never reads outside ``view``, never recurses, and stops when ``budget`` is spent.
+def fields(view: memoryview, budget: Budget) -> Iterator[tuple[int, int, Any]]:
+    """Yield (field number, wire type, value) for each field of a message, in the order of the file.
+
+    view: memoryview of bytes. value: int for VARINT, memoryview for LENGTH (a view, not a copy), and for FIXED32 and
+    FIXED64 a uint8 array (n, 4) or (n, 8) of n >= 1 consecutive values with the same tag.
+
+    Raises WireError. Never reads outside ``view``, does not recurse, and stops when ``budget`` is exhausted.
     """
     at = 0
     while at < len(view):
@@ -79,7 +90,7 @@ def fields(view, budget):
         elif kind == LENGTH:
             length, at = read_varint(view, at)
             if length > len(view) - at:
-                raise WireError(f"field {number} announces {length:,} bytes where {len(view) - at:,} are left")
+                raise WireError(f"field {number} has length {length:,}, but only {len(view) - at:,} bytes are left")
             yield number, kind, view[at:at + length]
             at += length
         elif kind in _WIDTH:
@@ -91,21 +102,21 @@ def fields(view, budget):
             yield number, kind, records[:, at - start:]
             at = start + count * stride
         else:
-            raise WireError(f"field {number} has wire type {kind}")  # 3 and 4, groups, died before Caffe was born
+            raise WireError(f"field {number} has wire type {kind}")  # 3 and 4, groups, are older than Caffe
 
 
 def _run(view, start, stride):
-    """How many records of ``stride`` bytes, all opening with the byte at ``start``, follow each other.
+    """The number of consecutive records of ``stride`` bytes that all begin with the byte at ``start``.
 
-    Looks ahead in windows that double only while they match, so that the work stays in proportion to the run: looking
-    at the whole rest each time would make a file of alternating tags quadratic.
+    The search window doubles only while all records match, so the work is proportional to the run. Comparing the whole
+    rest of the file each time would take quadratic time for alternating tags.
     """
-    octets = np.frombuffer(view, np.uint8)
-    most = (len(octets) - start) // stride
+    data = np.frombuffer(view, np.uint8)
+    most = (len(data) - start) // stride
     count, window = 1, 32
     while count < most:
-        tags = octets[start + count * stride:start + min(count + window, most) * stride:stride]
-        same = tags == octets[start]
+        tags = data[start + count * stride:start + min(count + window, most) * stride:stride]
+        same = tags == data[start]
         if not same.all():
             return count + int(same.argmin())
         count += len(tags)

@@ -1,4 +1,4 @@
-"""Caffe's weights in this package's GoogLeNet, against activations and answers from another engine."""
+"""Caffe's weights in this package's GoogLeNet, compared with activations and predictions of another implementation."""
 
 import json
 import os
@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from minigooglenet.inference.crops import average_softmax, crops
-from minigooglenet.inference.photos import caffe_input, open_photo
+from minigooglenet.data.crops import average_softmax, crops
+from minigooglenet.data.photos import caffe_input, open_photo
 from minigooglenet.models.googlenet import googlenet
 from minigooglenet.weights.caffemodel import HEADS, TRUNK, caffe_parameters, our_path
-from minigooglenet.weights.safetensors_io import load_into
+from minigooglenet.weights.loading import load_into
 
 CAFFE, PHOTOS = os.environ.get("MINIGOOGLENET_CAFFE"), os.environ.get("MINIGOOGLENET_PHOTOS")
-needs_caffe = pytest.mark.skipif(not CAFFE, reason="MINIGOOGLENET_CAFFE names no folder with bvlc_googlenet.caffemodel")
-needs_photos = pytest.mark.skipif(not PHOTOS, reason="MINIGOOGLENET_PHOTOS names no folder with expected.json")
+needs_caffe = pytest.mark.skipif(not CAFFE, reason="MINIGOOGLENET_CAFFE is not a folder with bvlc_googlenet.caffemodel")
+needs_photos = pytest.mark.skipif(not PHOTOS, reason="MINIGOOGLENET_PHOTOS is not a folder with expected.json")
 
 
-def test_the_names_are_the_networks():
+def test_the_names_are_those_of_the_network():
     for heads, names in ((True, {**TRUNK, **HEADS}), (False, TRUNK)):
         network = googlenet("bvlc", heads=heads).parameters()
         assert set(network) == {f"{our_path(name)}/{key}" for name in names for key in "wb"}
@@ -48,17 +48,17 @@ def test_golden_activations_and_probabilities(network):
     seen = 0
     for name, layer in network.children.items():
         x = layer.predict(x)
-        caffe = ours.get(name.removesuffix("_relu"))
-        if caffe is None or f"{name}_relu" in network.children:       # Caffe's ReLU works in place
+        caffe = ours.get(name)
+        if caffe is None:
             continue
-        for i, picture in enumerate(x):
+        for i, maps in enumerate(x):                                  # of a block: after the ReLU, in place in Caffe
             expected = golden[f"{i}/{caffe}"]
-            assert picture.size == np.prod(expected["shape"])
-            scale = expected["max"]                                   # a value next to 0 is a difference of large ones
-            np.testing.assert_allclose(picture.ravel()[expected["index"]], expected["value"], rtol=1e-4,
+            assert maps.size == np.prod(expected["shape"])
+            scale = expected["max"]                                   # a value close to 0 is a difference of large ones
+            np.testing.assert_allclose(maps.ravel()[expected["index"]], expected["value"], rtol=1e-4,
                                        atol=1e-6 * scale, err_msg=caffe)
             for statistic in ("mean", "std", "max"):
-                assert getattr(picture, statistic)() == pytest.approx(expected[statistic], rel=1e-4, abs=1e-6 * scale)
+                assert getattr(maps, statistic)() == pytest.approx(expected[statistic], rel=1e-4, abs=1e-6 * scale)
             seen += 1
     assert seen == len(golden)
     np.testing.assert_allclose(softmax(x), probabilities, atol=1e-5)
@@ -67,8 +67,8 @@ def test_golden_activations_and_probabilities(network):
 @needs_caffe
 @needs_photos
 def test_the_photos(network):
-    def model(pictures):
-        return softmax(network.predict(caffe_input(pictures)))
+    def model(images):
+        return softmax(network.predict(caffe_input(images)))
 
     for photo in json.loads((Path(PHOTOS) / "expected.json").read_text()):
         mean = average_softmax([model], crops(open_photo(Path(PHOTOS) / photo["photo"]), 1))

@@ -1,5 +1,5 @@
-"""torchvision's GoogLeNet for the tests, in PyTorch: its modules' names, its order and its operators, without its input
-transform. Written after the public definition (torchvision, models/googlenet.py)."""
+"""A reference implementation of torchvision's GoogLeNet in PyTorch, for the tests: the same module names, order and
+operators, without the input transform. It follows the public definition (torchvision, models/googlenet.py)."""
 
 import torch
 from torch import nn
@@ -69,16 +69,16 @@ class GoogLeNet(nn.Module):
 
 
 def original(classes):
-    """torchvision's own, without dropout. Raises whatever torchvision does where it does not fit its PyTorch."""
+    """torchvision's network, without dropout. Raises ImportError or RuntimeError if it does not work here."""
     import torchvision
     return torchvision.models.googlenet(weights=None, num_classes=classes, init_weights=False, dropout=0, dropout_aux=0)
 
 
-def random_twin(make):
-    """``make()`` with random weights and statistics of the size that trained ones have, so that each one matters."""
+def randomized(make):
+    """``make()`` with random weights and statistics of realistic size, so that each array affects the output."""
     torch.manual_seed(0)
-    twin = make()
-    for module in twin.modules():
+    net = make()
+    for module in net.modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.uniform_(module.weight, 0.5, 1.5)
             nn.init.normal_(module.bias, 0, 0.3)
@@ -86,4 +86,4 @@ def random_twin(make):
             nn.init.uniform_(module.running_var, 0.5, 2)
         elif isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    return twin
+    return net
