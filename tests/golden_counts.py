@@ -1,6 +1,6 @@
-"""Parameters and multiply-adds of every layer with weights, worked out from the published widths apart from this code.
+"""Parameters and multiply-adds of every layer with weights, computed from the published widths without this code.
 
-Each line: layer, parameters, MACs. The sums are checked against published ones in test_flops.py.
+Each line: layer, parameters, MACs. test_flops.py checks the sums against published ones.
 """
 
 LAYERS = {

@@ -1,7 +1,6 @@
-"""Counting parameters and operations; the audit of the paper's Table 1. Nothing here runs a network, except --time."""
+"""Counts of parameters and operations, and the audit of the paper's Table 1. Only ``--time`` runs a network."""
 
-from .command import DESCRIPTION, EXAMPLES, add_arguments, run
 from .counting import Count, Row, count
 from .report import report
 
-__all__ = ["DESCRIPTION", "EXAMPLES", "Count", "Row", "add_arguments", "count", "report", "run"]
+__all__ = ["Count", "Row", "count", "report"]

@@ -1,25 +1,28 @@
-"""Table 1 of the paper as it was printed, beside what its widths really give.
+"""The audit of the paper's Table 1: its printed params and ops, and what its widths give.
 
-Source of every printed figure: Szegedy et al. 2014, "Going Deeper with Convolutions", Table 1. Its ops are
+Source of every printed value: Szegedy et al. 2014, "Going Deeper with Convolutions", Table 1. Its ops are
 multiply-adds without biases, pooling, LRN and ReLU, in millions; its K is 1024 (see ``conventions``).
 """
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from ..compose import Sequential
 from ..layers import Conv, GroupedConv
+from ..layers.base import Layer, Shape
+from ..layers.containers import Concat, Sequential
 from ..models.googlenet import INPUT, TABLE_1
 from ..models.inception import Style, inception
-from .counting import parameters_of
+from ..models.rows import Inception
+from .counting import inputs, parameters_of
 
 K, M = 1024, 1_000_000
 
 
 class Printed(NamedTuple):
-    """A row of Table 1: what it is called there, our layers, output, depth, and params in K and ops in M."""
+    """A row of Table 1: its type, our layers, output shape, depth, params in K and ops in M."""
     type: str
-    layers: tuple
-    output: tuple
+    layers: tuple[str, ...]
+    output: Shape
     depth: int
     params: float | None = None
     ops: int | None = None
@@ -48,52 +51,49 @@ PRINTED = (
 
 
 class Audited(NamedTuple):
-    """A row of Table 1 with our count of it. ``params`` includes biases, ``weights`` does not."""
+    """A row of Table 1 with our counts. ``params`` includes biases, ``weights`` does not."""
     printed: Printed
-    output: tuple
+    output: Shape
     depth: int
     weights: int
     params: int
     macs: int
 
     @property
-    def ops_agree(self):
-        """Printed ops are ours, rounded."""
+    def ops_agree(self) -> bool:
+        """The printed ops are our count, rounded."""
         return self.printed.ops is None or self.printed.ops == round(self.macs / M)
 
     @property
-    def params_agree(self):
-        """Printed params are ours: with biases or without, rounded or cut (the table does all of these)."""
+    def params_agree(self) -> bool:
+        """The printed params are our count with or without biases, rounded or truncated (the table does all four)."""
         return self.printed.params is None or self.weights // K <= self.printed.params <= round(self.params / K)
 
     @property
-    def implied(self):
-        """(least, most) weights that the printed ops allow, since ops = weights · H · W."""
+    def implied(self) -> tuple[float, float]:
+        """(minimum, maximum) of the weights that the printed ops allow, since ops = weights · H · W."""
         H, W, _ = self.output
-        return tuple((self.printed.ops + rounding) * M / (H * W) for rounding in (-0.5, 0.5))
+        ops = self.printed.ops or 0
+        return (ops - 0.5) * M / (H * W), (ops + 0.5) * M / (H * W)
 
 
-def weights_of(layer):
-    """How many weights, without biases."""
-    return sum(array.size for path, array in layer.parameters().items() if path.split("/")[-1] == "w")
+def weights_of(layer: Layer) -> int:
+    """The number of weights, without biases."""
+    return sum(inner.params["w"].size for _, inner in layer.walk() if "w" in inner.params)
 
 
-def depth_of(layer):
-    """Layers with weights on the longest way through."""
-    if branches := getattr(layer, "branches", None):
-        return max(map(depth_of, branches))
-    if isinstance(layer, GroupedConv):  # its groups stand side by side, too
+def depth_of(layer: Layer) -> int:
+    """The number of layers with weights on the longest path through ``layer``."""
+    if isinstance(layer, Concat):
+        return max(map(depth_of, layer.branches))
+    if isinstance(layer, GroupedConv):  # its groups are parallel
         return 1
     return sum(map(depth_of, layer.children.values())) if layer.children else int("w" in layer.params)
 
 
-def audit(net, input_shape=INPUT):
+def audit(net: Layer, input_shape: Shape = INPUT) -> list[Audited]:
     """An Audited for every row of PRINTED."""
-    entering, shape = {}, input_shape
-    for name, layer in net.children.items():
-        entering[name] = shape
-        shape = layer.output_shape(shape)
-    rows = []
+    entering, rows = inputs(net, input_shape), []
     for printed in PRINTED:
         layers = [(net.children[name], entering[name]) for name in printed.layers]
         last, shape = layers[-1]
@@ -107,17 +107,18 @@ def audit(net, input_shape=INPUT):
 
 # -- why rows differ ------------------------------------------------------------------------------------------------
 
-def separable_conv1():
-    """The first convolution as "separable with depth multiplier 8": each colour has eight 7×7 filters of its own, and
-    a 1×1 convolution mixes the 24 maps. Ioffe & Szegedy 2015 say so of their network."""
+def separable_conv1() -> Sequential:
+    """The first convolution as "separable with depth multiplier 8": each color has eight 7×7 filters of its own, and
+    a 1×1 convolution mixes the 24 maps. Ioffe & Szegedy 2015 describe this layer in their network."""
     return Sequential({"depthwise": GroupedConv(3, 24, 7, 2, 3, groups=3, bias=False),
                        "pointwise": Conv(24, 64, 1, bias=False)})
 
 
-def altered(audited, C, **widths):
-    """(weights, MACs) of an inception row that reads C channels and has some other widths than printed."""
-    row = next(row for row in TABLE_1 if row.name == audited.printed.layers[0])._replace(**widths)
-    layer = inception(Style(), C, *row[1:])
+def altered(audited: Audited, C: int, **widths: int) -> tuple[int, int]:
+    """(weights, MACs) of an inception row that reads C channels and has some widths replaced."""
+    row = next(row for row in TABLE_1 if isinstance(row, Inception) and row.name == audited.printed.layers[0])
+    _, *table = row._replace(**widths)  # type: ignore[arg-type]  # widths name integer fields only
+    layer = inception(Style(), C, *table)
     return weights_of(layer), layer.macs((*audited.output[:2], C))
 
 
@@ -132,8 +133,8 @@ def _m(macs):
 def _conv1(row):
     layer = separable_conv1()
     weights, macs = weights_of(layer), layer.macs(INPUT)
-    return (f"fits a separable convolution, eight 7x7 for each colour, then 1x1: {weights:,} weights, {macs:,} ops.",
-            "An inference: Ioffe & Szegedy 2015 describe this layer in their network, this paper does not.")
+    return (f"fits a separable convolution, eight 7x7 per color, then 1x1: {weights:,} weights, {macs:,} ops.",
+            "This is inferred: Ioffe & Szegedy 2015 describe this layer in their network, this paper does not.")
 
 
 def _4a(row):
@@ -149,22 +150,22 @@ def _4b(row):
 def _5a(row):
     weights, macs = altered(row, 832, n5x5_reduce=48)
     return (f"ops fit a 5x5 reduction to 48 maps instead of 32, as in the released graph: {_m(macs)}.",
-            f"It has {_k(weights)} weights, still not the {row.printed.params}K printed: unexplained.")
+            f"It has {_k(weights)} weights, not the printed {row.printed.params}K: unexplained.")
 
 
 def _contradiction(row):
     low, high = row.implied
-    return (f"{row.printed.ops}M ops mean {_k(low)} to {_k(high)} weights, and the widths have {_k(row.weights)}: the "
-            f"{row.printed.params}K", "printed contradicts its own row. Unexplained.")
+    return (f"{row.printed.ops}M ops imply {_k(low)} to {_k(high)} weights, and the widths give {_k(row.weights)}:",
+            f"the printed {row.printed.params}K contradicts its own row. Unexplained.")
 
 
-#: A line or two for each row that differs from the printed one.
+#: One or two lines for each row that differs from the printed one.
 EXPLANATIONS = {"conv1": _conv1, "4a": _4a, "4b": _4b, "4c": _contradiction, "4d": _contradiction,
                 "4e": _contradiction, "5a": _5a, "5b": _contradiction}
 
 
-def conventions(rows):
-    """What the table's own figures prove about how it counts, as lines of text."""
+def conventions(rows: Iterable[Audited]) -> tuple[str, ...]:
+    """What the table's own values show about its conventions, as lines of text."""
     by_name = {row.printed.layers[-1]: row for row in rows}
     conv2, linear = by_name["conv2"], by_name["linear"]
     return (
@@ -172,6 +173,6 @@ def conventions(rows):
         f"{linear.weights / K:g} x 1024.",
         f"K = 1000 would print {conv2.weights / 1000:.0f}K and "
         f"{linear.weights / 1000:.0f}K.",
-        "ops = multiply-adds of weights, in millions; biases, pooling, LRN and ReLU are not among them.",
-        "Biases in or out cannot be told: 3b's 380K needs them, 3a's 159K is cut, not rounded, either way.",
+        "ops = multiply-adds of weights, in millions, without biases, pooling, LRN and ReLU.",
+        "Whether biases are included is unclear: 3b's 380K needs them; 3a's 159K is truncated either way.",
     )

@@ -1,121 +1,199 @@
-"""Counting: one walk over a network's structure. Nothing is run."""
+"""Counts parameters and operations by a walk over a network's structure. Nothing is run."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import ShapeError, UserError
-from ..models.catalogue import entry, network
-
-#: What a container is called in a table by module.
-_KINDS = {"Concat": "inception", "Sequential": "auxiliary head"}
+from ..layers import Conv
+from ..layers.base import Layer, Shape, join
+from ..layers.containers import Block, Concat, Container, Sequential
+from ..models.catalog import entry, network
+from ..models.googlenet import INPUT
+from .tables import Table, shape_text
 
 
 class Row(NamedTuple):
-    """A layer or module, for one picture.
+    """A layer, block or module, for one image.
 
-    output  its shape, (H, W, C) or (D,)
+    kind    what it is: the layer's own ``kind``, that of a block's layer with weights, "inception", "auxiliary head"
+    output  the shape of its output, (H, W, C) or (D,)
     params  weights, biases, γ and β
     macs    multiply-adds of weights with activations, the paper's "ops"
-    other   comparisons (ReLU, max pool), additions (average pool), and what LRN and batch norm do; biases are left out
+    other   comparisons (ReLU, max pool), additions (average pool), LRN and batch norm; biases are left out
+    parts   descriptions for people: of the layer, or of each layer of a block
+    kernel, stride, groups  of a convolution or pool; None and 1 elsewhere
     """
     name: str
     kind: str
-    output: tuple
+    output: Shape
     params: int
     macs: int
     other: int
+    parts: tuple[str, ...]
+    kernel: tuple[int, int] | None = None
+    stride: tuple[int, int] | None = None
+    groups: int = 1
 
     @property
-    def flops(self):
+    def text(self) -> str:
+        """The description in one string, such as "conv 3x3/1, batch norm, ReLU"."""
+        return ", ".join(self.parts)
+
+    @property
+    def flops(self) -> int:
         """1 MAC = 2 FLOPs: a multiplication and an addition."""
         return 2 * self.macs
+
+    @property
+    def is_conv(self) -> bool:
+        """Whether it is a convolution, grouped or not, or the block of one."""
+        return self.kind in ("conv", "grouped conv")
 
 
 @dataclass(frozen=True)
 class Count:
-    """A network counted: ``layers`` are its leaves in order, ``modules`` the same by the first part of their paths."""
+    """The counts of a network in three resolutions, each in the order of the network.
+
+    layers   every layer by itself
+    blocks   a block (convolution, batch norm, ReLU) as one row, every other layer by itself
+    modules  what has one first part of the path as one row: an inception module, an auxiliary head, a block, a layer
+    """
 
     model: str
-    input: tuple
-    layers: tuple
-    modules: tuple
+    input: Shape
+    layers: tuple[Row, ...]
+    blocks: tuple[Row, ...]
+    modules: tuple[Row, ...]
 
-    def rows(self, by="layer"):
-        """The Rows by "layer" or by "module"."""
-        return {"layer": self.layers, "module": self.modules}[by]
+    def rows(self, by: str = "layer") -> tuple[Row, ...]:
+        """The Rows by "layer", "block" or "module"."""
+        return {"layer": self.layers, "block": self.blocks, "module": self.modules}[by]
 
     @property
-    def params(self):
+    def params(self) -> int:
         return sum(row.params for row in self.layers)
 
     @property
-    def macs(self):
+    def macs(self) -> int:
         return sum(row.macs for row in self.layers)
 
     @property
-    def flops(self):
+    def flops(self) -> int:
         return 2 * self.macs
 
     @property
-    def other(self):
+    def other(self) -> int:
         return sum(row.other for row in self.layers)
 
-    def __getitem__(self, name):
-        """The Row of the layer called ``name``, or else of the module."""
+    def table(self, by: str = "layer", timings: Mapping[str, float] | None = None) -> Table:
+        """A row for every layer, block or module, and the total: print it, or use its ``markdown()`` or ``csv()``. With
+        ``timings`` {name: ms}, also milliseconds and achieved GFLOP/s."""
+        headings, rows = ["name", "kind", "output", "params", "MACs", "FLOPs", "other"], self.rows(by)
+        cells: list[list[Any]] = [[row.name, row.text, shape_text(row.output), row.params, row.macs, row.flops,
+                                   row.other] for row in rows]
+        total: list[Any] = ["total", "", "", self.params, self.macs, self.flops, self.other]
+        if timings:
+            headings += ["ms", "GFLOP/s"]
+            for line, row in zip(cells, rows, strict=True):
+                line += _speed(timings[row.name], row.flops)
+            total += _speed(sum(timings.values()), self.flops)
+        return Table(headings, cells, [total])
+
+    def to_dict(self, by: str = "layer", timings: Mapping[str, float] | None = None) -> dict[str, Any]:
+        """The count as plain dicts and lists, for JSON; the fields of a row are those of the table."""
+        rows: list[dict[str, Any]] = [
+            {"name": row.name, "kind": row.text, "output": list(row.output), "params": row.params, "macs": row.macs,
+             "flops": row.flops, "other": row.other} for row in self.rows(by)]
+        if timings:
+            for row in rows:
+                row["ms"] = round(timings[row["name"]], 4)
+        return {"model": self.model, "input": list(self.input), "rows": rows,
+                "total": {"params": self.params, "macs": self.macs, "flops": self.flops}}
+
+    def to_csv(self, by: str = "layer") -> str:
+        """The table as comma-separated values."""
+        return self.table(by).csv()
+
+    def __getitem__(self, name: str) -> Row:
+        """The Row of the layer called ``name``, or of the module."""
         for row in (*self.layers, *self.modules):
             if row.name == name:
                 return row
         raise KeyError(name)
 
 
-def parameters_of(layer):
-    """How many numbers a layer learns."""
+def parameters_of(layer: Layer) -> int:
+    """The number of values that a layer learns."""
     return sum(array.size for array in layer.parameters().values())
 
 
-def count(model, input_shape=None, *, heads=False):
-    """Count ``model``: a name of models/catalogue.py, or any layer, for pictures of ``input_shape`` (H, W, C).
+def convolution(layer: Layer) -> Conv:
+    """The convolution of a block, or ``layer`` itself if it is one. Raises TypeError for anything else."""
+    found = layer.layer if isinstance(layer, Block) else layer
+    if not isinstance(found, Conv):
+        raise TypeError(f"{layer.describe()}: not a convolution")
+    return found
 
-    A name knows its own ``input_shape``, and with ``heads`` its auxiliary heads; a layer needs to be told its input.
 
-    Raises UserError for an unknown name or pictures that do not fit.
+def count(model: str | Layer, input_shape: Shape | None = None, *, heads: bool = False) -> Count:
+    """Count ``model`` for images of ``input_shape`` (H, W, C).
+
+    model        a name of models/catalog.py, or any layer
+    input_shape  required for a layer; a name has its own by default
+    heads        count the auxiliary classifiers of a named network
+
+    Raises UserError for an unknown name or an input that does not fit.
     """
+    net: Layer
     if isinstance(model, str):
         input_shape = tuple(input_shape or entry(model).input_shape)
         name, net = model, network(model, input_shape=input_shape, heads=heads)
     else:
+        if input_shape is None:
+            raise TypeError("count: a layer needs an input_shape")
         name, net, input_shape = type(model).__name__, model, tuple(input_shape)
     try:
         traced = list(net.trace(input_shape))
     except ShapeError as error:
-        raise UserError(f"input: pictures of {'x'.join(map(str, input_shape))} do not fit {name} ({error})") from error
-    layers = [_row(path, layer, entering) for path, layer, entering, _ in traced]
-    return Count(name, input_shape, tuple(layers), tuple(_modules(net, traced)))
+        raise UserError(f"input: images of {'x'.join(map(str, input_shape))} do not fit {name} ({error})") from error
+    entering = {path: shape for path, _, shape, _ in traced}  # a block's first layer goes by the block's path
+    first: dict[str, Shape] = {}  # the input shape of each of the network's children
+    for path, shape in entering.items():
+        first.setdefault(path.split("/")[0], shape)
+    return Count(name, input_shape, tuple(_row(path, layer, shape) for path, layer, shape, _ in traced),
+                 tuple(_row(path, layer, entering[path]) for path, layer in units(net)),
+                 tuple(_row(path, net.children.get(path, net), shape) for path, shape in first.items()))
 
 
-def _row(path, layer, entering):
-    kind = _KINDS.get(type(layer).__name__) or layer.describe()
+def inputs(net: Layer, input_shape: Shape = INPUT) -> dict[str, Shape]:
+    """{name: input shape} for the children of a sequential network; by default GoogLeNet's input."""
+    entering, shape = {}, input_shape
+    for name, layer in net.children.items():
+        entering[name] = shape
+        shape = layer.output_shape(shape)
+    return entering
+
+
+def units(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
+    """(path, layer) for every block, and for every layer outside of blocks, in the order of the network."""
+    if isinstance(layer, Container) and not isinstance(layer, Block):
+        for name, child in layer.children.items():
+            yield from units(child, join(path, name))
+    else:
+        yield path, layer
+
+
+def _row(path: str, layer: Layer, entering: Shape) -> Row:
+    main, kind, parts = layer, layer.kind, [layer.describe()]
+    if isinstance(layer, Block):
+        main, parts = layer.layer, [child.describe() for child in layer.children.values()]
+    elif isinstance(layer, Concat | Sequential):
+        kind = "inception" if isinstance(layer, Concat) else "auxiliary head"
+        parts = [kind]
     return Row(path, kind, layer.output_shape(entering), parameters_of(layer), layer.macs(entering),
-               layer.other_ops(entering))
+               layer.other_ops(entering), tuple(parts), layer.kernel, layer.stride, getattr(main, "groups", 1))
 
 
-def _modules(net, traced):
-    """One Row for each first part of a path, with the ReLU and batch norm of a convolution in its row."""
-    entering = {}  # the shape that enters each of the network's children
-    for path, _, shape, _ in traced:
-        entering.setdefault(path.split("/")[0], shape)
-    return folded(_row(name, net.children.get(name, net), shape) for name, shape in entering.items())
-
-
-def folded(rows):
-    """The rows with those called ``x_bn`` and ``x_relu`` added to the row ``x`` before them, the sums unchanged."""
-    kept = []
-    for row in rows:
-        if kept and any(row.name == kept[-1].name + ending for ending in ("_bn", "_relu")):
-            before = kept[-1]
-            kept[-1] = before._replace(
-                kind=f"{before.kind}, {row.kind}", output=row.output, params=before.params + row.params,
-                macs=before.macs + row.macs, other=before.other + row.other)
-        else:
-            kept.append(row)
-    return kept
+def _speed(ms: float, flops: int) -> list[str]:
+    return [f"{ms:.3f}", f"{flops / ms / 1e6:.1f}" if flops and ms else ""]

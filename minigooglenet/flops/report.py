@@ -1,46 +1,41 @@
-"""What ``make flops`` prints: GoogLeNet in numbers, all of them from the structure."""
+"""What ``make flops`` prints: the counts of GoogLeNet, all computed from its structure."""
 
-from ..layers import Dense
-from ..models.catalogue import network
-from ..models.googlenet import INPUT, TABLE_1
+from collections.abc import Sequence
+
+from ..layers import Conv, Dense
+from ..layers.base import Shape
+from ..layers.containers import Concat
+from ..models.catalog import network
+from ..models.googlenet import TABLE_1
 from ..models.inception import Style, inception
 from ..models.rows import Inception
 from .audit import EXPLANATIONS, PRINTED, K, M, audit, conventions
-from .counting import count
-from .tables import UNITS, Table, layer_table, shape_text
+from .counting import Count, convolution, count, inputs
+from .tables import UNITS, Table, shape_text
 
 MODULES = tuple(row for row in TABLE_1 if isinstance(row, Inception))
 
 
-def report():
-    """The whole report, as text."""
+def report() -> str:
+    """The report as text."""
     net = network("googlenet")
     sections = (
         _one_convolution(net), _network(), _naive_against_reduced(net), _classifiers(net), _table_1(net))
     return "\n\n\n".join(f"{title}\n{'=' * len(title)}\n\n{text}" for title, text in sections)
 
 
-def millions(number):
+def millions(number: int) -> str:
     """``112896000 -> "112.9M"``"""
     return f"{number / M:.1f}M"
 
 
-def inputs(net):
-    """{name: the shape that enters} for the network's layers and modules."""
-    entering, shape = {}, INPUT
-    for name, layer in net.children.items():
-        entering[name] = shape
-        shape = layer.output_shape(shape)
-    return entering
-
-
-def naive(row, C):
-    """The module of a row of Table 1 in the form of figure 2(a), reading C channels."""
+def naive(row: Inception, C: int) -> Concat:
+    """The module of a row of Table 1 in the form of figure 2(a), with C input channels."""
     return inception(Style(reduced=False), C, *row[1:])
 
 
-def _product(layer, shape):
-    """A convolution's MACs as the product it is: OH·OW·F·KH·KW·C, without the 1s."""
+def _product(layer: Conv, shape: Shape) -> str:
+    """A convolution's MACs as a product: OH·OW·F·KH·KW·C, without factors of 1."""
     OH, OW, F = layer.output_shape(shape)
     factors = [n for n in (OH, OW, F, *layer.kernel, layer.C) if n != 1]
     return f"{'·'.join(map(str, factors))} = {layer.macs(shape):,}"
@@ -48,16 +43,16 @@ def _product(layer, shape):
 
 def _one_convolution(net):
     module, shape = net.children["4a"], inputs(net)["4a"]
-    direct = naive(next(row for row in MODULES if row.name == "4a"), shape[-1]).children["5x5"]
-    reduce, conv = module.children["5x5_reduce"], module.children["5x5"]
+    direct = convolution(naive(next(row for row in MODULES if row.name == "4a"), shape[-1]).children["5x5"])
+    reduce, conv = (convolution(module.children[name]) for name in ("5x5_reduce", "5x5"))
     between = reduce.output_shape(shape)
     alone, first, second = direct.macs(shape), reduce.macs(shape), conv.macs(between)
     return "One 5x5 convolution, with and without a 1x1 before it (module 4a)", (
         f"{shape_text(shape)} -> {shape_text(direct.output_shape(shape))}, in multiply-adds\n\n"
         f"  5x5 alone          {_product(direct, shape)}   ({millions(alone)})\n"
         f"  1x1 to {reduce.F} maps     {_product(reduce, shape)}\n"
-        f"  5x5 on those       {_product(conv, between)}\n"
-        f"  both together      {first:,} + {second:,} = {first + second:,}   "
+        f"  5x5 on {reduce.F} maps     {_product(conv, between)}\n"
+        f"  1x1 and 5x5        {first:,} + {second:,} = {first + second:,}   "
         f"({millions(first)} + {millions(second)} = {millions(first + second)})\n\n"
         f"  {alone / (first + second):.1f}× fewer")
 
@@ -65,13 +60,13 @@ def _one_convolution(net):
 def _network():
     counted = count("googlenet")
     heads = count("googlenet", heads=True)
-    convolutions = sum(row.kind.startswith("conv") for row in counted.layers)
+    convolutions = sum(row.is_conv for row in counted.layers)
     return "The whole network", (
-        f"{shape_text(counted.input)} in, {counted.layers[-1].output[0]} classes out; {convolutions} convolutions.\n"
+        f"Input {shape_text(counted.input)}, {counted.layers[-1].output[0]} classes, {convolutions} convolutions.\n"
         f"{UNITS}\n\n"
-        f"Layer by layer\n\n{layer_table(counted, fold=True).text()}\n\n"
-        f"By module\n\n{layer_table(counted, 'module').text()}\n\n"
-        f"With the auxiliary heads, which only training uses: {heads.params:,} parameters, {heads.macs:,} MACs.")
+        f"Layer by layer\n\n{counted.table('block').text()}\n\n"
+        f"By module\n\n{counted.table('module').text()}\n\n"
+        f"With the auxiliary heads, used in training only: {heads.params:,} parameters, {heads.macs:,} MACs.")
 
 
 def _naive_against_reduced(net):
@@ -99,18 +94,19 @@ def _naive_against_reduced(net):
                   modules, [total]).text()
     return "Naive against reduced, figure 2(a) against 2(b), all nine modules", (
         f"The 5x5 branch, in MACs\n\n{one_branch[0]}\n\nThe 3x3 branch\n\n{one_branch[1]}\n\n"
-        f"Whole modules. A naive one passes its pooled input on as it is, so maps pile up. First each module reads\n"
-        f"the input it has in the paper; in the chain, the last two columns, the naive output of the one before:\n"
-        f"{sums[2] / sums[1]:.2f}× the reduced modules in all.\n\n{whole}")
+        f"Whole modules. A naive module outputs all its pooled input channels, so the number of maps grows. In the\n"
+        f"columns naive and reduced each module has the input of the paper. In the last two columns, the naive chain,\n"
+        f"each reads the naive output of the one before: {sums[2] / sums[1]:.2f}× the reduced modules in all."
+        f"\n\n{whole}")
 
 
 def _classifiers(net):
     maps = inputs(net)["pool5"]
-    D, C, classes = maps[0] * maps[1] * maps[2], maps[-1], net.children["linear"].F
+    D, C, classes = maps[0] * maps[1] * maps[2], maps[-1], net.children["linear"].output_shape(maps[-1:])[0]
     shape = shape_text(maps)
 
-    def weights(inputs, outputs):
-        return Dense(inputs, outputs).macs((inputs,))
+    def weights(D: int, F: int) -> int:
+        return Dense(D, F).macs((D,))
 
     return "Global average pooling against a fully connected layer", (Table(("", "weights"), [
         [f"fully connected {shape} -> {C}", weights(D, C)],
@@ -143,8 +139,16 @@ def _table_1(net):
     depths = sum(row.depth == row.printed.depth for row in rows)
     krizhevsky = count("alexnet").params
     return "Table 1 audited, cell by cell", (
-        f"Ours beside the printed params and ops. Printed outputs that agree: {outputs} of {len(PRINTED)}; depths: "
+        f"Our counts and the printed params and ops. Outputs that agree: {outputs} of {len(PRINTED)}; depths: "
         f"{depths} of {len(PRINTED)}, {sum(row.depth for row in rows)} in all.\n\n{table}\n\n"
         + "\n".join(notes) + "\n\n" + "\n".join(f"  {line}" for line in conventions(rows))
         + f"\n  \"12× fewer parameters\" than Krizhevsky et al. (section 1): {krizhevsky:,} / {sums[0]:,} = "
         f"{krizhevsky / sums[0]:.2f}×.")
+
+
+def compare_table(counts: Sequence[Count]) -> Table:
+    """A row of totals for each network; the ratios are to GoogLeNet."""
+    base = next(count for count in counts if count.model == "googlenet")
+    return Table(("model", "input", "params", "params ratio", "MACs", "MACs ratio", "FLOPs"), [
+        [c.model, shape_text(c.input), c.params, f"{c.params / base.params:.2f}×", c.macs, f"{c.macs / base.macs:.2f}×",
+         c.flops] for c in counts])

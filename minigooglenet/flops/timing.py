@@ -1,17 +1,20 @@
-"""How long each layer takes, beside how much there is to compute."""
+"""Measures the time of each layer."""
 
 import statistics
 import time
 
 import numpy as np
 
-from ..models.catalogue import network
+from ..layers.base import Array, Layer, Shape
+from ..models.catalog import network
 
 
-def time_layers(model, input_shape, *, heads=False, repetitions=5, seed=0):
-    """{name: milliseconds} of every leaf: the median of some forward passes of one random picture, on random weights.
+def time_layers(model: str, input_shape: Shape, *, heads: bool = False, repetitions: int = 5,
+                seed: int = 0) -> dict[str, float]:
+    """{path: milliseconds} of every layer: the median over ``repetitions`` forward passes of one image.
 
-    Each leaf gets a random input of its own, so that a layer which explodes cannot spoil its successors.
+    Weights are random. Each layer gets a random input of its own, so that large outputs of one layer do not affect the
+    next.
     """
     rng = np.random.default_rng(seed)
     milliseconds = {}
@@ -19,24 +22,21 @@ def time_layers(model, input_shape, *, heads=False, repetitions=5, seed=0):
         for weights in layer.parameters().values():  # zeros would all be read from one page of memory
             rng.random(dtype=weights.dtype, out=weights)
         x = rng.standard_normal((1, *entering), dtype=np.float32)
-        layer.predict(x)  # compiles, and fetches what it needs into the caches
+        layer.predict(x)  # compiles the kernels and fills the caches
         milliseconds[path] = statistics.median(_once(layer, x) for _ in range(repetitions))
     return milliseconds
 
 
-def by_module(milliseconds):
-    """The same, summed over the first part of the names, as ``Count.modules`` has them."""
-    sums = {}
+def by_module(milliseconds: dict[str, float]) -> dict[str, float]:
+    """The same, summed over the first part of the paths, as in ``Count.modules``."""
+    sums: dict[str, float] = {}
     for path, ms in milliseconds.items():
         module = path.split("/")[0]
-        for ending in ("_relu", "_bn"):
-            before = module.removesuffix(ending)
-            module = before if before in sums else module
         sums[module] = sums.get(module, 0) + ms
     return sums
 
 
-def _once(layer, x):
+def _once(layer: Layer, x: Array) -> float:
     began = time.perf_counter()
     layer.predict(x)
     return 1000 * (time.perf_counter() - began)
