@@ -1,13 +1,13 @@
-"""Dreams: what is climbed rises, pixels stay pixels, seeds decide, tiles are seamless."""
+"""DeepDream: the objective rises, pixels stay in range, seeds decide, tiles agree with the whole image."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from minigooglenet.errors import UserError
-from minigooglenet.inside.dream import Dream, cuts, dream, gauss, octave_sizes, resize, tiled_gradient
-from minigooglenet.inside.features import visualise
-from minigooglenet.inside.structure import until
+from minigooglenet.interpret.dream import Dream, cuts, dream, gauss, octave_sizes, resize, tiled_gradient
+from minigooglenet.interpret.features import visualize
+from minigooglenet.interpret.structure import until
 from minigooglenet.models import mini_googlenet
 
 BOUNDS = np.array([-2.0, -1.5, -1.8]), np.array([2.0, 2.2, 1.9])
@@ -29,7 +29,7 @@ def value(net, x, layer, channel=None):
 
 
 @pytest.mark.parametrize("layer,channel", [("3b", None), ("4c/3x3", None), ("3b", 9), ("4a/5x5", 2)])
-def test_what_is_climbed_rises(net, x, layer, channel):
+def test_the_objective_rises(net, x, layer, channel):
     how = Dream(layer, channel, octaves=2, steps=6, jitter=3)
     seen = []
     y = dream(net, x, how, BOUNDS, np.random.default_rng(0), seen.append)
@@ -51,8 +51,8 @@ def test_seeds(net, x):
     assert np.array_equal(one, same) and not np.array_equal(one, other)
 
 
-def test_the_photo_is_still_there(net, x):
-    """Octaves add to the photo; its own details are not blurred by going through a small size."""
+def test_the_image_keeps_its_details(net, x):
+    """Octaves add to the image; its own details are not blurred by the smaller sizes."""
     y = dream(net, x, Dream("3b", octaves=3, steps=1, step=1e-6), BOUNDS, np.random.default_rng(0))
     np.testing.assert_allclose(y, x, atol=1e-3)
     assert np.abs(y - x).max() > 0
@@ -73,13 +73,13 @@ def test_parameters_and_gradients_stay(net, x):
 
 
 def test_tiles_agree_with_the_whole_away_from_their_seams(net, rng):
-    picture = rng.standard_normal((64, 48, 3)).astype("float32")
-    piece = until(net, "conv2_relu")
-    whole, tiled = (tiled_gradient(piece, picture, 3, tile)[1] for tile in (64, 32))
+    image = rng.standard_normal((64, 48, 3)).astype("float32")
+    part = until(net, "conv2")
+    whole, tiled = (tiled_gradient(part, image, 3, tile)[1] for tile in (64, 32))
     inside = np.zeros((64, 48), bool)
     inside[8:24, 8:16] = inside[40:56, 32:40] = True
     np.testing.assert_allclose(tiled[inside], whole[inside], rtol=1e-3, atol=1e-6)
-    assert np.abs(tiled - whole).max() > 1e-3          # at the seams the tiles see padding
+    assert np.abs(tiled - whole).max() > 1e-3          # at the seams the tiles are padded
     assert np.abs(whole[inside]).max() > 1e-3
 
 
@@ -110,11 +110,11 @@ def test_octaves():
             octave_sizes(5, 5, octaves, scale)
 
 
-def test_wrong_layers_and_pictures_too_small(net, x):
+def test_wrong_layers_and_images_too_small(net, x):
     with pytest.raises(UserError, match="did you mean 4c/3x3"):
         dream(net, x, Dream("4c/3x33"), BOUNDS, np.random.default_rng(0))
     with pytest.raises(UserError, match="3a has 32, numbered 0 to 31; got 32"):
-        visualise(net, "3a", [32], 32, BOUNDS, np.random.default_rng(0))
+        visualize(net, "3a", [32], 32, BOUNDS, np.random.default_rng(0))
 
 
 def test_blurring_by_hand(rng):
@@ -134,8 +134,8 @@ def test_resizing_is_pillows(rng):
     assert resize(x, 9, 7) is x
 
 
-def test_a_channel_is_shown_what_it_wants(net):
-    pictures = visualise(net, "3b", [3, 20], 32, BOUNDS, np.random.default_rng(0), steps=6, octaves=2)
-    assert pictures.shape == (2, 32, 32, 3)
-    y = until(net, "3b").predict(pictures).mean(axis=(1, 2))
+def test_visualize_maximizes_its_channel(net):
+    images = visualize(net, "3b", [3, 20], 32, BOUNDS, np.random.default_rng(0), steps=6, octaves=2)
+    assert images.shape == (2, 32, 32, 3)
+    y = until(net, "3b").predict(images).mean(axis=(1, 2))
     assert y[0, 3] > 1.2 * y[1, 3] and y[1, 20] > 1.2 * y[0, 20]

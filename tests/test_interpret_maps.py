@@ -1,13 +1,13 @@
-"""Where a class is seen: class activation map, Grad-CAM, occlusion, and the shares of branches."""
+"""Where a class is detected: class activation map, Grad-CAM, occlusion, and the shares of branches."""
 
 import numpy as np
 import pytest
 
 from minigooglenet.errors import UserError
-from minigooglenet.inside import cam
-from minigooglenet.inside.features import first_filters
-from minigooglenet.inside.gradients import layer_gradient, one_class
-from minigooglenet.inside.occlusion import occlusion_map, starts
+from minigooglenet.interpret import cam
+from minigooglenet.interpret.features import first_filters
+from minigooglenet.interpret.gradients import layer_gradient, one_class
+from minigooglenet.interpret.occlusion import occlusion_map, starts
 from minigooglenet.models import mini_googlenet
 from minigooglenet.models.ancestors import ancestor
 
@@ -33,7 +33,7 @@ def test_the_mean_of_a_class_activation_map_is_the_score_without_its_bias(net, r
 
 
 def test_a_class_activation_map_shows_the_place(net, rng):
-    """What changes in a corner of the picture changes the map most in that corner."""
+    """A change in a corner of the image changes the map most in that corner."""
     x = np.zeros((2, 64, 64, 3))
     x[1, 48:, 48:] = rng.standard_normal((16, 16, 3))
     empty, corner = cam.class_activation_map(net, x, [1, 1])
@@ -50,7 +50,7 @@ def test_grad_cam_at_the_last_module_is_the_positive_part_of_the_map(net, rng):
     np.testing.assert_allclose(cam.grad_cam(net, x, classes, "5b") * 12, np.maximum(maps, 0), rtol=1e-8, atol=1e-12)
 
 
-@pytest.mark.parametrize("layer,size", [("conv1", (32, 24)), ("3b", (16, 12)), ("4c/3x3_relu", (8, 6)), ("5a", (4, 3))])
+@pytest.mark.parametrize("layer,size", [("conv1", (32, 24)), ("3b", (16, 12)), ("4c/3x3", (8, 6)), ("5a", (4, 3))])
 def test_grad_cam_at_any_layer(net, layer, size, rng):
     maps = cam.grad_cam(net, rng.standard_normal((2, *SHAPE)), [0, 1], layer)
     assert maps.shape == (2, *size) and 0 <= maps.min() < maps.max()
@@ -66,7 +66,7 @@ def test_grad_cam_by_its_formula(net, rng):
 
 def test_grad_cam_where_there_are_no_maps(net, rng):
     x = rng.standard_normal((1, *SHAPE))
-    with pytest.raises(UserError, match="pool5 has no maps, only a vector; the last with maps is 5b"):
+    with pytest.raises(UserError, match="the output of pool5 is a vector, without height and width; .* is 5b"):
         cam.grad_cam(net, x, [0], "pool5")
     with pytest.raises(UserError, match="did you mean 4c"):
         cam.grad_cam(net, x, [0], "4C")
@@ -83,7 +83,7 @@ def test_a_network_without_global_pooling_has_no_class_activation_map(rng):
 
 @pytest.mark.parametrize("reduced", [True, False])
 def test_shares_of_branches(reduced):
-    """Gradient × activation of one branch is what a score loses, to first order, when the branch fades a little."""
+    """Gradient × activation of a branch is, to first order, the change of a score when the branch is scaled."""
     rng = np.random.default_rng(2)
     net = mini_googlenet(0.05, classes=5, input_shape=SHAPE, reduced=reduced, heads=False, rng=rng, dtype="float64")
     x = rng.standard_normal((1, *SHAPE))
@@ -96,14 +96,14 @@ def test_shares_of_branches(reduced):
     outputs = [branch.predict(y) for branch in module.branches]
     rest = [net.children["pool5"], net.children["linear"]]
 
-    def score(faded, factor):
-        z = np.concatenate([factor * out if i == faded else out for i, out in enumerate(outputs)], axis=-1)
+    def score(scaled, factor):
+        z = np.concatenate([factor * out if i == scaled else out for i, out in enumerate(outputs)], axis=-1)
         for layer in rest:
             z = layer.predict(z)
         return z[0, 2]
 
-    lost = [(score(i, 1 + h) - score(i, 1 - h)) / (2 * h) for i in range(4)]
-    np.testing.assert_allclose(list(shares["5b"].values()), np.array(lost) / np.abs(lost).sum(), rtol=1e-6)
+    change = [(score(i, 1 + h) - score(i, 1 - h)) / (2 * h) for i in range(4)]
+    np.testing.assert_allclose(list(shares["5b"].values()), np.array(change) / np.abs(change).sum(), rtol=1e-6)
 
 
 def test_occlusion_finds_the_only_place_that_matters(rng):
@@ -114,8 +114,8 @@ def test_occlusion_finds_the_only_place_that_matters(rng):
     x = np.ones((20, 16, 3))
     x.flags.writeable = False
     seen = []
-    heat, looks = occlusion_map(probabilities, x, 1, 5, 2, batch=7, on_batch=seen.append)
-    assert heat.shape == (20, 16) and looks == sum(seen) == len(starts(20, 5, 2)) * len(starts(16, 5, 2))
+    heat, patches = occlusion_map(probabilities, x, 1, 5, 2, batch=7, on_batch=seen.append)
+    assert heat.shape == (20, 16) and patches == sum(seen) == len(starts(20, 5, 2)) * len(starts(16, 5, 2))
     row, column = np.unravel_index(heat.argmax(), heat.shape)
     assert 9 <= row <= 13 and 3 <= column <= 7
     assert heat.max() <= 1 and not heat[:4].any() and not heat[:, 13:].any()
@@ -134,9 +134,9 @@ def test_every_pixel_is_covered_equally_often(length, patch, stride):
 def test_occlusion_by_hand():
     """2 × 2 pixels, covered one by one: each pixel's value is what it adds."""
     x = np.array([[1.0, 2], [3, 4]])[..., None]
-    heat, looks = occlusion_map(lambda x: x.sum(axis=(1, 2)), x, 0, 1, 1)
+    heat, patches = occlusion_map(lambda x: x.sum(axis=(1, 2)), x, 0, 1, 1)
     np.testing.assert_allclose(heat, x[..., 0])
-    assert looks == 4
+    assert patches == 4
 
 
 @pytest.mark.parametrize("patch,stride,message", [(0, 1, "patch: got 0"), (33, 1, "choose 1 to 32"),
@@ -146,16 +146,16 @@ def test_occlusion_refuses_gaps(patch, stride, message):
         occlusion_map(lambda x: np.ones((len(x), 1)), np.zeros((32, 32, 3)), 0, patch, stride)
 
 
-def test_maps_stretched_over_the_picture():
+def test_maps_are_resized_to_the_image():
     m = np.array([[[0.0, 1], [2, 3]]])
-    stretched = cam.to_picture(m, 8, 4)
+    stretched = cam.upsample(m, 8, 4)
     assert stretched.shape == (1, 8, 4)
     assert stretched.min() == 0 and stretched.max() == 3
     np.testing.assert_allclose(stretched.mean(), 1.5)
     np.testing.assert_allclose(stretched[0, 0], [0, 0.25, 0.75, 1])
-    np.testing.assert_allclose(cam.to_picture(m, 2, 2), m)
+    np.testing.assert_allclose(cam.upsample(m, 2, 2), m)
 
 
 def test_first_filters(net):
     path, w = first_filters(net)
-    assert path == "conv1" and w is net.trunk.children["conv1"].params["w"]
+    assert path == "conv1" and w is net.parameters()["conv1/w"]

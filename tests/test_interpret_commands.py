@@ -1,4 +1,4 @@
-"""The commands that look inside a network: on a small run, and on Caffe's weights where there are some."""
+"""The interpretability commands: on a small training run, and on Caffe's weights if they are available."""
 
 import os
 import re
@@ -11,13 +11,13 @@ from PIL import Image
 from text_boxes import complaints, shown
 
 from minigooglenet.cli import main
-from minigooglenet.commands import looking
-from minigooglenet.commands.filters import numbers
+from minigooglenet.commands import interpreting
+from minigooglenet.commands.filters import channel_list
+from minigooglenet.data.photos import caffe_input, caffe_pixels, center_crop, open_photo
 from minigooglenet.errors import UserError
+from minigooglenet.figures import activations, explanation, filters, heatmaps
 from minigooglenet.inference.classifier import open_weights
-from minigooglenet.inference.photos import caffe_input, caffe_pixels, centre_crop, open_photo
-from minigooglenet.inside import cam
-from minigooglenet.pictures import activations, explanation, filters, heatmaps
+from minigooglenet.interpret import cam
 from minigooglenet.training.trainer import Trainer
 
 CAFFE, PHOTOS = os.environ.get("MINIGOOGLENET_CAFFE"), os.environ.get("MINIGOOGLENET_PHOTOS")
@@ -27,7 +27,7 @@ CAFFE, PHOTOS = os.environ.get("MINIGOOGLENET_CAFFE"), os.environ.get("MINIGOOGL
 def run(tmp_path_factory):
     """A training run of a few steps."""
     folder = tmp_path_factory.mktemp("run") / "model"
-    Trainer(small.NARROW.but(epochs=1), small.pictures(), folder).run()
+    Trainer(small.NARROW.but(epochs=1), small.dataset(), folder).run()
     return folder
 
 
@@ -39,7 +39,7 @@ def photo(tmp_path_factory):
 
 
 COMMANDS = {
-    "explain": [], "explain --class ring": [], "cam": [], "cam --class 3 --layer 3b 4c/3x3_relu 5b": [],
+    "explain": [], "explain --class ring": [], "cam": [], "cam --class 3 --layer 3b 4c/3x3 5b": [],
     "occlusion --patch 12 --stride 8": [], "activations": [], "activations --layer conv1 --top 5": [],
     "dream --size 40 --octaves 2 --steps 2 --layer 3b": [], "dream --size 40x32 --tile 24 --octaves 1 --steps 1": None,
     "dream --channel 2 --size 32 --steps 1 --octaves 1 --layer 3a": None, "filters": None,
@@ -48,7 +48,7 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_writes_a_picture(command, run, photo, tmp_path, capsys):
+def test_every_command_writes_an_image(command, run, photo, tmp_path, capsys):
     name, *options = command.split()
     out = tmp_path / "new" / "out.png"
     given = [str(photo)] if COMMANDS[command] is not None else []
@@ -63,7 +63,7 @@ def test_every_command_writes_a_picture(command, run, photo, tmp_path, capsys):
             assert image.width > 300
 
 
-def test_dreams_of_one_seed_are_one_dream(run, tmp_path, capsys):
+def test_one_seed_gives_one_dream(run, tmp_path, capsys):
     files = [tmp_path / f"{number}.png" for number in range(3)]
     for file, seed in zip(files, "112", strict=True):
         assert main(["dream", "--size", "32", "--octaves", "1", "--steps", "2", "--layer", "3a", "--seed", seed,
@@ -74,20 +74,20 @@ def test_dreams_of_one_seed_are_one_dream(run, tmp_path, capsys):
 
 @pytest.mark.parametrize("command,message", [
     ("cam {photo} --layer 4c/3x4", r"no layer is called '4c/3x4'; did you mean 4c/3x3\?"),
-    ("cam {photo} --layer pool5", "pool5 has no maps"),
+    ("cam {photo} --layer pool5", "the output of pool5 is a vector, .*; the last layer with maps is 5b"),
     ("cam {photo} --class rnig", r"no class is called 'rnig'; did you mean ring"),
     ("cam {photo} --class 10", "numbers go from 0 to 9; got 10"),
-    ("explain {photo} --class 'no such'", r"it knows circle, ring"),
-    ("activations {photo} --layer linear", "only a vector"),
+    ("explain {photo} --class 'no such'", "the classes are circle, ring"),
+    ("activations {photo} --layer linear", "linear is a vector"),
     ("dream --layer 4x", r"did you mean 4\w\?"),
     ("dream --layer 4c --channel 999", "4c has .* got 999"),
     ("dream --size 3", "needs 16 to 4096 pixels"),
-    ("dream --scale 1", "--scale: got 1.0, choose more than 1"),
+    ("dream --scale 1", "--scale: got 1.0, needs more than 1"),
     ("dream --strength nan", "--strength: got nan"),
     ("dream --out dream.gif", r"ends in \.png or \.jpg"),
     ("dream missing.jpg", "missing.jpg"),
-    ("dream --size 32 --tile 2 --layer 4c", "tile: pieces of 2x2 pixels are too small for 4c; choose more than 2"),
-    ("dream --out {photo}/dream.png", "photo.png is no folder; choose another"),
+    ("dream --size 32 --tile 2 --layer 4c", "tile: tiles of 2x2 pixels are too small for 4c; choose more than 2"),
+    ("dream --out {photo}/dream.png", "photo.png is not a folder; choose another"),
     ("explorer --out /", "it is a folder; choose another name"),
     ("filters --layer 3a --channels a-b", "needs numbers and ranges such as 0-7,12"),
     ("filters --layer 3a --channels 999", "3a has"),
@@ -101,7 +101,18 @@ def test_wrong_input_is_one_line(command, message, run, photo, capsys):
     assert re.search(message, err) and err.count("\n") == 1 and not out
 
 
-def test_an_ensemble_has_no_one_network(run, tmp_path, capsys):
+@pytest.mark.parametrize("old,new", [("conv2_relu", "conv2"), ("4c/3x3_relu", "4c/3x3"), ("4c/3x3_bn", "4c/3x3/bn")])
+def test_layer_names_of_version_0_1_still_work(old, new, run, photo, tmp_path, capsys):
+    files = [tmp_path / "old.png", tmp_path / "new.png"]
+    for name, file in zip((old, new), files, strict=True):
+        assert main(["activations", str(photo), "--layer", name, "--weights", str(run), "--out", str(file)]) == 0
+    err = capsys.readouterr().err
+    assert err.count(f"layer {old} is now called {new}") == err.count("\n") == 1
+    with Image.open(files[0]) as one, Image.open(files[1]) as other:
+        assert np.array_equal(np.asarray(one), np.asarray(other))
+
+
+def test_an_ensemble_is_not_a_single_network(run, tmp_path, capsys):
     for number in (1, 2):
         (tmp_path / f"model-{number}").symlink_to(run)
     assert main(["filters", "--weights", str(tmp_path)]) == 2
@@ -113,42 +124,42 @@ def test_classes_by_name(run):
         labels = ["tabby, tabby cat", "tiger cat", "crane", "crane", "Crane fly"]
 
     p = np.array([0.1, 0.4, 0.2, 0.2, 0.1])
-    found = [looking.which_class(Named, wanted, p) for wanted in (None, "tabby cat", "TABBY", "3", "crane FLY")]
+    found = [interpreting.find_class(Named, wanted, p) for wanted in (None, "tabby cat", "TABBY", "3", "crane FLY")]
     assert found == [1, 0, 0, 3, 4]
     with pytest.raises(UserError, match=r"2 classes are called 'crane'; choose by number: 2 \(crane\), 3"):
-        looking.which_class(Named, "crane", p)
+        interpreting.find_class(Named, "crane", p)
 
 
 def test_lists_of_channels():
-    assert numbers("0-3,12, 5") == [0, 1, 2, 3, 12, 5]
+    assert channel_list("0-3,12, 5") == [0, 1, 2, 3, 12, 5]
     for wrong in ("", "a", "1-", "-3", "3-1", "0-64", "1,,2"):
         with pytest.raises(UserError, match="channels"):
-            numbers(wrong)
+            channel_list(wrong)
 
 
-def test_pixels_come_back(run, rng):
+def test_preprocessing_is_invertible(run, rng):
     x = rng.integers(0, 256, (2, 5, 4, 3), np.uint8)
     np.testing.assert_allclose(caffe_pixels(caffe_input(x)), x, atol=1e-4)
     classifier = open_weights(run)
     np.testing.assert_allclose(classifier.restore(classifier.prepare(x)), x, atol=1e-3)
-    assert np.array_equal(looking.as_picture(classifier, classifier.prepare(x)), x)
-    low, high = looking.bounds(classifier)
+    assert np.array_equal(interpreting.as_image(classifier, classifier.prepare(x)), x)
+    low, high = interpreting.pixel_bounds(classifier)
     np.testing.assert_allclose(classifier.restore(np.stack([low, high])), [[0] * 3, [255] * 3], atol=1e-3)
 
 
-def test_words_of_the_figures_can_be_read(rng):
-    picture = rng.integers(0, 256, (32, 32, 3), np.uint8)
+def test_texts_of_the_figures_are_readable(rng):
+    image = rng.integers(0, 256, (32, 32, 3), np.uint8)
     best = [{"label": f"a rather long name for class {k}, other", "probability": 0.3 - 0.05 * k} for k in range(5)]
     shares = {f"{n}{letter}": {"1x1": 0.2, "3x3": -0.3, "5x5": 0.45, "pool_proj": -0.05}
               for n in (3, 4, 5) for letter in "abc"}
     heat = rng.random((32, 32))
     drawings = [
-        explanation.explanation(picture, best, heat, "where it sees: a long name", shares, "Source. " * 30),
-        explanation.explanation(picture, best, 0 * heat, "where", {}),
-        heatmaps.heatmaps(picture, [(f"Grad-CAM at {n}c/3x3_relu, 14×14", heat) for n in range(5)], "Where", "Source."),
-        heatmaps.heatmaps(picture, [("class activation map, 7×7", heat)], "Where: a cat (12.3%)", "Source. " * 9),
-        activations.activations(picture, rng.random((7, 7, 300)), list(range(236, 300)), "4e", "Source."),
-        activations.activations(picture, rng.standard_normal((7, 5, 3)), [0, 1, 2], "conv1", "Source."),
+        explanation.explanation(image, best, heat, "evidence for a long name", shares, "Source. " * 30),
+        explanation.explanation(image, best, 0 * heat, "where", {}),
+        heatmaps.heatmaps(image, [(f"Grad-CAM at {n}c/3x3/conv, 14×14", heat) for n in range(5)], "Where", "Source."),
+        heatmaps.heatmaps(image, [("class activation map, 7×7", heat)], "Where: a cat (12.3%)", "Source. " * 9),
+        activations.activations(image, rng.random((7, 7, 300)), list(range(236, 300)), "4e", "Source."),
+        activations.activations(image, rng.standard_normal((7, 5, 3)), [0, 1, 2], "conv1", "Source."),
         filters.first_filters(rng.standard_normal((7, 7, 3, 64)), "Source."),
         filters.first_filters(rng.standard_normal((3, 3, 3, 5)), "Source."),
         filters.features(rng.integers(0, 256, (7, 32, 32, 3), np.uint8), range(100, 107), "4c", "Source."),
@@ -164,22 +175,22 @@ def test_the_strongest_channels_in_order():
     assert activations.strongest(y, 3) == [1, 2, 4] and activations.strongest(y, 9) == [0, 1, 2, 3, 4]
 
 
-def test_a_heat_map_keeps_the_photo_where_it_is_cold():
-    picture = np.full((4, 4, 3), 200, np.uint8)
+def test_a_heat_map_leaves_the_image_gray_where_it_is_zero():
+    image = np.full((4, 4, 3), 200, np.uint8)
     heat = np.zeros((4, 4))
     heat[1, 2] = 3.0
-    rgb = heatmaps.blended(picture, heat)
+    rgb = heatmaps.blended(image, heat)
     assert rgb.shape == (4, 4, 3) and 0 <= rgb.min() and rgb.max() <= 1
-    assert np.ptp(rgb[0, 0]) < 1e-9 and np.ptp(rgb[1, 2]) > 0.3      # grey, and fire
-    assert np.array_equal(heatmaps.blended(picture, 0 * heat)[0], heatmaps.blended(picture, 0 * heat)[1])
+    assert np.ptp(rgb[0, 0]) < 1e-9 and np.ptp(rgb[1, 2]) > 0.3      # gray, and inferno
+    assert np.array_equal(heatmaps.blended(image, 0 * heat)[0], heatmaps.blended(image, 0 * heat)[1])
 
 
 @pytest.mark.skipif(not (CAFFE and PHOTOS), reason="MINIGOOGLENET_CAFFE or MINIGOOGLENET_PHOTOS names no folder")
-def test_the_map_sits_on_the_dog():
+def test_the_map_covers_the_dog():
     """A golden retriever in the left half of the photo, grass around it."""
     classifier = open_weights(Path(CAFFE) / "bvlc_googlenet.caffemodel")
-    x = classifier.prepare(centre_crop(open_photo(Path(PHOTOS) / "n02099601_golden_retriever.JPEG"))[None])
-    k = looking.which_class(classifier, "golden retriever", None)
+    x = classifier.prepare(center_crop(open_photo(Path(PHOTOS) / "n02099601_golden_retriever.JPEG"))[None])
+    k = interpreting.find_class(classifier, "golden retriever", None)
     for heat in (cam.class_activation_map(classifier.net, x, [k]), cam.grad_cam(classifier.net, x, [k], "5b")):
         heat = np.maximum(heat[0], 0)
         assert heat[:4, 1:4].sum() > 0.4 * heat.sum() and heat[:, 5:].sum() < 0.2 * heat.sum()
