@@ -1,10 +1,10 @@
-"""Whether the words of a matplotlib figure can be read: none on top of another, none cut off, each in its box."""
+"""Checks that the texts of a matplotlib figure are readable: none overlaps another, is cut off or leaves its box."""
 
 from matplotlib.text import Text
 
 
 def shown(fig):
-    """[(Text, its extent in pixels)] of every text that is really drawn."""
+    """[(Text, its extent in pixels)] of every visible text."""
     fig.draw_without_rendering()
     hidden = set()
     for ax in fig.axes:

@@ -1,21 +1,23 @@
 """``python -m minigooglenet figures``"""
 
+import argparse
 import difflib
+from functools import partial
 from pathlib import Path
 
 from ..errors import UserError
 from ..files import write_atomically
 
 DESCRIPTION = """\
-Draw the figures of a review of GoogLeNet. Every number comes from the code or, with its source, from a paper.
+Draw the figures of a review of GoogLeNet. Every value is computed by the code or cited from a paper.
 
   error-by-year  top-5 error of the ImageNet challenge, 2012 to 2014 (Table 2)
-  reduction      what the 1x1 convolutions save: one branch, then all nine modules
+  reduction      multiply-adds saved by the 1x1 convolutions: one branch, then all nine modules
   inception      both forms of the inception module (figure 2), with the widths of one module
   pooling        global average pooling against a fully connected layer
-  network        the whole network, drawn from its structure
-  table-1        Table 1 as printed, beside what its widths really give
-  ablation       models and crops: 10.07 % -> 6.67 % (Table 3)
+  network        the network, drawn from its structure
+  table-1        Table 1: the printed counts, and those that its widths give
+  ablation       error against the number of models and crops: 10.07 % -> 6.67 % (Table 3)
   systems        error, multiply-adds and parameters, AlexNet to GoogLeNet"""
 
 EXAMPLES = """\
@@ -27,19 +29,20 @@ examples:
 FORMATS = ("png", "pdf", "svg")
 
 
-def add_arguments(parser):
-    parser.add_argument("names", nargs="*", metavar="NAME", help="which figures (default: all)")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="*", metavar="NAME", help="the figures (default: all)")
     parser.add_argument("--out", type=Path, default=Path("figures"), metavar="DIR",
-                        help="the folder they go into (default: figures)")
-    parser.add_argument("--format", choices=FORMATS, default="png", help="pdf and svg print sharper (default: png)")
-    parser.add_argument("--dpi", type=int, default=200, metavar="N", help="of png: dots per inch (default: 200)")
-    parser.add_argument("--model", metavar="NAME", help="for network: which one (default: googlenet)")
-    parser.add_argument("--module", metavar="NAME", help="for inception: which module (default: 4a)")
+                        help="the output folder (default: figures)")
+    parser.add_argument("--format", choices=FORMATS, default="png",
+                        help="file format; pdf and svg are vector formats (default: png)")
+    parser.add_argument("--dpi", type=int, default=200, metavar="N", help="for png: dots per inch (default: 200)")
+    parser.add_argument("--model", metavar="NAME", help="for the figure network: the network (default: googlenet)")
+    parser.add_argument("--module", metavar="NAME", help="for the figure inception: the module (default: 4a)")
 
 
-def run(args):
-    from ..pictures.gallery import FIGURES
-    from ..pictures.style import save
+def run(args: argparse.Namespace) -> None:
+    from ..figures.gallery import FIGURES
+    from ..figures.style import save
 
     for name in args.names:
         if name not in FIGURES:
@@ -50,19 +53,19 @@ def run(args):
         raise UserError(f"--dpi: got {args.dpi}, choose 20 to 600")
     for option, name in (("model", "network"), ("module", "inception")):
         if getattr(args, option) and args.names and name not in args.names:
-            raise UserError(f"--{option}: goes with the figure {name}, which is not among {', '.join(args.names)}")
+            raise UserError(f"--{option}: applies to the figure {name}, which is not among {', '.join(args.names)}")
     names = list(dict.fromkeys(args.names)) or list(FIGURES)
     for name in names:
         path = args.out / f"{_file_name(name, args)}.{args.format}"
-        drawing = FIGURES[name](**_options(name, args))
-        write_atomically(path, lambda file, drawing=drawing: save(drawing, file, args.format, args.dpi))
+        figure = FIGURES[name](**_options(name, args))
+        write_atomically(path, partial(save, figure, format=args.format, dpi=args.dpi))
         print(path)
 
 
 def _options(name, args):
-    """What the command line says about this figure."""
-    about = {"network": {"model": args.model}, "inception": {"module": args.module}}
-    return {key: value for key, value in about.get(name, {}).items() if value}
+    """The options of a figure, from the command line."""
+    options = {"network": {"model": args.model}, "inception": {"module": args.module}}
+    return {key: value for key, value in options.get(name, {}).items() if value}
 
 
 def _file_name(name, args):

@@ -1,7 +1,6 @@
-"""The explorer: a trained network as one HTML file that needs nothing else, no network, no framework.
+"""The explorer: a trained network as one self-contained HTML file, without network access or framework.
 
-``facts``    what is known of every layer, by a walk over the structure; what every layer makes of a picture
+``facts``    the structure: shapes and counts of every layer; the outputs of every layer for an image
 ``drawing``  the network as SVG
-``images``   arrays as small PNG and JPEG data URIs
-``page``     all of it put together with ``page.css`` and ``page.js``
+``page``     the HTML page, with ``page.css`` and ``page.js``
 """

@@ -1,33 +1,37 @@
-"""The network as SVG, from top to bottom, drawn by a walk over its Nodes. Colours and hovering are the style sheet's.
+"""The network as SVG, from top to bottom. Colors and hover effects are in page.css.
 
-Every box is a button. Exactly one of them is in the page's tab order; arrow keys move among the others, along
-``neighbours``.
+Every box is a button. Exactly one of them is in the page's tab order; the arrow keys move to the others, as
+``neighbors`` says.
 """
 
+from collections.abc import Sequence
 from html import escape
 from typing import NamedTuple
 
-from ..pictures.blocks import operation, size
+from ..figures.blocks import operation, size, window
+from ..flops.counting import Row
+from .facts import Node
 
 #: Units of the drawing: names to the left, boxes in the middle, bars of multiply-adds to the right.
 NAMES, LEFT, WIDTH, BARS, BAR = 8, 40, 480, 540, 92
 BOX, GAP, INSIDE, TOP = 26, 12, 12, 34
-ALONE = 236     # the width of a box that stands in no module
+ALONE = 236     # the width of a box outside of modules
 PAGE = BARS + BAR + 8
 
 
 class Place(NamedTuple):
-    """Where a Node's box goes."""
-    node: object
+    """The position and size of a Node's box."""
+    node: Node
     x: float
     y: float
     width: float
     height: float
 
 
-def places(tree):
+def places(tree: Sequence[Node]) -> tuple[list[Place], float]:
     """(a Place for every Node, the height of the drawing)."""
-    found, y = [], TOP
+    found: list[Place] = []
+    y: float = TOP
     for node in tree:
         if not node.branches:
             found.append(Place(node, LEFT + (WIDTH - ALONE) / 2, y, ALONE, BOX))
@@ -45,38 +49,37 @@ def places(tree):
     return found, y
 
 
-def neighbours(tree):
-    """{path: {"up", "down", "left", "right"}: path}: where the arrow keys lead.
+def neighbors(tree: Sequence[Node]) -> dict[str, dict[str, str]]:
+    """{path: {"up" | "down" | "left" | "right": path}}: the target of each arrow key.
 
-    Up and down go through the network, along a branch inside a module; right enters a module and goes from branch to
-    branch, left goes back.
+    Up and down move through the network, and along a branch inside a module. Right enters a module and moves to the
+    next branch, left moves back.
     """
-    found = {}
-    for before, node, behind in zip([None, *tree], tree, [*tree[1:], None], strict=False):
-        found[node.path] = {"up": before and before.path, "down": behind and behind.path, "left": None,
-                            "right": node.branches[0][0].path if node.branches else None}
+    found: dict[str, dict[str, Node | None]] = {}
+    for before, node, after in zip([None, *tree], tree, [*tree[1:], None], strict=False):
+        found[node.path] = {"up": before, "down": after, "left": None,
+                            "right": node.branches[0][0] if node.branches else None}
+        branches: list[list[Node]] = [[], *node.branches, []]
         for i, branch in enumerate(node.branches):
             for j, inner in enumerate(branch):
-                other = {step: node.branches[i + step] if 0 <= i + step < len(node.branches) else None
-                         for step in (-1, 1)}
-                sideways = {step: b and b[min(j, len(b) - 1)].path for step, b in other.items()}
-                found[inner.path] = {
-                    "up": branch[j - 1].path if j else node.path,
-                    "down": branch[j + 1].path if j + 1 < len(branch) else behind and behind.path,
-                    "left": sideways[-1] or node.path, "right": sideways[1]}
-    return {path: {key: to for key, to in ways.items() if to} for path, ways in found.items()}
+                left, right = (other[min(j, len(other) - 1)] if other else None
+                               for other in (branches[i], branches[i + 2]))
+                found[inner.path] = {"up": branch[j - 1] if j else node,
+                                     "down": branch[j + 1] if j + 1 < len(branch) else after,
+                                     "left": left or node, "right": right}
+    return {path: {key: other.path for key, other in keys.items() if other} for path, keys in found.items()}
 
 
-def svg(tree, total_macs):
-    """The drawing as text, each box named by ``data-path``."""
+def svg(tree: Sequence[Node], total_macs: int) -> str:
+    """The drawing as text. The attribute ``data-path`` of each box is the path of its Node."""
     placed, height = places(tree)
     middle, most = LEFT + WIDTH / 2, max(node.row.macs for node in tree) or 1
-    parts = [f'<svg viewBox="0 0 {PAGE} {height:g}" role="group" aria-label="The network, from the picture down to the '
+    parts = [f'<svg viewBox="0 0 {PAGE} {height:g}" role="group" aria-label="The network, from the input image to the '
              f'classes" aria-describedby="keys">',
              f'<g aria-hidden="true"><text class="head" x="{BARS}" y="18">multiply-adds</text>',
              f'<text class="head" x="{middle:g}" y="18" text-anchor="middle">{size(tree[0].entering)} in</text>']
-    tops = [place for place in placed if "/" not in place.node.path]
-    y = TOP - 10
+    tops = [place for place in placed if not place.node.in_module]
+    y: float = TOP - 10
     for place in tops:
         parts.append(_line(middle, y, middle, place.y))
         y = place.y + place.height
@@ -85,9 +88,9 @@ def svg(tree, total_macs):
         if place.node.row.macs:
             share = place.node.row.macs / total_macs
             width = max(1, (BAR - 34) * place.node.row.macs / most)
-            centre = place.y + place.height / 2
-            parts.append(f'<rect class="bar" x="{BARS}" y="{centre - 5:g}" width="{width:.1f}" height="10"/>'
-                         + _text("share", BARS + width + 5, centre, f"{share:.1%}"))
+            center = place.y + place.height / 2
+            parts.append(f'<rect class="bar" x="{BARS}" y="{center - 5:g}" width="{width:.1f}" height="10"/>'
+                         + _text("share", BARS + width + 5, center, f"{share:.1%}"))
     parts.append("</g>")
     for place in placed:
         parts.append(_module(place) if place.node.branches else _box(place))
@@ -96,22 +99,21 @@ def svg(tree, total_macs):
 
 def _box(place):
     node = place.node
-    return (f'<g class="box {style(node.row.kind)}" {_button(node)}>'
+    return (f'<g class="box {style(node.row)}" {_button(node)}>'
             f'<rect x="{place.x:g}" y="{place.y:g}" width="{place.width:g}" height="{place.height:g}" rx="5"/>'
-            + _text("", place.x + place.width / 2, place.y + place.height / 2, written(node), "middle") + "</g>")
+            + _text("", place.x + place.width / 2, place.y + place.height / 2, label(node), "middle") + "</g>")
 
 
-def written(node):
-    """What stands on a Node's box: ``"3×3 conv, 192 maps"``; in a module, where boxes are narrow, ``"3×3 · 192"``."""
-    text = operation(node.row.kind)
-    maps = f", {node.row.output[-1]} maps" if node.row.kind.startswith("conv") else ""
-    if "/" not in node.path:
-        return text + maps
-    return (text + maps).replace(" conv, ", " · ").removesuffix(" maps").replace(" max pool", " pool")
+def label(node: Node) -> str:
+    """The text on a Node's box: ``"3×3 conv, 192 maps"``; in a module, where boxes are narrow, ``"3×3 · 192"``."""
+    row = node.row
+    if not node.in_module:
+        return operation(row) + (f", {row.output[-1]} maps" if row.is_conv else "")
+    return f"{window(row)} · {row.output[-1]}" if row.is_conv else f"{window(row)} pool"
 
 
 def _module(place):
-    """The frame of a module, a button too; its branches' lines; the line that gathers them."""
+    """The frame of a module, which is a button; the lines of its branches; the line of the concatenated outputs."""
     node, lines, frame = place.node, [], NAMES - 5
     column, bottom = WIDTH / len(node.branches), place.y + place.height
     for i in range(len(node.branches)):
@@ -128,22 +130,27 @@ def _module(place):
 
 def _button(node):
     return (f'role="button" tabindex="-1" aria-pressed="false" data-path="{escape(node.path)}" '
-            f'aria-label="{escape(spoken(node))}"')
+            f'aria-label="{escape(aria_label(node))}"')
 
 
-def spoken(node):
-    """A Node in one sentence, for those who hear the page."""
-    kind = f"inception module, {len(node.branches)} branches" if node.branches else operation(node.row.kind)
+def aria_label(node: Node) -> str:
+    """A Node in one sentence, for screen readers."""
+    kind = f"inception module, {len(node.branches)} branches" if node.branches else operation(node.row)
     costs = f", {node.row.macs / 1e6:,.1f} million multiply-adds" if node.row.macs else ""
     return f"{node.path}: {kind}, output {size(node.row.output)}{costs}"
 
 
-def style(kind):
-    """The class of a box, by what it does: the style sheet has a colour for each."""
-    for beginning, name in (("conv 1x1", "k1"), ("conv 3x3", "k3"), ("conv", "k5"), ("dense", "kd"), ("LRN", "kn")):
-        if kind.startswith(beginning):
-            return name
-    return "kp" if "pool" in kind else "ko"
+#: CSS classes by kind, and for convolutions by kernel size.
+STYLES = {"dense": "kd", "LRN": "kn", "max pool": "kp", "average pool": "kp", "adaptive average pool": "kp",
+          "global average pool": "kp"}
+KERNELS = {(1, 1): "k1", (3, 3): "k3"}
+
+
+def style(row: Row) -> str:
+    """The CSS class of a Row's box, which determines its color."""
+    if row.is_conv and row.kernel:
+        return KERNELS.get(row.kernel, "k5")
+    return STYLES.get(row.kind, "ko")
 
 
 def _line(x0, y0, x1, y1, name="line"):

@@ -1,88 +1,94 @@
-"""What the page says about a network: one walk over its structure, and one pass of the pictures through it."""
+"""What the page shows about a network: its structure, and the outputs of its layers for images."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
+from ..figures.blocks import rows_of, size
+from ..flops.counting import Row, convolution, count
+from ..interpret.structure import trunk_of
+from ..layers import AvgPool, MaxPool
+from ..layers.base import Array, Layer, Shape
+from ..layers.containers import Block, Concat, Sequential, concatenate
 
-from ..compose import Concat
-from ..flops.counting import Row, count
-from ..inside.structure import trunk_of
-from ..pictures.blocks import rows_of
+
+@dataclass(frozen=True)
+class Saving:
+    """Multiply-adds of a branch with its 1×1 convolution and without it, for OH·OW output positions:
+
+        reduced = (C·R + K²·R·F) · OH·OW        direct = K²·C·F · OH·OW
+
+    window   K×K as text, such as "5×5"; "pool" for the pool branch, where ``reduced`` is C·R · OH·OW and ``direct`` 0
+    maps     C, the number of input maps
+    between  R, the number of maps after the 1×1
+    """
+
+    window: str
+    maps: int
+    between: int
+    reduced: int
+    direct: int
 
 
 @dataclass
 class Node:
-    """A box of the drawing: a layer with its batch norm and ReLU, or an inception module.
+    """A box of the drawing: a layer, a block (convolution, batch norm, ReLU) or an inception module.
 
-    path      such as "4a" or "4a/3x3";   ``last`` is the path whose output the box shows: that of its ReLU
+    path      such as "4a" or "4a/3x3"
     row       its Row of flops/counting.py
-    entering  the shape that comes in
-    branches  of a module: lists of Nodes
-    without   of a branch that has a 1×1 reduction: a Saving
+    entering  the input shape
+    branches  for a module: the Nodes of each branch
+    saving    for the layers of a branch with a 1×1 reduction
     """
 
     path: str
-    last: str
     row: Row
-    entering: tuple
-    branches: list = field(default_factory=list)
-    without: dict | None = None
+    entering: Shape
+    branches: list[list["Node"]] = field(default_factory=list)
+    saving: Saving | None = None
+
+    @property
+    def in_module(self) -> bool:
+        """Whether the Node is part of an inception module."""
+        return self.path != self.row.name
 
 
-def nodes(net, picture):
-    """The Nodes of a network, from the picture (H, W, 3) to the logits; heads are left out."""
-    trunk, found, entering = trunk_of(net), [], tuple(picture)
-    for row in count(trunk, picture).modules:
+def nodes(net: Layer, image: Sequence[int]) -> list[Node]:
+    """The Nodes of a network from the image (H, W, 3) to the logits, without auxiliary heads."""
+    trunk, found, entering = trunk_of(net), [], tuple(image)
+    for row in count(trunk, entering).modules:
         layer = trunk.children[row.name]
-        node = Node(row.name, _last(row.name, trunk.children), row, entering)
-        if isinstance(layer, Concat):
-            node.branches = [_branch(row.name, branch, entering) for branch in layer.branches]
-        found.append(node)
+        branches = ([_branch(row.name, branch, entering) for branch in layer.branches]
+                    if isinstance(layer, Concat) else [])
+        found.append(Node(row.name, row, entering, branches))
         entering = row.output
     return found
 
 
 def _branch(module, branch, entering):
     """The Nodes of one branch."""
-    found, shape = [], entering
+    found, shape, saving = [], entering, saving_of(branch, entering)
     for row in rows_of(branch, entering):
-        last = _last(row.name, branch.children)
-        found.append(Node(f"{module}/{row.name}", f"{module}/{last}", row, shape))
+        found.append(Node(f"{module}/{row.name}", row, shape, saving=saving))
         shape = row.output
-    saving = without_1x1(branch, entering)
-    for node in found:
-        node.without = saving
     return found
 
 
-def _last(name, siblings):
-    """The layer that ends the box beginning with ``name``."""
-    return [name, *(name + ending for ending in ("_bn", "_relu") if name + ending in siblings)][-1]
-
-
-def without_1x1(branch, entering):
-    """What a branch costs with its 1×1 convolution and without: {"window", "maps", "between", "with", "direct"}, in
-    multiply-adds; None for a branch that has nothing to save.
-
-        with: C·R + K²·R·F        direct: K²·C·F        for each of the OH·OW places
-
-    After a pool there is nothing to multiply without the 1×1, but all C maps stay: ``direct`` is 0.
-    """
-    convolutions = [(name, layer) for name, layer in branch.children.items() if "w" in layer.params]
-    C = entering[-1]
+def saving_of(branch: Sequential, entering: Shape) -> Saving | None:
+    """The Saving of a branch with input shape ``entering``; None for a branch without a 1×1 reduction."""
+    first = next(iter(branch.children.values()))
+    convolutions = [(name, convolution(child)) for name, child in branch.children.items() if isinstance(child, Block)]
     shapes = {path: shape for path, _, shape, _ in branch.trace(entering)}
-    costs = [layer.macs(shapes[name]) for name, layer in convolutions]
+    costs = [conv.macs(shapes[name]) for name, conv in convolutions]
     if len(convolutions) == 2:
-        (_, first), (name, second) = convolutions
-        return {"window": "×".join(map(str, second.kernel)), "maps": C, "between": first.F, "with": sum(costs),
-                "direct": costs[1] // second.C * C}
-    if len(convolutions) == 1 and next(iter(branch.children.values())).__class__.__name__.endswith("Pool"):
-        return {"window": "pool", "maps": C, "between": convolutions[0][1].F, "with": costs[0], "direct": 0}
+        (_, reduce), (_, conv) = convolutions
+        return Saving(size(conv.kernel), entering[-1], reduce.F, sum(costs), costs[1] // conv.C * entering[-1])
+    if len(convolutions) == 1 and isinstance(first, MaxPool | AvgPool):
+        return Saving("pool", entering[-1], convolutions[0][1].F, costs[0], 0)
     return None
 
 
-def every_output(net, x):
-    """{path: y} of every layer of a network for the pictures x (N, H, W, 3), those inside modules too."""
+def every_output(net: Layer, x: Array) -> dict[str, Array]:
+    """{path: y} for every Node of a network, those inside modules too, for the input x (N, H, W, 3)."""
     found = {}
     for name, layer in trunk_of(net).children.items():
         if isinstance(layer, Concat):
@@ -92,13 +98,13 @@ def every_output(net, x):
                 for inner, part in branch.children.items():
                     found[f"{name}/{inner}"] = y = part.predict(y)
                 outputs.append(y)
-            x = np.concatenate(outputs, axis=-1)
+            x = concatenate(outputs)
         else:
             x = layer.predict(x)
         found[name] = x
     return found
 
 
-def flat(tree):
+def flat(tree: Iterable[Node]) -> list[Node]:
     """All Nodes, those of branches after their module."""
     return [node for top in tree for node in [top, *(inner for branch in top.branches for inner in branch)]]

@@ -1,118 +1,126 @@
-"""The page: facts, drawing and pictures in one HTML file."""
+"""The page: facts, drawing and images in one HTML file."""
 
+import dataclasses
 import json
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from ..data.labels import short_label
 from ..errors import UserError
+from ..figures import data_uri
+from ..figures.blocks import operation, size
+from ..figures.heatmaps import blended
 from ..flops.tables import cell
-from ..inference.labels import short_label
-from ..inside import cam
-from ..pictures import data_uri as images
-from ..pictures.blocks import operation, size
-from ..pictures.heatmaps import blended
-from .drawing import neighbours, svg
-from .facts import every_output, flat, nodes
+from ..inference.classifier import Classifier
+from ..interpret import cam
+from ..layers.base import Array
+from .drawing import neighbors, svg
+from .facts import Node, every_output, flat, nodes
 
-CHANNELS = 8            # maps of a layer that are shown
-LARGEST = 10_000_000    # octets of a page
+CHANNELS = 8            # number of maps shown per layer
+LARGEST = 10_000_000    # maximum size of a page, bytes
 HERE = Path(__file__).parent
 
-#: Nothing may be fetched, wherever it comes from: the browser sees to it.
+#: The browser refuses to fetch anything.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'"
 
 
-def page(classifier, pictures=(), title="GoogLeNet"):
-    """One self-contained HTML page (text) about a network.
+def page(classifier: Classifier, images: Sequence[tuple[str, Array]] = (), title: str = "GoogLeNet") -> str:
+    """A self-contained HTML page (text) about a network.
 
     classifier  a Classifier with its ``net``
-    pictures    [(name, uint8 (size, size, 3))], as the network sees them; without any, the page has no activations
+    images      [(name, uint8 (size, size, 3))], at the network's input size; without images the page has no activations
 
-    Raises UserError if so many pictures would make the page larger than 10 MB.
+    Raises UserError for an ensemble, and if the images make the page larger than 10 MB.
     """
+    if classifier.net is None:
+        raise UserError(f"{classifier.name}: an ensemble; the explorer shows a single network")
     shape = (classifier.size, classifier.size, 3)
     tree = nodes(classifier.net, shape)
     macs, params = sum(node.row.macs for node in tree), sum(node.row.params for node in tree)
-    data = {"layers": {node.path: _facts(node, macs, params) for node in flat(tree)}, "ways": neighbours(tree),
-            "first": tree[0].path, "photos": [name for name, _ in pictures], "macs": macs, "params": params}
-    _look(data, classifier, pictures, tree)
+    data = {"layers": {node.path: _facts(node, macs, params) for node in flat(tree)}, "neighbors": neighbors(tree),
+            "first": tree[0].path, "photos": [name for name, _ in images], "macs": macs, "params": params}
+    _run(data, classifier, images, tree)
     text = _HTML.format(
         policy=POLICY, title=escape(title), css=_read("page.css"), js=_read("page.js"), svg=svg(tree, macs),
-        about=f"{escape(Path(classifier.name).name)}: {params:,} parameters, {macs:,} multiply-adds for one picture of "
+        about=f"{escape(Path(classifier.name).name)}: {params:,} parameters, {macs:,} multiply-adds for one image of "
               f"{size(shape)}, {len(classifier.labels):,} classes.",
         photos=_photos(data), table=_table(tree, macs),
         data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
     if len(text.encode()) > LARGEST:
-        raise UserError(f"photos: {len(pictures)} make a page of more than {LARGEST // 10**6} MB; choose fewer")
+        raise UserError(f"photos: {len(images)} make a page of more than {LARGEST // 10**6} MB; choose fewer")
     return text
 
 
-def _facts(node, macs, params):
+def _facts(node: Node, macs: int, params: int) -> dict[str, Any]:
     row = node.row
-    kind = f"inception module, {len(node.branches)} branches" if node.branches else operation(row.kind)
-    more = row.kind.split(", ")[1:] if not node.branches else []
-    found = {"kind": ", ".join([kind, *more]), "in": size(node.entering), "out": size(row.output),
+    kind = f"inception module, {len(node.branches)} branches" if node.branches else operation(row)
+    found = {"kind": ", ".join([kind, *row.parts[1:]]), "in": size(node.entering), "out": size(row.output),
              "params": row.params, "macs": row.macs, "macShare": row.macs / macs,
              "paramShare": row.params / params, "maps": row.output[-1]}
     if node.branches:
-        found["branches"] = [{"path": branch[-1].path, "text": " → ".join(operation(n.row.kind) for n in branch),
+        found["branches"] = [{"path": branch[-1].path, "text": " → ".join(operation(n.row) for n in branch),
                               "macs": sum(n.row.macs for n in branch), "maps": branch[-1].row.output[-1],
-                              "direct": branch[-1].without and branch[-1].without["direct"],
-                              "pool": bool(branch[-1].without) and branch[-1].without["window"] == "pool"}
-                             for branch in node.branches]
-    if node.without:
-        found["without"] = node.without
+                              "saving": _as_dict(branch[-1].saving)} for branch in node.branches]
+    if node.saving:
+        found["saving"] = _as_dict(node.saving)
     return found
 
 
-def _look(data, classifier, pictures, tree):
-    """Put into ``data`` what the network makes of each picture: answers, where they were seen, maps."""
-    data["answers"], data["shown"], data["heat"] = [], [], []
-    for _, picture in pictures:
-        x = classifier.prepare(picture[None])
-        p = classifier.probabilities(picture[None])[0]
+def _as_dict(saving):
+    return dataclasses.asdict(saving) if saving else None
+
+
+def _run(data, classifier, images, tree):
+    """Add the network's results for each image to ``data``: predictions, the map of the first class, activations."""
+    data["predictions"], data["shown"], data["heat"] = [], [], []
+    for _, image in images:
+        x = classifier.prepare(image[None])
+        p = classifier.probabilities(image[None])[0]
         best = np.argsort(-p, kind="stable")[:5]
-        data["answers"].append([[short_label(classifier.labels[k]), float(p[k])] for k in best])
-        data["shown"].append(images.photo(picture))
-        data["heat"].append(_heat(classifier, x, picture, int(best[0])))
+        data["predictions"].append([[short_label(classifier.labels[k]), float(p[k])] for k in best])
+        data["shown"].append(data_uri.photo(image))
+        data["heat"].append(_heat(classifier, x, image, int(best[0])))
         outputs = every_output(classifier.net, x)
         for node in flat(tree):
-            y = outputs[node.last][0]
+            y = outputs[node.path][0]
             if y.ndim == 3:
-                strongest = np.argsort(-np.abs(y).mean(axis=(0, 1)), kind="stable")[:CHANNELS].tolist()
-                data["layers"][node.path].setdefault("seen", []).append(
-                    {"channels": strongest, "src": images.strip([y[..., c] for c in strongest])})
+                channels = np.argsort(-np.abs(y).mean(axis=(0, 1)), kind="stable")[:CHANNELS].tolist()
+                data["layers"][node.path].setdefault("activations", []).append(
+                    {"channels": channels, "src": data_uri.strip([y[..., c] for c in channels])})
 
 
-def _heat(classifier, x, picture, k):
-    """The class activation map over the picture; None for a network that has none."""
+def _heat(classifier, x, image, k):
+    """The class activation map over the image; None for a network without global average pooling."""
     try:
-        heat = cam.to_picture(cam.class_activation_map(classifier.net, x, [k]), *picture.shape[:2])[0]
+        heat = cam.upsample(cam.class_activation_map(classifier.net, x, [k]), *image.shape[:2])[0]
     except UserError:
         return None
-    return images.photo((255 * blended(picture, np.maximum(heat, 0))).round().astype(np.uint8))
+    return data_uri.photo((255 * blended(image, np.maximum(heat, 0))).round().astype(np.uint8))
 
 
 def _photos(data):
-    """A radio button for each picture."""
+    """A radio button for each image."""
     if not data["photos"]:
-        return "<p>No pictures were given: the page shows the structure and its numbers.</p>"
+        return "<p>No images were given: the page shows the structure and its counts.</p>"
     buttons = [f'<label><input type="radio" name="photo" value="{i}"{" checked" if i == 0 else ""}>'
                f'<img src="{src}" alt=""><span>{escape(name).replace("_", "_<wbr>")}</span></label>'
                for i, (name, src) in enumerate(zip(data["photos"], data["shown"], strict=True))]
-    return f'<fieldset id="photos"><legend>Picture</legend>{"".join(buttons)}</fieldset>'
+    return f'<fieldset id="photos"><legend>Image</legend>{"".join(buttons)}</fieldset>'
 
 
 def _table(tree, macs):
-    """The same numbers without a drawing."""
+    """The counts as a table."""
     rows = [f'<tr><th scope="row">{escape(node.path)}</th><td>'
-            + ("inception module" if node.branches else escape(operation(node.row.kind)))
+            + ("inception module" if node.branches else escape(operation(node.row)))
             + f"</td><td>{size(node.row.output)}</td><td>{cell(node.row.params)}</td><td>{cell(node.row.macs)}</td>"
             f"<td>{node.row.macs / macs:.1%}</td></tr>" for node in flat(tree)]
     heads = "".join(f'<th scope="col">{head}</th>' for head in
-                    ("layer", "what it does", "output", "parameters", "multiply-adds", "share"))
+                    ("layer", "operation", "output", "parameters", "multiply-adds", "share"))
     return f"<table><thead><tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
@@ -134,20 +142,20 @@ _HTML = """<!DOCTYPE html>
 <header>
 <h1>{title}</h1>
 <p>{about}</p>
-<p id="keys">Point at a box, click or tap it, or go with the arrow keys: up and down through the network, right into a
-module and from branch to branch. Enter reads about the layer, Escape comes back.</p>
+<p id="keys">Point at a box, click or tap it, or use the arrow keys: up and down move through the network, right enters
+a module and moves to the next branch. Enter moves to the description of the layer, Escape back to the drawing.</p>
 </header>
 <main>
 <section id="network" aria-label="Drawing of the network">
 {photos}
 <ul id="legend" aria-hidden="true"><li class="k1">1×1</li><li class="k3">3×3</li><li class="k5">larger</li>
-<li class="kp">pool</li><li class="kn">normalisation</li><li class="kd">dense</li></ul>
+<li class="kp">pool</li><li class="kn">normalization</li><li class="kd">dense</li></ul>
 <div id="drawing">
 {svg}
 </div>
 </section>
-<section id="layer" aria-label="The chosen layer" tabindex="0">
-<noscript><p>Without JavaScript this page is a drawing and, below, a table.</p></noscript>
+<section id="layer" aria-label="The selected layer" tabindex="0">
+<noscript><p>Without JavaScript this page shows only the drawing and, below it, a table.</p></noscript>
 </section>
 </main>
 <details id="all"><summary>All layers as a table</summary>

@@ -1,15 +1,22 @@
-"""Horizontal bars in panels: who does how much."""
+"""Horizontal bars in panels."""
 
-from .style import BLUE, GREY, SMALL, TEXT, caption, drawn, figure, tint, wrapped
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from .style import BLUE, GRAY, SMALL, TEXT, caption, drawn, figure, tint, wrapped
 
 PER_BAR, PER_PANEL = 0.2, 0.42  # inches
 
 
 @drawn
-def bars(title, panels, source, ours=None):
-    """A panel for each (title, [(name, value, remark)]), every panel on a scale of its own; the bars called
-    ``ours`` are blue, the others grey, the remark beside each. ``source`` goes below, in small print. Panels stand in
-    two columns where there are more than four."""
+def bars(title: str, panels: Sequence[tuple[str, Sequence[tuple[str, float, str]]]], source: str,
+         highlighted: str | None = None) -> Figure:
+    """A panel for each (title, [(name, value, remark)]), each with its own scale, the remark next to its bar.
+
+    Bars called ``highlighted`` are blue, the others gray. ``source`` is printed below. More than four panels are placed
+    in two columns.
+    """
     columns = 1 if len(panels) <= 4 else 2
     rows = -(-len(panels) // columns)
     tallest = max(len(entries) for _, entries in panels)
@@ -17,17 +24,17 @@ def bars(title, panels, source, ours=None):
                        squeeze=False)
     places = axes.ravel()
     for ax, (heading, entries) in zip(places, panels, strict=False):
-        _panel(ax, heading, entries, tallest, ours)
+        _panel(ax, heading, entries, tallest, highlighted)
     for ax in places[len(panels):]:
         ax.set_visible(False)
     caption(fig, title, source)
     return fig
 
 
-def _panel(ax, heading, entries, tallest, ours):
+def _panel(ax, heading, entries, tallest, highlighted):
     names, values, remarks = zip(*entries, strict=True)
     ys = range(len(entries))
-    ax.barh(ys, values, height=0.72, color=[BLUE if name == ours else tint(GREY, 0.45) for name in names])
+    ax.barh(ys, values, height=0.72, color=[BLUE if name == highlighted else tint(GRAY, 0.45) for name in names])
     for y, value, remark in zip(ys, values, remarks, strict=True):
         ax.annotate(remark, (value, y), xytext=(3, 0), textcoords="offset points", va="center", fontsize=SMALL)
     ax.set_yticks(ys, names)

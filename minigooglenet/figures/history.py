@@ -1,12 +1,15 @@
-"""Top-5 error of the ImageNet challenge's classification winners, year by year."""
+"""The top-5 error of the best entries in the ImageNet classification challenge, by year."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from .style import BLUE, GREY, INK, PALE, SMALL, caption, drawn, figure
+from matplotlib.figure import Figure
+
+from .style import BLUE, GRAY, INK, PALE, SMALL, caption, drawn, figure
 
 
 class Entry(NamedTuple):
-    """A row of Table 2: team, year, place, top-5 error on the test pictures in %, data beyond the challenge's."""
+    """A row of Table 2: team, year, place, top-5 error on the test images in %, additional training data."""
     team: str
     year: int
     place: str
@@ -27,20 +30,20 @@ TABLE_2 = (
 
 
 @drawn
-def error_by_year(entries=TABLE_2):
-    """A bar for each Entry, years from top to bottom. The last one is the one it is about."""
+def error_by_year(entries: Sequence[Entry] = TABLE_2) -> Figure:
+    """A bar for each Entry, years from top to bottom. The last Entry is highlighted."""
     fig, ax = figure(width=6.4, height=3.5)
     y, ticks, year = 0.0, [], None
     for entry in entries:
         if year not in (None, entry.year):
             y += 0.55
-        colour = BLUE if entry is entries[-1] else PALE
-        ax.barh(y, entry.error, height=0.72, facecolor="white" if entry.external else colour, edgecolor=GREY,
+        color = BLUE if entry is entries[-1] else PALE
+        ax.barh(y, entry.error, height=0.72, facecolor="white" if entry.external else color, edgecolor=GRAY,
                 linewidth=0.7, hatch="////" if entry.external else None)
         ax.text(entry.error + 0.2, y, f"{entry.error:g} %", va="center",
                 fontweight="bold" if entry is entries[-1] else "normal")
         note = f"{entry.place}, also trained on {entry.external}" if entry.external else entry.place
-        ax.text(entry.error + 2.7, y, note, va="center", color=GREY, fontsize=SMALL)
+        ax.text(entry.error + 2.7, y, note, va="center", color=GRAY, fontsize=SMALL)
         if entry.year != year:
             ax.text(-0.24, y, str(entry.year), va="center", fontweight="bold", transform=ax.get_yaxis_transform())
         ticks.append(y)
@@ -54,6 +57,6 @@ def error_by_year(entries=TABLE_2):
     first, last = entries[0], entries[-1]
     caption(fig, f"The challenge's top-5 error fell from {first.error:g} % to {last.error:g} % in "
                  f"{last.year - first.year} years",
-            "ILSVRC classification, test pictures. Source: Szegedy et al. 2014, Table 2. For MSRA 2014, Simonyan & "
+            "ILSVRC classification, test images. Source: Szegedy et al. 2014, Table 2. For MSRA 2014, Simonyan & "
             "Zisserman 2014 (Table 7) list 8.1 %.")
     return fig

@@ -1,33 +1,40 @@
-"""From maps to numbers: GoogLeNet averages each map, where a fully connected layer would read them all."""
+"""Global average pooling, as in GoogLeNet, against a fully connected layer on all positions."""
 
 from typing import NamedTuple
 
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from matplotlib.patches import Circle, Rectangle
 
 from ..flops.audit import weights_of
-from ..flops.report import inputs
+from ..flops.counting import inputs
 from ..layers import Dense
-from ..models.catalogue import network
+from ..layers.base import Shape
+from ..models.catalog import network
 from .blocks import size
-from .style import BLUE, GREY, INK, ORANGE, PALE, SMALL, TEXT, box, drawn, millions, sheet, tint
+from .style import BLUE, GRAY, INK, ORANGE, PALE, SMALL, TEXT, box, drawn, millions, sheet, tint
 
 WIDTH, HEIGHT = 6.8, 4.55
-CELL = 0.066                 # of a drawn map, inches
-ROWS = (0.98, 1.56, 2.52)    # where the first two maps and the last one are drawn
+CELL = 0.066                 # size of a cell of a map, inches
+ROWS = (0.98, 1.56, 2.52)    # vertical positions of the first two maps and the last one
 
 
 class Ending(NamedTuple):
-    """Weights at the end of a network: ``maps`` is the shape that the pool reads; ``connected`` what a fully connected
-    layer of as many units as maps would need in its place; ``before`` and ``linear`` what the network has."""
-    maps: tuple
+    """The number of weights at the end of a network.
+
+    maps       the input shape of the global average pool
+    connected  weights of a fully connected layer in place of the pool, with as many units as there are maps
+    before     weights of the layers before the pool
+    linear     weights of the classifier
+    """
+    maps: Shape
     connected: int
     before: int
     linear: int
 
 
-def ending():
-    """GoogLeNet's Ending, from its structure."""
+def ending() -> Ending:
+    """The Ending of GoogLeNet, from its structure."""
     net = network("googlenet")
     maps, linear = inputs(net)["pool5"], weights_of(net.children["linear"])
     D = maps[0] * maps[1] * maps[2]
@@ -35,16 +42,16 @@ def ending():
 
 
 @drawn
-def pooling(end=None):
-    """Global average pooling against a fully connected layer: who reads whom, and what it costs in weights."""
+def pooling(end: Ending | None = None) -> Figure:
+    """Global average pooling against a fully connected layer: the connections, and the number of weights."""
     end = end or ending()
     H, W, C = end.maps
-    fig, ax = sheet(WIDTH, HEIGHT, f"Averaging each map does without {end.connected:,} weights",
+    fig, ax = sheet(WIDTH, HEIGHT, f"Averaging each map saves {end.connected:,} weights",
                     "Weights without biases, counted from the structure of GoogLeNet (Szegedy et al. 2014, Table 1; "
-                    "the idea: Lin et al. 2013). Drawn: three of the maps.")
-    all_read_all = f"each unit reads all {H * W * C:,} numbers:\n{end.connected:,} weights"
+                    "global average pooling: Lin et al. 2013). Three of the maps are drawn.")
+    connected = f"each unit reads all {H * W * C:,} values:\n{end.connected:,} weights"
     for x, title, text, mesh in (
-            (0.1, "(a) fully connected", all_read_all, True),
+            (0.1, "(a) fully connected", connected, True),
             (WIDTH / 2, "(b) global average pooling", "each unit is the average of its own map:\n0 weights", False)):
         ax.text(x, 0.55, title, va="center")
         _maps_to_units(ax, x + 0.75, end.maps, mesh)
@@ -54,17 +61,17 @@ def pooling(end=None):
 
 
 def _maps_to_units(ax, x, shape, mesh):
-    """Maps at x, units to their right; ``mesh``: every cell to every unit, else only to that of its map."""
+    """Maps at x, units to their right; with ``mesh`` every cell connects to every unit, else to the unit of its map."""
     H, W, C = shape
     units, names, segments = x + 1.55, (1, 2, C), []
     for y in ROWS:
         for i in range(H):
             for j in range(W):
                 left, top = x + j * CELL, y + (i - H / 2) * CELL
-                ax.add_patch(Rectangle((left, top), CELL, CELL, facecolor=tint(BLUE, 0.25), edgecolor=GREY,
+                ax.add_patch(Rectangle((left, top), CELL, CELL, facecolor=tint(BLUE, 0.25), edgecolor=GRAY,
                                        linewidth=0.4, zorder=2))
-                centre = left + CELL / 2, top + CELL / 2
-                segments += [(centre, (units, target)) for target in (ROWS if mesh else (y,))]
+                center = left + CELL / 2, top + CELL / 2
+                segments += [(center, (units, target)) for target in (ROWS if mesh else (y,))]
     ax.add_collection(LineCollection(segments, colors="#A0A0A0", linewidths=0.2, zorder=1))
     for y, name in zip(ROWS, names, strict=True):
         ax.text(x - 0.1, y, f"map {name}", ha="right", va="center", fontsize=SMALL)
@@ -76,19 +83,19 @@ def _maps_to_units(ax, x, shape, mesh):
 
 
 def _bars(ax, y, end):
-    """All weights of the network, with either ending."""
+    """All weights of the network, for both forms."""
     left, height = 1.85, 0.22
     scale = (WIDTH - left - 0.15) / (end.before + end.connected + end.linear)
     before, connected, linear = (end.before, BLUE), (end.connected, PALE), (end.linear, ORANGE)
     for name, parts in (("with (a)", (before, connected, linear)), ("with (b)", (before, linear))):
         x, total, middle = left, sum(weights for weights, _ in parts), y + height / 2
         ax.text(left - 0.1, middle, f"{name}: {millions(total)} weights", ha="right", va="center", fontweight="bold")
-        for weights, colour in parts:
-            box(ax, x, y, weights * scale, height, fill=colour, edge=GREY)
+        for weights, color in parts:
+            box(ax, x, y, weights * scale, height, fill=color, edge=GRAY)
             if weights == end.connected:
                 text = f"fully connected {size(end.maps)} to {end.maps[-1]}: {millions(weights)}"
                 ax.text(x + weights * scale / 2, middle, text, ha="center", va="center", fontsize=SMALL, zorder=4)
             x += weights * scale
         y += 0.32
-    ax.text(x + 0.1, middle, f"first part: everything before, {millions(end.before)}; "
+    ax.text(x + 0.1, middle, f"first part: all layers before, {millions(end.before)}; "
             f"last part: the linear classifier, {millions(end.linear)}", va="center", fontsize=SMALL)

@@ -1,4 +1,4 @@
-"""Every figure renders, its words can be read, and its numbers are those of the structure."""
+"""Every figure renders, its text is readable, and its values are those of the structure."""
 
 import matplotlib
 import pytest
@@ -8,26 +8,26 @@ from text_boxes import complaints, shown
 from minigooglenet.cli import main
 from minigooglenet.commands import figures
 from minigooglenet.errors import UserError
+from minigooglenet.figures import reduction
+from minigooglenet.figures.ablation import TABLE_3, Series, ablation
+from minigooglenet.figures.blocks import fill_of, operation, size
+from minigooglenet.figures.gallery import FIGURES
+from minigooglenet.figures.inception import inception
+from minigooglenet.figures.network import network
+from minigooglenet.figures.style import box, sheet
+from minigooglenet.figures.systems import SYSTEMS
 from minigooglenet.flops import count
 from minigooglenet.flops.report import MODULES
-from minigooglenet.models.catalogue import CATALOGUE
-from minigooglenet.pictures import reduction
-from minigooglenet.pictures.ablation import TABLE_3, Series, ablation
-from minigooglenet.pictures.blocks import size
-from minigooglenet.pictures.gallery import FIGURES
-from minigooglenet.pictures.inception import inception
-from minigooglenet.pictures.network import network
-from minigooglenet.pictures.style import box, sheet
-from minigooglenet.pictures.systems import SYSTEMS
+from minigooglenet.models.catalog import CATALOG
 
 
 def texts_of(fig):
-    """All texts of a figure, in the order in which they were drawn; seen or not, which takes no time."""
+    """All texts of a figure, in the order in which they were drawn, visible or not (checking that takes time)."""
     return [text.get_text() for text in fig.findobj(Text)]
 
 
 def words(fig):
-    """The same in one string."""
+    """All texts in one string."""
     return "\n".join(texts_of(fig))
 
 
@@ -37,7 +37,7 @@ def drawings():
     return {name: draw() for name, draw in FIGURES.items()}
 
 
-def test_a_text_on_top_of_another_is_seen():
+def test_overlapping_texts_are_found():
     fig, ax = sheet(4, 2)
     ax.text(1, 1, "one text")
     assert not complaints(fig)
@@ -45,7 +45,7 @@ def test_a_text_on_top_of_another_is_seen():
     assert any("overlaps" in line for line in complaints(fig))
 
 
-def test_a_text_beyond_the_edge_or_its_box_is_seen():
+def test_texts_outside_the_figure_or_their_box_are_found():
     fig, ax = sheet(4, 2)
     ax.text(3.8, 1, "too far to the right")
     box(ax, 0.5, 0.5, 0.3, 0.3, "too wide for it")
@@ -53,7 +53,7 @@ def test_a_text_beyond_the_edge_or_its_box_is_seen():
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_words_can_be_read(drawings, name):
+def test_texts_are_readable(drawings, name):
     assert complaints(drawings[name]) == []
 
 
@@ -114,8 +114,8 @@ DEPTHS = {"googlenet": 22, "googlenet-torchvision": 22, "mini": 22, "googlenet-n
           "zfnet": 8, "nin": 12, "vgg16": 16, "vgg19": 19}
 
 
-@pytest.mark.parametrize("model", CATALOGUE)
-def test_any_network_is_drawn_whole(model):
+@pytest.mark.parametrize("model", CATALOG)
+def test_every_layer_of_any_network_is_drawn(model):
     fig = network(model)
     assert complaints(fig) == []
     assert fig.get_figheight() < 11  # A4, with margins
@@ -123,10 +123,26 @@ def test_any_network_is_drawn_whole(model):
     counted = count(model)
     assert any(f"{counted.params:,} parameters, {counted.macs:,} multiply-adds" in text for text in texts)
     for row in counted.modules:
-        assert row.kind == "Flatten" or row.name in texts
+        assert row.kind == "flatten" or row.name in texts
     assert f" {DEPTHS.get(model, '')} layers with weights" in words(fig) or model not in DEPTHS
-    outputs = [size(row.output) for row in counted.modules if row.kind != "Flatten"]
+    outputs = [size(row.output) for row in counted.modules if row.kind != "flatten"]
     assert [text for text in texts if text in outputs] == outputs
+
+
+def test_operations_come_from_the_layers_attributes():
+    def texts(model, names, **options):
+        rows = {row.name: row for row in count(model, **options).blocks}
+        return [operation(rows[name]) for name in names]
+
+    names = ("conv1", "pool1", "norm1", "4a/3x3", "4a/pool", "pool5", "dropout", "aux1/pool", "aux1/fc")
+    assert texts("googlenet", names, heads=True) == [
+        "7×7/2 conv", "3×3/2 max pool", "LRN", "3×3 conv", "3×3 max pool", "global average pool", "dropout 40%",
+        "5×5/3 avg pool", "dense 2048→1024"]
+    assert texts("alexnet", ("conv1", "conv2", "fc6")) == ["11×11/4 conv", "5×5 conv in 2 groups", "dense 9216→4096"]
+    assert texts("googlenet-torchvision", ["aux1/pool"], heads=True) == ["4×4 adaptive avg pool"]
+    fills = {row.name: fill_of(row) for row in count("googlenet").blocks}
+    assert fills["4a/3x3"] == fills["conv2"] != fills["4a/1x1"] != fills["4a/5x5"] == fills["conv1"]
+    assert fills["pool1"] == fills["pool5"] != fills["norm1"] and fills["dropout"] == "white"
 
 
 def test_heads_are_drawn_as_side_branches(drawings):
@@ -146,7 +162,7 @@ def test_table_1_marks_what_disagrees(drawings):
         assert texts[texts.index(printed) + 1] == ours
     assert texts.count("7×7/1") == texts.count("7×7/2") == 1 and texts.count("3×3/2") == 4
     orange = [patch for patch in fig.axes[0].patches if patch.get_facecolor()[:3] != (1, 1, 1)]
-    assert len(orange) == 11  # a shade for each count that disagrees, seen in print with its ≠
+    assert len(orange) == 11  # a shade for each count that disagrees, visible in print with its ≠
 
 
 def test_table_3_as_printed(drawings):
@@ -162,7 +178,7 @@ def test_table_3_as_printed(drawings):
     ((1, 1, 12.5), (1, 10, 12.5), (1, 144, 12.5)),
     ((3, 10, 7.0),),
 ])
-def test_our_ablation_is_drawn_beside_the_papers(rows):
+def test_a_measured_ablation_is_drawn_next_to_the_papers(rows):
     fig = ablation(TABLE_3, Series("ours", rows, "error", "Ours: seeds 0 to 6."))
     assert complaints(fig) == []
     for models, crops, error in rows:
@@ -175,20 +191,21 @@ def test_systems_are_counted_from_the_structure(drawings):
     for system in SYSTEMS:
         counted = count(system.model)
         assert f"{counted.params / 1e6:.1f} M params, {counted.macs / 1e9:.2f} G MACs" in text
-    assert "9.8 times fewer multiply-adds" in text.replace("\n", " ") and "19.8 times fewer parameters" in text
+    text = text.replace("\n", " ")
+    assert "9.8 times fewer multiply-adds" in text and "19.8 times fewer parameters" in text
     for error in ("18.2 %", "16.0 %", "7.2 %", "7.1 %", "7.89 %", "no top-5 error published"):
         assert error in text
 
 
-def test_systems_words_stand_beside_the_bubbles(drawings):
+def test_systems_texts_do_not_overlap_the_bubbles(drawings):
     fig = drawings["systems"]
     texts, (ax,) = shown(fig), fig.axes
     for bubble in ax.collections:
-        (size,), (centre,) = bubble.get_sizes(), ax.transData.transform(bubble.get_offsets())
+        (size,), (center,) = bubble.get_sizes(), ax.transData.transform(bubble.get_offsets())
         radius = size ** 0.5 / 2 * fig.dpi / 72
         for text, extent in texts:
-            nearest = (min(max(c, low), high) for c, low, high in zip(centre, extent.min, extent.max, strict=True))
-            assert sum((a - b) ** 2 for a, b in zip(nearest, centre, strict=True)) > radius ** 2, text.get_text()
+            nearest = (min(max(c, low), high) for c, low, high in zip(center, extent.min, extent.max, strict=True))
+            assert sum((a - b) ** 2 for a, b in zip(nearest, center, strict=True)) > radius ** 2, text.get_text()
 
 
 # -- the command ----------------------------------------------------------------------------------------------------
@@ -197,7 +214,7 @@ def run(*arguments):
     return main(["figures", *map(str, arguments)])
 
 
-def test_the_command_draws_what_was_asked_for(tmp_path, capsys):
+def test_the_command_draws_the_named_figures(tmp_path, capsys):
     assert run("network", "inception", "--model", "lenet5", "--module", "3b", "--out", tmp_path, "--dpi", 60) == 0
     written = sorted(tmp_path.iterdir())
     assert [path.name for path in written] == ["inception-3b.png", "network-lenet5.png"]
@@ -213,7 +230,7 @@ def test_the_same_again_is_the_same_file(tmp_path):
     assert files[0] == files[1] and files[0].startswith(b"<?xml") and b"dc:date" not in files[0]
 
 
-def test_pdf_does_not_know_the_hour(tmp_path):
+def test_pdf_has_no_creation_date(tmp_path):
     assert run("error-by-year", "--out", tmp_path, "--format", "pdf") == 0
     written = (tmp_path / "error-by-year.pdf").read_bytes()
     assert written.startswith(b"%PDF") and b"CreationDate" not in written
@@ -222,7 +239,7 @@ def test_pdf_does_not_know_the_hour(tmp_path):
 @pytest.mark.parametrize("arguments, words", [
     (("netwrok",), "did you mean network?"), (("inception", "--module", "9z"), "choose 3a"),
     (("network", "--model", "resnet"), "no network is called"), (("--dpi", 3), "20 to 600"),
-    (("pooling", "--module", "3b"), "goes with"), (("pooling", "--out", "/dev/null/here"), "cannot be written")])
+    (("pooling", "--module", "3b"), "applies to"), (("pooling", "--out", "/dev/null/here"), "cannot be written")])
 def test_wrong_input_gives_one_line(capsys, arguments, words):
     assert run(*arguments) == 2
     error = capsys.readouterr().err
@@ -233,7 +250,7 @@ def test_every_figure_is_in_the_description():
     assert all(f"\n  {name} " in figures.DESCRIPTION for name in FIGURES)
 
 
-def test_looks_do_not_depend_on_the_readers_settings():
+def test_style_does_not_depend_on_the_users_settings():
     with matplotlib.rc_context({"font.size": 30, "font.family": "serif", "axes.facecolor": "black"}):
         before = dict(matplotlib.rcParams)
         fig = FIGURES["error-by-year"]()

@@ -1,19 +1,25 @@
-"""Photos beside what a network says is on them."""
+"""Photos with their predicted classes."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from PIL import Image
 
 from .style import BLUE, SMALL, drawn, figure, tint
 
-LONGEST = 34    # letters of a label
+LONGEST = 34    # characters of a label
 
 
 @drawn
-def prediction(answers):
-    """A Figure with a row for each photo: the picture, and a bar for each class, the best on top.
+def prediction(predictions: Sequence[tuple[str, Image.Image, Sequence[Mapping[str, Any]]]]) -> Figure:
+    """A row for each photo: the image, and a bar for each class, the most probable on top.
 
-    answers: [(title, PIL image, [{"label", "probability"}, ...]), ...].
+    predictions: [(title, image, [{"label", "probability"}, …]), …].
     """
-    fig, axes = figure(len(answers), 2, width=6.4, height=1.9 * len(answers), squeeze=False,
+    fig, axes = figure(len(predictions), 2, width=6.4, height=1.9 * len(predictions), squeeze=False,
                        width_ratios=(1, 1.6))
-    for (title, image, best), (left, right) in zip(answers, axes, strict=True):
+    for (title, image, best), (left, right) in zip(predictions, axes, strict=True):
         left.imshow(image)
         left.axis("off")
         left.set_title(_shorter(title), fontsize=SMALL)
@@ -29,5 +35,5 @@ def prediction(answers):
 
 
 def _shorter(text):
-    text = text.replace("$", r"\$")     # matplotlib would take it for mathematics
+    text = text.replace("$", r"\$")     # not the start of a formula
     return text if len(text) <= LONGEST else text[:LONGEST - 1] + "…"

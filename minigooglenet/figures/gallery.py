@@ -1,5 +1,9 @@
 """Every figure of a review of GoogLeNet, by name."""
 
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
 from .ablation import ablation
 from .classifier import pooling
 from .history import error_by_year
@@ -9,8 +13,8 @@ from .reduction import reduction
 from .systems import systems
 from .table_1 import table_1
 
-#: name -> function; each returns a matplotlib Figure, and without arguments shows what the paper and our code have.
-FIGURES = {
+#: {name: function}. Called without arguments, each function draws values from the paper and from this code.
+FIGURES: dict[str, Callable[..., Figure]] = {
     "error-by-year": error_by_year,
     "reduction": reduction,
     "inception": inception,

@@ -1,42 +1,44 @@
-"""Table 1 of the paper, as printed, beside what its widths really give."""
+"""Table 1 of the paper: its printed counts, and those that its widths give."""
 
+import re
+
+from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ..flops.audit import EXPLANATIONS, K, M, audit
-from ..layers import GlobalAvgPool
-from ..models.catalogue import network
+from ..flops.counting import convolution
+from ..models.catalog import network
 from ..models.googlenet import TABLE_1
 from ..models.rows import Inception
-from .blocks import size, times
-from .style import GREY, ORANGE, SMALL, drawn, line, sheet, tint, wrapped
+from .blocks import size
+from .style import GRAY, ORANGE, SMALL, drawn, line, sheet, tint, wrapped
 
-WIDTH, TOP, PITCH = 7.6, 0.62, 0.2  # inches: the page, where the headings are, from row to row
+WIDTH, TOP, PITCH = 7.6, 0.62, 0.2  # inches: width of the page, position of the headings, height of a row
 WIDTHS = ("1×1", "3×3\nreduce", "3×3", "5×5\nreduce", "5×5", "pool\nproj")
 
-#: Where each column ends (or begins, if its alignment is "left"), in inches.
+#: The right edge of each column (the left one if its alignment is "left"), in inches.
 COLUMNS = (
     (0.1, "left", "type"), (1.0, "left", "window\n/stride"), (2.15, "right", "output"), (2.6, "right", "depth"),
     *((3.0 + 0.42 * i, "right", title) for i, title in enumerate(WIDTHS)),
-    (5.68, "right", "params\nprinted"), (6.22, "right", "ours"),
-    (6.72, "right", "ops\nprinted"), (7.24, "right", "ours"),
+    (5.68, "right", "params\nprinted"), (6.22, "right", "counted"),
+    (6.72, "right", "ops\nprinted"), (7.24, "right", "counted"),
 )
-PARAMS, OPS = (5.2, 6.27), (6.31, 7.29)  # what is shaded where ours differs from the printed
+PARAMS, OPS = (5.2, 6.27), (6.31, 7.29)  # shaded where our count differs from the printed one
 
 
 @drawn
-def table_1():
-    """All rows of Table 1 with its printed params and ops, ours beside them; where they differ, a mark and a note."""
+def table_1() -> Figure:
+    """All rows of Table 1 with the printed params and ops and our counts; where they differ, a mark and a note."""
     net = network("googlenet")
     rows = audit(net)
-    notes = [(row.printed.layers[0], " ".join(EXPLANATIONS[row.printed.layers[0]](row)))
-             for row in rows if not (row.params_agree and row.ops_agree)]
-    notes = [wrapped(f"{i}  {name}: {times(text)}", WIDTH - 0.4, SMALL) for i, (name, text) in enumerate(notes, 1)]
+    differing = [row for row in rows if not (row.params_agree and row.ops_agree)]
+    notes = [_note(number, row) for number, row in enumerate(differing, 1)]
     bottom = TOP + 0.3 + (len(rows) + 1) * PITCH
     lines = sum(note.count("\n") + 1 for note in notes)
     fig, ax = sheet(WIDTH, bottom + 0.127 * lines + 0.5, _title(rows),
-                    "Printed: Szegedy et al. 2014, Table 1; K = 1024, M = 1,000,000 multiply-adds. Ours: counted from "
-                    "the structure that these widths give; params with biases, ops of weights only. "
-                    "Rounding is forgiven.")
+                    "Printed: Szegedy et al. 2014, Table 1; K = 1024, M = 1,000,000 multiply-adds. Counted: "
+                    "from the structure with these widths; params with biases, ops of weights only. Differences by "
+                    "rounding are ignored.")
     for x, align, title in COLUMNS:
         ax.text(x, TOP, title, ha=align, va="center", fontsize=SMALL, fontweight="bold", linespacing=1.2)
     line(ax, (0.1, TOP + 0.18), (WIDTH - 0.1, TOP + 0.18), arrow=False)
@@ -53,7 +55,7 @@ def table_1():
         y, before = y + PITCH, row.output
     line(ax, (0.1, y - PITCH / 2), (WIDTH - 0.1, y - PITCH / 2), arrow=False)
     _cells(ax, y, _sums(rows))
-    ax.text(0.1, y + 0.25, "\n".join(notes), va="top", fontsize=SMALL, color=GREY, linespacing=1.35)
+    ax.text(0.1, y + 0.25, "\n".join(notes), va="top", fontsize=SMALL, color=GRAY, linespacing=1.35)
     return fig
 
 
@@ -71,18 +73,19 @@ def _cells(ax, y, cells):
 
 
 def _row(net, row, shape):
-    """The texts of one row that reads ``shape``, in the order of COLUMNS."""
+    """The texts of a row with input ``shape``, in the order of COLUMNS."""
     printed, layer = row.printed, net.children[row.printed.layers[-1]]
     widths = [""] * 6
     module = next((found for found in TABLE_1 if found.name == printed.layers[0]), None)
     if isinstance(module, Inception):
         widths = [str(F) for F in module[1:]]
     elif len(printed.layers) == 2:  # the second convolution, with its reduction
-        widths = ["", str(net.children[printed.layers[0]].F), str(layer.F), "", "", ""]
+        reduce, conv = (convolution(net.children[name]).F for name in printed.layers)
+        widths = ["", str(reduce), str(conv), "", "", ""]
     window = ""
-    if hasattr(layer, "kernel"):
+    if layer.kernel:
         window = f"{size(layer.kernel)}/{layer.stride[0]}"
-    elif isinstance(layer, GlobalAvgPool):
+    elif layer.kind == "global average pool":
         window = f"{size(shape[:2])}/1"
     counts = [""] * 4
     if printed.ops is not None:
@@ -96,3 +99,10 @@ def _sums(rows):
     return ["sum", "", "", str(sum(row.depth for row in rows)), *[""] * 6, f"{sum(params):,.1f}K",
             f"{sum(row.params for row in rows) / K:,.1f}K", f"{sum(row.printed.ops or 0 for row in rows):,}M",
             f"{sum(row.macs for row in rows) / M:,.1f}M"]
+
+
+def _note(number, row):
+    """The explanation of a row that differs, with × for x between digits."""
+    name = row.printed.layers[0]
+    text = re.sub(r"(?<=\d)x(?=\d)", "×", " ".join(EXPLANATIONS[name](row)))
+    return wrapped(f"{number}  {name}: {text}", WIDTH - 0.4, SMALL)
