@@ -16,6 +16,6 @@ def rng():
 @pytest.fixture
 def threads():
     """``set_threads``, put back to the default afterwards."""
-    from minigooglenet.threads import set_threads
+    from minigooglenet.kernels.threads import set_threads
     yield set_threads
     set_threads()

@@ -1,18 +1,19 @@
-"""The whole network trains: 22 layers, pictures of 224×224, both heads, three losses, learns pictures by heart.
+"""Overfit the whole network: 22 layers, 224×224 images, both auxiliary classifiers, three losses.
 
-    .venv/bin/python tests/overfit_224.py [--pictures 200] [--steps 350] [--batch 16] [--lr 0.02]
+    .venv/bin/python tests/overfit_224.py [--images 200] [--steps 350] [--batch 16] [--lr 0.02]
                                           [--variant torchvision] [--init he|own]
 
-The pictures are Shapes-10's, enlarged seven times. Without dropout a sound network must reach a loss near 0 on pictures
-that it sees again and again; wrong gradients do not. Prints the loss as it goes; exit code 1 if less than 95 % of
-the pictures are known in the end. About a second a step on two cores.
+The images are Shapes-10's, enlarged seven times. Without dropout, a correct network reaches a loss near 0 on images
+that it sees again and again; with wrong gradients it does not. Prints the loss during training; exit code 1 if less
+than 95 % of the images are classified correctly at the end. About a second per step on two cores.
 
-Without options all 200 pictures are known after 350 steps, loss 0.03. How the weights begin decides it: those of
-torchvision's own variant have a deviation of 0.01, and the same steps knew 74 % with a rate of 0.003, and 31.5 %
-after 200 steps with 0.02. Without batch norm it takes longer: Caffe's variant, with its own weights and a rate of
-0.003, had come from 2.7 to 2.2 after 170 steps. It reads grey levels less their mean, some 64 times what unit variance
-would be: its weights halve the variance in each layer, while all biases begin at 0.2, so of pictures of unit variance
-little but the biases is left (at pool5 16 of them differ by 1.4 % of their size, by 7.4 % on Caffe's scale).
+Without options all 200 images are correct after 350 steps, with a loss of 0.03. The initialization decides: the
+weights of torchvision's own variant have a standard deviation of 0.01, and the same steps reached 74 % with a learning
+rate of 0.003, and 31.5 % after 200 steps with 0.02. Without batch norm it takes longer: Caffe's variant, with its own
+weights and a learning rate of 0.003, had gone from 2.7 to 2.2 after 170 steps. Its input is gray levels minus their
+mean, some 64 times larger than with unit variance: its weights halve the variance in each layer, while all biases are
+initialized to 0.2, so with images of unit variance little but the biases is left (at pool5, 16 images differ by 1.4 %
+of their magnitude, and by 7.4 % on Caffe's scale).
 """
 
 import argparse
@@ -21,20 +22,20 @@ import time
 
 import numpy as np
 
-from minigooglenet import fast
-from minigooglenet.data import Normaliser, shapes10
+from minigooglenet import engine
+from minigooglenet.data import Normalizer, shapes10
 from minigooglenet.layers.init import he
 from minigooglenet.models import googlenet
 from minigooglenet.models.googlenet import LOSS_WEIGHTS
 from minigooglenet.training.losses import weighted_loss
 from minigooglenet.training.sgd import SGD
 
-WARM_UP = 10  # steps in which the rate rises
+WARM_UP = 10  # steps in which the learning rate rises
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("pictures", 200), ("steps", 350), ("batch", 16), ("seed", 0)):
+    for name, default in (("images", 200), ("steps", 350), ("batch", 16), ("seed", 0)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--lr", type=float, default=0.02)
     parser.add_argument("--variant", default="torchvision")
@@ -42,33 +43,33 @@ def main():
     args = parser.parse_args()
 
     rng = np.random.default_rng(args.seed)
-    x, y = shapes10.draw(args.pictures, seed=args.seed)
-    normaliser = Normaliser.of(x)
+    x, y = shapes10.draw(args.images, seed=args.seed)
+    normalizer = Normalizer.of(x)
     if args.variant == "bvlc":
-        normaliser = Normaliser(normaliser.mean, np.ones(3))  # Caffe's scale
-    x = normaliser(x).repeat(7, axis=1).repeat(7, axis=2)
+        normalizer = Normalizer(normalizer.mean, np.ones(3))  # Caffe's scale
+    x = normalizer(x).repeat(7, axis=1).repeat(7, axis=2)
     net = googlenet(args.variant, classes=10, rng=rng, init=he if args.init == "he" else None)
     for _, layer in net.walk():
         if hasattr(layer, "drop_prob"):
             layer.drop_prob = 0
-    engine, sgd, began = fast.speed_up(net, input_gradient=False), SGD(net.parameters(), momentum=0.9), time.time()
+    compiled, sgd, started = engine.compile(net, input_gradient=False), SGD(net.parameters(), momentum=0.9), time.time()
     order = np.array([], int)
     for step in range(args.steps):
         if len(order) < args.batch:
-            order = rng.permutation(args.pictures)
+            order = rng.permutation(args.images)
         chosen, order = order[:args.batch], order[args.batch:]
-        logits, cache = engine.forward(x[chosen], train=True)
+        logits, cache = compiled.forward(x[chosen], train=True)
         _, loss, dy = weighted_loss(logits, y[chosen], LOSS_WEIGHTS)
         net.zero_grads()
-        engine.backward(dy, cache)
-        rate = args.lr * min((step + 1) / WARM_UP, (1 - step / args.steps) ** 0.5)  # Caffe's quick_solver: power 0.5
-        sgd.step(net.gradients(), rate)
+        compiled.backward(dy, cache)
+        lr = args.lr * min((step + 1) / WARM_UP, (1 - step / args.steps) ** 0.5)  # Caffe's quick_solver: power 0.5
+        sgd.step(net.gradients(), lr)
         if step % 10 == 9:
-            print(f"step {step + 1:4}  loss {loss:.4f}  {time.time() - began:5.0f} s", flush=True)
-    known = np.mean(np.concatenate([fast.predictor(net).predict(x[start:start + 16]).argmax(axis=1)
-                                    for start in range(0, len(x), 16)]) == y)
-    print(f"{known:.1%} of {args.pictures} pictures known by heart")
-    return known < 0.95
+            print(f"step {step + 1:4}  loss {loss:.4f}  {time.time() - started:5.0f} s", flush=True)
+    correct = np.mean(np.concatenate([engine.predictor(net).predict(x[start:start + 16]).argmax(axis=1)
+                                      for start in range(0, len(x), 16)]) == y)
+    print(f"{correct:.1%} of {args.images} images classified correctly")
+    return correct < 0.95
 
 
 if __name__ == "__main__":

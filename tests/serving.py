@@ -1,4 +1,4 @@
-"""A web server of our own, for what is fetched."""
+"""A local web server for tests of downloads."""
 
 import contextlib
 import http.server
@@ -7,17 +7,25 @@ import threading
 
 @contextlib.contextmanager
 def serving(bodies):
-    """The address of a server with ``bodies``: {"/name": (octets, the length that it announces)}; 404 for all else."""
+    """The address of a server for ``bodies``: {"/name": (content, announced length, *headers)}. It answers 404 to the
+    rest.
+
+    content: bytes, or a function that yields them; length: any text, or None for no header; headers: (name, value).
+    """
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
             if self.path not in bodies:
                 return self.send_error(404)
-            octets, length = bodies[self.path]
+            content, length, *headers = bodies[self.path]
             self.send_response(200)
-            self.send_header("Content-Length", str(length))
+            for name, value in [("Content-Length", length), *headers]:
+                if value is not None:
+                    self.send_header(name, str(value))
             self.end_headers()
             if self.command == "GET":
-                self.wfile.write(octets)
+                with contextlib.suppress(ConnectionError):      # the client stops reading
+                    for chunk in [content] if isinstance(content, bytes) else content():
+                        self.wfile.write(chunk)
 
         do_HEAD = do_GET
 

@@ -1,4 +1,4 @@
-"""Small training runs, for the tests that need one: a few drawn pictures, a narrow network, and the command line."""
+"""Small training runs for tests: a data set of a few drawn images, a narrow network, and the command line."""
 
 import os
 import subprocess
@@ -16,20 +16,20 @@ ROOT = Path(__file__).resolve().parent.parent
 NARROW = Config(width=0.05, batch=8, epochs=2, lr=0.05, augment="crop", average=0.9)
 
 
-def pictures(train=40, test=12):
-    """A Dataset of so many drawn pictures."""
+def dataset(train=40, test=12):
+    """A Dataset of this many drawn images."""
     return Dataset("shapes", *shapes10.draw(train, 5, split=0), *shapes10.draw(test, 5, split=1), shapes10.CLASSES)
 
 
 def folder(path, train=40, test=12):
     """The same as a folder in the layout of CIFAR-10's binary version. Returns ``path``."""
-    drawn = pictures(train, test)
+    drawn = dataset(train, test)
     write_folder(path, drawn.x_train, drawn.y_train, drawn.x_test, drawn.y_test, drawn.classes)
     return path
 
 
 def command(*arguments, cwd=None, **options):
-    """Start ``python -m minigooglenet ARGUMENTS`` as a process of its own, with pipes to read what it says."""
+    """Start ``python -m minigooglenet ARGUMENTS`` as a process, with pipes for its output."""
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "MINIGOOGLENET_OFFLINE": "1", "PYTHONUNBUFFERED": "1",
@@ -39,15 +39,24 @@ def command(*arguments, cwd=None, **options):
 
 
 def run(*arguments, **options):
-    """(exit code, standard output, standard error) of a command, once it has ended."""
+    """(exit code, standard output, standard error) of a command that has finished."""
     process = command(*arguments, **options)
     output, errors = process.communicate(timeout=300)
     return process.returncode, output, errors
 
 
+def without_engine(errors):
+    """The lines of standard error after the one that says which engine runs."""
+    first, *lines = errors.splitlines()
+    assert first.startswith(("engine: fast (compiled kernels, ", "engine: plain (layers as written)")), errors
+    return lines
+
+
 def differences(one, other):
-    """What differs between two checkpoints (files or folders) of the same run: a list of names, empty if they agree in
-    every bit of every array, in the generator, and in everything that was counted except time."""
+    """The names of all differences between two checkpoints (files or folders) of the same run.
+
+    Empty if every array agrees bit for bit, and so do the generator, the config and all progress but times.
+    """
     one, other = checkpoint.load(one), checkpoint.load(other)
     names = [name for name in one.arrays.keys() | other.arrays.keys()
              if name not in one.arrays or name not in other.arrays
@@ -62,6 +71,13 @@ def _timeless(value):
     if isinstance(value, dict):
         return {key: _timeless(part) for key, part in value.items() if key not in ("seconds", "images_per_second")}
     return [_timeless(part) for part in value] if isinstance(value, list) else value
+
+
+def learned(trainer):
+    """Copies of all arrays that training changes."""
+    parts = {"weights": trainer.net.parameters(), "state": trainer.net.state(), "velocity": trainer.sgd.velocity,
+             "average": trainer.average.arrays if trainer.average else {}}
+    return {f"{part}/{path}": array.copy() for part, arrays in parts.items() for path, array in arrays.items()}
 
 
 def same(one, other):

@@ -1,4 +1,4 @@
-"""Several processes train what one trains. With real processes, under mpiexec; skipped where there is none."""
+"""Several processes compute what one computes. With real processes, under mpiexec; skipped without it."""
 
 import importlib.util
 import json
@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import small
 
-from minigooglenet import processes
 from minigooglenet.errors import UserError
 from minigooglenet.layers import Dropout
 from minigooglenet.models import mini_googlenet
-from minigooglenet.training import checkpoint, parallel
+from minigooglenet.training import checkpoint, parallel, processes
+from minigooglenet.training.trainer import Trainer
 
-ROOT_TOO = {  # Open MPI's words for: as root, on fewer cores than processes, without a network
+ROOT_TOO = {  # for Open MPI: allow root, fewer cores than processes, no network
     "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
 }
@@ -30,7 +30,7 @@ def data(tmp_path_factory):
 
 
 def mpiexec(number, *arguments, **environment):
-    """(exit code, standard output, standard error) of a Python command line in so many processes."""
+    """(exit code, standard output, standard error) of a Python command line in ``number`` processes."""
     if importlib.util.find_spec("mpi4py") is None:
         pytest.skip("mpi4py is not installed")
     if shutil.which("mpiexec") is None:
@@ -47,16 +47,16 @@ def python(*arguments, before=(), **environment):
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
-    """What one process gets."""
+    """The result of one process."""
     file = tmp_path_factory.mktemp("alone") / "one.npz"
     code, _, errors = python(WORKER, file)
     assert code == 0, errors
     return np.load(file)
 
 
-@pytest.mark.parametrize("number, fast", [(2, "1"), (2, "0"), (3, "1")])  # 3: parts of 3, 3 and 4 pictures
-def test_several_processes_train_what_one_does(alone, tmp_path, number, fast):
-    code, _, errors = mpiexec(number, WORKER, tmp_path / "many.npz", MINIGOOGLENET_FAST=fast)
+@pytest.mark.parametrize("number, kind", [(2, "fast"), (2, "plain"), (3, "fast")])  # 3: parts of 3, 3 and 4 images
+def test_several_processes_compute_what_one_does(alone, tmp_path, number, kind):
+    code, _, errors = mpiexec(number, WORKER, tmp_path / "many.npz", MINIGOOGLENET_ENGINE=kind)
     assert code == 0, errors
     many = np.load(tmp_path / "many.npz")
     assert alone.files == many.files and len(alone["losses"]) == 4
@@ -83,7 +83,8 @@ def test_from_the_command_line(data, tmp_path):
 
 CUT = """
 import os, signal, sys
-from minigooglenet import cli, processes
+from minigooglenet import cli
+from minigooglenet.training import processes
 from minigooglenet.training.trainer import Trainer
 step = Trainer.train_step
 def cut(trainer, x, y):
@@ -109,32 +110,32 @@ def test_ctrl_c_in_one_stops_and_saves_all_and_a_resumed_run_ends_with_the_same_
     assert small.differences(tmp_path / "whole", tmp_path / "cut") == []
 
 
-FALLS = """
+FAILS = """
 import os, sys
 import numpy as np
-from minigooglenet import processes
-processes.join()
-with processes.all_or_none():
+from minigooglenet.training import processes
+processes.initialize()
+with processes.abort_all_on_error():
     if processes.rank() == 1:
         exec(sys.argv[1])
     processes.sum_over_processes(np.zeros(1))
 """
 
 
-@pytest.mark.parametrize("how, says", [
+@pytest.mark.parametrize("how, message", [
     ("raise ValueError('odd')", "minigooglenet, process 1: odd"), ("os.kill(os.getpid(), 9)", "signal 9"),
 ])
-def test_one_that_falls_ends_the_others(how, says):
-    code, _, errors = mpiexec(3, "-c", FALLS, how)
-    assert code != 0 and says in errors
+def test_if_one_process_fails_all_are_terminated(how, message):
+    code, _, errors = mpiexec(3, "-c", FAILS, how)
+    assert code != 0 and message in errors
 
 
-def test_wrong_input_is_one_line_and_ends_all(data, tmp_path):
+def test_invalid_input_is_one_line_and_terminates_all(data, tmp_path):
     code, output, errors = mpiexec(2, "-m", "minigooglenet", "train", "--data", data, "--batch", 1,
                                    "--out", tmp_path / "run")
     lines = [line for line in errors.splitlines() if line.startswith("minigooglenet")]
     assert code == 2 and output == "" and lines == [
-        "minigooglenet train: batch: 1 pictures cannot be shared among 2 processes; start fewer, or raise --batch"]
+        "minigooglenet train: batch: 1 images cannot be divided among 2 processes; start fewer, or raise --batch"]
     assert "Traceback" not in errors and not (tmp_path / "run").exists()
 
 
@@ -149,7 +150,7 @@ def test_started_by_mpiexec_but_without_mpi4py(data, tmp_path, monkeypatch, caps
 
 
 class World:
-    """A communicator of which this process is one, and whose others hold the same numbers."""
+    """A communicator in which the other processes hold the same values as this one."""
 
     def __init__(self, rank, size):
         self.rank, self.size = rank, size
@@ -158,7 +159,7 @@ class World:
         total *= self.size
 
 
-def test_the_model_of_sums_is_found_again_and_projects():
+def test_the_cost_model_is_recovered_and_projects():
     sizes, alpha, beta = [8, 4096, 2**20, 2**23], 5e-6, 2e9
     for n in (2, 4, 8):
         seconds = [parallel.sum_seconds(size, n, alpha, beta) for size in sizes]
@@ -178,21 +179,25 @@ def test_measured_under_mpiexec():
     assert found["steps"]["1"] == 0.5
 
 
-def test_alone_everything_is_the_identity(rng):
+def test_in_one_process_everything_is_the_identity(rng):
     x = rng.standard_normal((3, 2))
-    assert processes.sum_over_processes(x) is x and processes.drawn(rng, 5) is rng
+    assert processes.sum_over_processes(x) is x and processes.batch_generator(rng, 5) is rng
     assert (processes.count(), processes.rank(), processes.part(7)) == (1, 0, slice(0, 7))
-    assert processes.from_first(lambda: "made") == "made"
+    assert processes.broadcast_from_first(lambda: "made") == "made"
+
+
+def processes_like_this_one(monkeypatch, rank, size):
+    monkeypatch.setattr(processes, "_world", World(rank, size))
+    monkeypatch.setattr(processes, "_in_place", lambda: None)
 
 
 def test_parts_cover_the_batch_and_gradients_are_summed(monkeypatch, rng):
-    pytest.importorskip("mpi4py", reason="mpi4py is not installed")
     covered = []
     for rank in range(3):
-        monkeypatch.setattr(processes, "_world", World(rank, 3))
+        processes_like_this_one(monkeypatch, rank, 3)
         covered += list(range(8))[processes.part(8)]
     assert covered == list(range(8))
-    with pytest.raises(UserError, match="2 pictures cannot be shared among 3"):
+    with pytest.raises(UserError, match="2 images cannot be divided among 3"):
         processes.part(2)
     gradients = {"a": rng.standard_normal((2, 3)), "b": np.ones(4, np.float32), "c": rng.standard_normal(5)}
     before = {path: g.copy() for path, g in gradients.items()}
@@ -201,11 +206,31 @@ def test_parts_cover_the_batch_and_gradients_are_summed(monkeypatch, rng):
         np.testing.assert_allclose(g, 3 * before[path])
 
 
-def test_dropout_forgets_the_same_units_in_every_process(monkeypatch):
+@pytest.mark.parametrize("kind", ["fast", "plain"])
+def test_a_step_of_two_processes_with_equal_images_is_the_step_of_one(monkeypatch, kind):
+    """Their sums are twice those of one process, whose batch is half as large."""
+    monkeypatch.setenv("MINIGOOGLENET_ENGINE", kind)
+    images, found = small.dataset(), []
+    for world, batch in ((None, 4), (World(0, 2), 8)):
+        processes_like_this_one(monkeypatch, 0, 2)
+        monkeypatch.setattr(processes, "_world", world)
+        trainer = Trainer(small.NARROW.but(batch=batch, lr=1e-3, heads=False), images)
+        assert trainer.part == slice(0, 4)
+        loss, correct = trainer.train_step(trainer.normalizer(images.x_train[:4]), images.y_train[:4])
+        means = {path: array for path, array in trainer.net.state().items() if path.endswith("mean")}
+        found.append((loss, correct * 4 / batch, trainer.net.gradients(), means))
+    one, two = found
+    assert two[0] == pytest.approx(one[0], rel=1e-5) and two[1] == one[1]
+    for a, b in zip(one[2:], two[2:], strict=True):
+        for path, array in a.items():
+            np.testing.assert_allclose(b[path], array, atol=1e-3 * max(np.abs(array).max(), 1e-3), err_msg=path)
+
+
+def test_dropout_drops_the_same_activations_in_every_process(monkeypatch):
     x = np.ones((8, 50), np.float32)
     whole, _ = Dropout(0.5, np.random.default_rng(1)).forward(x, train=True)
     for rank in range(3):
-        monkeypatch.setattr(processes, "_world", World(rank, 3))
+        processes_like_this_one(monkeypatch, rank, 3)
         mine = processes.part(8)
-        y, _ = Dropout(0.5, processes.drawn(np.random.default_rng(1), 8)).forward(x[mine], train=True)
+        y, _ = Dropout(0.5, processes.batch_generator(np.random.default_rng(1), 8)).forward(x[mine], train=True)
         np.testing.assert_array_equal(y, whole[mine])

@@ -1,4 +1,4 @@
-"""Interrupted and resumed, as real processes: what ends is what an undisturbed run ends with, bit for bit."""
+"""Interrupted and resumed runs, as real processes: the result equals an uninterrupted run's, bit for bit."""
 
 import resource
 import shutil
@@ -31,12 +31,12 @@ def train(place, out):
 
 
 def test_killed_at_random_moments(tmp_path):
-    said = []
-    assert kill_and_compare(tmp_path, kills=3, batch=8, pictures=96, epochs=2, say=said.append) == [], said
-    assert sum(line.startswith("kill") for line in said) == 3
+    lines = []
+    assert kill_and_compare(tmp_path, kills=3, batch=8, images=96, epochs=2, report=lines.append) == [], lines
+    assert sum(line.startswith("kill") for line in lines) == 3
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(place):
+def test_ctrl_c_saves_and_prints_how_to_resume(place):
     out = place / "stopped here"
     process = small.command(*train(place, out.name))
     wait_until_it_trains(process)
@@ -46,7 +46,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(place):
     assert process.returncode == 130 and output == ""
     step = checkpoint.load(out).progress["step"]
     lines = errors.splitlines()
-    assert lines[-2] == f"Stopped at step {step} of 24; nothing is lost. Go on with:"
+    assert lines[-2] == f"Stopped at step {step} of 24; everything is saved. Resume with:"
     assert lines[-1] == f"  python -m minigooglenet train --resume --out '{out}'"
     code, output, errors = small.run("train", "--resume", "--out", out)
     assert code == 0 and f"resumed at step {step}" in errors
@@ -66,7 +66,7 @@ def test_sigterm_with_json_saves_and_leaves_standard_output_empty(place):
 
 
 def test_killed_before_its_first_checkpoint(place):
-    out = place / "hardly begun"
+    out = place / "hardly started"
     out.mkdir()
     (out / f".{NAME}.abc.part").write_bytes(b"half")
     code, _, errors = small.run(*train(place, out.name), "--resume")
@@ -74,17 +74,17 @@ def test_killed_before_its_first_checkpoint(place):
     assert small.differences(place / "whole", out) == []
 
 
-def test_a_finished_run_says_its_result_again_and_changes_nothing(place, capsys):
+def test_resuming_a_finished_run_prints_its_result_and_changes_nothing(place, capsys):
     out = place / "finished"
     shutil.copytree(place / "whole", out)
     (out / f".{NAME}.abc.part").write_bytes(b"half")
     before = {path.name: path.read_bytes() for path in (place / "whole").iterdir()}
     results = [(main(["train", "--resume", "--out", str(out), "--json"]), capsys.readouterr()) for _ in range(2)]
     assert results[0] == results[1] and results[0][0] == 0 and '"test_accuracy"' in results[0][1].out
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before  # and the half-written file is gone
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before  # and the partial file is gone
 
 
-def test_a_log_that_was_not_written_any_more_is_made_up_for(place, capsys):
+def test_a_missing_log_is_written_again(place, capsys):
     out = place / "no log"
     shutil.copytree(place / "whole", out)
     (out / "log.csv").unlink()
@@ -104,11 +104,11 @@ def test_from_another_folder_and_after_a_relative_name(place, tmp_path):
     assert code == 0, errors
     assert small.differences(place / "whole", place / "elsewhere") == []
     code, output, _ = small.run("evaluate", "--run", place / "elsewhere", cwd=tmp_path)
-    assert code == 0 and "16 test pictures of data" in output
+    assert code == 0 and "16 test images of data" in output
 
 
 def test_a_full_disk_keeps_the_earlier_checkpoint(place):
-    """RLIMIT_FSIZE: no file may grow beyond it, as if the disk were full."""
+    """RLIMIT_FSIZE limits the size of files, as if the disk were full."""
     out = place / "full"
     process = small.command(*train(place, out.name))
     wait_until_it_trains(process)
@@ -120,8 +120,8 @@ def test_a_full_disk_keeps_the_earlier_checkpoint(place):
     limit = len(before) // 2
     code, output, errors = small.run("train", "--resume", "--out", out, "--checkpoint-every", 1, "--json",
                                      preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)))
-    assert code == 2 and output == "" and len(errors.splitlines()) == 1
+    assert code == 2 and output == "" and len(small.without_engine(errors)) == 1
     assert f"{out / NAME}: cannot be written (File too large); free some space" in errors
     assert (out / NAME).read_bytes() == before and not list(out.glob("*.part")) + list(out.glob(".*.part"))
-    assert small.run("train", "--resume", "--out", out)[0] == 0  # there is room again
+    assert small.run("train", "--resume", "--out", out)[0] == 0  # without the limit
     assert small.differences(place / "whole", out) == []

@@ -1,4 +1,4 @@
-"""The optimiser, the schedules and the average, against numbers worked out by hand."""
+"""The optimizer, the schedules and the averaged weights, against values computed by hand."""
 
 import math
 
@@ -11,7 +11,7 @@ from minigooglenet.training.sgd import SGD
 
 
 def trace(gradients, lr, **options):
-    """The values of one weight, which begins at 1 as a 1 × 1 matrix, after each of these gradients."""
+    """The values of a single weight, a 1 × 1 matrix initialized to 1, after each of these gradients."""
     w = np.array([[1.0]])
     sgd, values = SGD({"w": w}, **options), []
     for gradient in gradients:
@@ -34,12 +34,12 @@ def test_nesterov_by_hand():
     assert trace([1.0, 2.0, 0.0], lr=0.1, momentum=0.5, nesterov=True) == pytest.approx([0.85, 0.525, 0.4625])
 
 
-def test_decay_joins_the_gradient_before_the_momentum():
+def test_weight_decay_is_added_to_the_gradient_before_momentum():
     # g = 0 + 0.2·1 = 0.2, v = 0.2, w = 0.98;   g = 0.2·0.98 = 0.196, v = 0.1 + 0.196 = 0.296, w = 0.9504
     assert trace([0.0, 0.0], lr=0.1, momentum=0.5, weight_decay=0.2) == pytest.approx([0.98, 0.9504])
 
 
-def test_decay_spares_everything_with_one_axis(rng):
+def test_weight_decay_does_not_apply_to_arrays_with_one_axis(rng):
     parameters = {"conv/w": np.ones((3, 3, 2, 4)), "dense/w": np.ones((2, 3)), "conv/b": np.ones(4),
                   "bn/gamma": np.ones(4), "bn/beta": np.ones(4)}
     SGD(parameters, weight_decay=0.5).step({path: np.zeros_like(w) for path, w in parameters.items()}, 0.1)
@@ -48,7 +48,7 @@ def test_decay_spares_everything_with_one_axis(rng):
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
-def test_a_step_keeps_the_arrays_their_type_and_the_gradients(rng, nesterov):
+def test_a_step_keeps_the_arrays_their_dtype_and_the_gradients(rng, nesterov):
     w = rng.standard_normal((4, 3)).astype(np.float32)
     gradient = rng.standard_normal((4, 3)).astype(np.float32)
     before, parameters = gradient.copy(), {"w": w}
@@ -59,20 +59,20 @@ def test_a_step_keeps_the_arrays_their_type_and_the_gradients(rng, nesterov):
     np.testing.assert_array_equal(gradient, before)
 
 
-def test_the_papers_steps():
+def test_the_schedule_of_the_paper():
     """× 0.96 every 8 epochs."""
     assert [steps(epoch / 40, 40) for epoch in (0, 7.99, 8, 15.99, 16, 39.9)] == pytest.approx(
         [1, 1, 0.96, 0.96, 0.96**2, 0.96**4])
 
 
-def test_the_other_schedules_at_points_that_one_knows():
+def test_the_other_schedules_at_known_points():
     assert [polynomial(p, 9) for p in (0, 0.75, 1)] == pytest.approx([1, 0.5, 0])
     assert [cosine(p, 9) for p in (0, 1 / 3, 0.5, 1)] == pytest.approx([1, 0.75, 0.5, 0])
     assert [one_cycle(p, 9) for p in (0, 0.125, 0.25, 0.625, 1)] == pytest.approx([0, 0.5, 1, 0.5, 0])
     assert [constant(p, 9) for p in (0, 0.5, 1)] == [1, 1, 1]
 
 
-def test_every_schedule_stays_between_0_and_1_and_has_its_name():
+def test_every_schedule_stays_between_0_and_1():
     assert set(SCHEDULES) == {"steps", "polynomial", "cosine", "one-cycle", "constant"}
     for schedule in SCHEDULES.values():
         factors = [schedule(p, 30) for p in np.linspace(0, 1, 101)]
@@ -93,7 +93,7 @@ def test_the_average_by_hand():
     assert average.steps == 2
 
 
-def test_the_average_begins_as_the_weights_and_soon_forgets_them():
+def test_the_average_is_initialized_to_the_weights_and_soon_forgets_them():
     w = np.array([1.0])
     average = Average({"w": w}, decay=0.999)
     assert average.arrays["w"] is not w and average.arrays["w"] == 1

@@ -1,122 +1,120 @@
-"""Training: the sum of three losses, the settings, the loop, and what it says when learning fails."""
+"""The training loop, and its messages when the loss diverges or stays at guessing."""
 
-import csv
-import dataclasses
 import math
+from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from small import NARROW, differences, pictures, same
+import small
+from small import NARROW, learned, same
 
 from minigooglenet.data import Augment, Dataset
-from minigooglenet.errors import UserError
-from minigooglenet.layers import cross_entropy
 from minigooglenet.training import checkpoint
 from minigooglenet.training import trainer as trainers
-from minigooglenet.training.config import PRESETS, Config
-from minigooglenet.training.evaluate import accuracy, confusion, probabilities
+from minigooglenet.training.config import Config
 from minigooglenet.training.losses import weighted_loss
-from minigooglenet.training.network import loss_weights
-from minigooglenet.training.report import Display, clock, closing, write_log
+from minigooglenet.training.report import Display, final_result
 from minigooglenet.training.trainer import Diverged, Trainer
 
 
 @pytest.fixture(scope="module")
 def dataset():
-    return pictures()
-
-
-def learned(trainer):
-    """Copies of everything that a run changes."""
-    parts = {"weights": trainer.net.parameters(), "state": trainer.net.state(), "velocity": trainer.sgd.velocity,
-             "average": trainer.average.arrays if trainer.average else {}}
-    return {f"{part}/{path}": array.copy() for part, arrays in parts.items() for path, array in arrays.items()}
-
-
-# -- the loss ---------------------------------------------------------------------------------------------------------
-
-def test_three_losses_are_summed_with_their_weights(rng):
-    logits, labels = [rng.standard_normal((5, 4)) for _ in range(3)], rng.integers(0, 4, 5)
-    own, first, second = (cross_entropy(z, labels)[0] for z in logits)
-    total, loss, _ = weighted_loss(logits, labels, (1.0, 0.3, 0.3))
-    assert total == pytest.approx(own + 0.3 * first + 0.3 * second, rel=1e-12)
-    assert loss == pytest.approx(own, rel=1e-12)
-
-
-@pytest.mark.parametrize("smoothing", [0.0, 0.1])
-def test_gradients_of_the_three_losses_by_finite_differences(rng, smoothing):
-    logits, labels = [rng.standard_normal((3, 5)) for _ in range(3)], rng.integers(0, 5, 3)
-    weights = (1.0, 0.3, 0.7)
-    _, _, gradients = weighted_loss(logits, labels, weights, smoothing)
-    h = 1e-5
-    for z, dz in zip(logits, gradients, strict=True):
-        numeric = np.empty_like(z)
-        for place in np.ndindex(z.shape):
-            kept = z[place]
-            z[place] = kept + h
-            above = weighted_loss(logits, labels, weights, smoothing)[0]
-            z[place] = kept - h
-            numeric[place] = (above - weighted_loss(logits, labels, weights, smoothing)[0]) / (2 * h)
-            z[place] = kept
-        np.testing.assert_allclose(dz, numeric, atol=1e-9)
-
-
-def test_a_network_without_heads_has_one_loss(rng):
-    z, labels = rng.standard_normal((4, 3)).astype(np.float32), rng.integers(0, 3, 4)
-    total, own, dz = weighted_loss(z, labels, (1.0, 0.3, 0.3))
-    assert total == own == cross_entropy(z, labels)[0] and dz.dtype == np.float32 and dz.shape == z.shape
-
-
-def test_as_many_weights_as_losses(rng):
-    assert loss_weights(Config(head_weight=0.2)) == (1.0, 0.2, 0.2)
-    with pytest.raises(ValueError):
-        weighted_loss([rng.standard_normal((2, 3))] * 2, np.array([0, 1]), (1.0, 0.3, 0.3))
-
-
-# -- the settings -----------------------------------------------------------------------------------------------------
-
-@pytest.mark.parametrize("field, value, needs", [
-    ("epochs", 0, "1 or more"), ("batch", 0, "1 or more"), ("seed", -3, "0 or more"),
-    ("width", 0.0, "a number above 0"), ("width", -1.0, "a number above 0"), ("width", math.nan, "a number above 0"),
-    ("width", math.inf, "up to 4"), ("lr", 0.0, "a positive number"), ("lr", math.nan, "a positive number"),
-    ("lr", math.inf, "a positive number"), ("norm", "layer", "one of batch, lrn, none"),
-    ("schedule", "linear", "one of steps, polynomial, cosine, one-cycle, constant"), ("model", "vgg16", "one of mini"),
-    ("augment", "nonsense", "one of none, mirror, crop, cutout, paper"), ("drop_prob", 1.0, "less than 1"),
-    ("momentum", 1.0, "less than 1"), ("weight_decay", -1e-4, "0 or more"), ("head_weight", math.nan, "0 or more"),
-    ("average", 1.0, "less than 1"), ("label_smoothing", -0.1, "0 or more"),
-])
-def test_settings_that_cannot_be_meant(field, value, needs):
-    with pytest.raises(UserError) as error:
-        Config(**{field: value})
-    assert str(error.value).startswith(f"{field}: got {value!r}, needs ") and needs in str(error.value)
-    assert "\n" not in str(error.value)
-
-
-def test_presets_and_changes():
-    assert set(PRESETS) == {"quick", "full"} and PRESETS["quick"] == Config()
-    assert Config().but(width=0.5, lr=None) == dataclasses.replace(Config(), width=0.5)
-    assert Config().differences(Config()) == ""
-    assert Config(epochs=6).differences(Config(epochs=3, heads=False)) == "heads True, not False; epochs 6, not 3"
+    return small.dataset()
 
 
 # -- the loop ---------------------------------------------------------------------------------------------------------
 
-def test_it_learns_a_few_pictures_by_heart():
-    """Twenty steps on one batch."""
-    few = pictures(32, 4)
-    trainer = Trainer(Config(width=0.125, batch=32, epochs=20, lr=0.2, drop_prob=0, augment="none"), few)
+def test_it_overfits_a_few_images():
+    """Thirty steps on one batch.
+
+    At a learning rate of 0.1 the final loss is 0.03 to 0.06 for eight seeds. At twice that, and after twenty steps, it
+    depends on how the kernels round: 0.07 to 0.42.
+    """
+    few = small.dataset(32, 4)
+    trainer = Trainer(Config(width=0.125, batch=32, epochs=30, lr=0.1, drop_prob=0, augment="none"), few)
     losses = []
     assert trainer.run(lambda trainer, loss: losses.append(loss) if loss is not None else None)
-    assert len(losses) == trainer.step == 20
-    assert losses[0] > 1.5 and losses[-1] < 0.2
+    assert len(losses) == trainer.step == 30
+    assert losses[0] > 1.5 and losses[-1] < 0.15
     assert trainer.history[-1]["train_accuracy"] == 1
 
 
+def test_images_are_normalized_with_the_statistics_of_the_training_images(dataset):
+    brighter = Dataset(**vars(dataset) | {"x_test": 255 - dataset.x_test // 2})
+    trainer = Trainer(NARROW.but(epochs=1), brighter)
+    pixels = brighter.x_train.astype(np.float64)
+    np.testing.assert_allclose(trainer.normalizer.mean, pixels.mean((0, 1, 2)))
+    np.testing.assert_allclose(trainer.normalizer.std, pixels.std((0, 1, 2)))
+    seen, step = [], trainer.train_step
+    trainer.train_step = lambda x, y: seen.append(x) or step(x, y)
+    trainer.run()
+    x = np.concatenate(seen).astype(np.float64)  # without augmentation: every training image once
+    assert x.shape == pixels.shape
+    np.testing.assert_allclose(x.mean((0, 1, 2)), 0, atol=1e-5)
+    np.testing.assert_allclose(x.std((0, 1, 2)), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.3])
+def test_a_step_uses_label_smoothing(dataset, smoothing):
+    config = NARROW.but(label_smoothing=smoothing, average=0, momentum=0, nesterov=False, weight_decay=0)
+    trainer, reference = Trainer(config, dataset), Trainer(config, dataset)
+    x, y = trainer.normalizer(dataset.x_train[:8]), dataset.y_train[:8]
+    loss, _ = trainer.train_step(x, y)
+    logits, cache = reference.net.forward(x, train=True)
+    _, expected, dy = weighted_loss(logits, y, (1.0, 0.3, 0.3), smoothing)
+    assert loss == pytest.approx(expected, rel=1e-4)
+    reference.net.backward(dy, cache)
+    gradient, lr = reference.net.gradients()["linear/b"], trainer.learning_rate(0)
+    np.testing.assert_allclose(trainer.net.parameters()["linear/b"], -lr * gradient, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_steps_use_the_settings_of_the_optimizer_and_of_the_loss(dataset, monkeypatch, nesterov):
+    """Two steps against the formulas of SGD and of the loss, with the layers as written."""
+    monkeypatch.setenv("MINIGOOGLENET_ENGINE", "plain")
+    config = NARROW.but(momentum=0.7, weight_decay=0.1, head_weight=0.5, nesterov=nesterov, lr=1e-4, average=0)
+    trainer, net = Trainer(config, dataset), Trainer(config, dataset).net
+    x, y = trainer.normalizer(dataset.x_train[:8]), dataset.y_train[:8]
+    velocity = {path: np.zeros_like(w) for path, w in net.parameters().items()}
+    initial = {path: w.copy() for path, w in net.parameters().items()}
+    for step in range(2):
+        trainer.train_step(x, y)
+        logits, cache = net.forward(x, train=True)
+        net.zero_grads()
+        net.backward(weighted_loss(logits, y, (1.0, 0.5, 0.5))[2], cache)
+        for path, w in net.parameters().items():
+            g = net.gradients()[path] + (0.1 * w if w.ndim > 1 else 0)
+            velocity[path] = 0.7 * velocity[path] + g
+            w -= np.float32(trainer.learning_rate(step)) * (g + 0.7 * velocity[path] if nesterov else velocity[path])
+    for path, v in velocity.items():
+        np.testing.assert_allclose(trainer.sgd.velocity[path], v, atol=2e-3 * np.abs(v).max(), err_msg=path)
+        change, expected = (w[path] - initial[path] for w in (trainer.net.parameters(), net.parameters()))
+        np.testing.assert_allclose(change, expected, atol=1e-2 * np.abs(expected).max(), err_msg=path)
+
+
+def test_batches_are_augmented(dataset):
+    seen, trainer = [], Trainer(NARROW.but(epochs=1), dataset, augment=lambda x, rng: np.full_like(x, 255))
+    trainer.train_step = lambda x, y: seen.append(x) or (1.0, 0)
+    trainer.run(stop=lambda: len(seen) == 2)
+    white = trainer.normalizer(np.full((8, 32, 32, 3), 255, np.uint8))
+    assert len(seen) == 2 and all(np.array_equal(x, white) for x in seen)
+
+
+def test_images_per_second_counts_the_time_of_the_steps(dataset, monkeypatch):
+    """With a clock that advances by a second whenever it is read: once in each step and once after it."""
+    trainer = Trainer(NARROW, dataset)
+    trainer.train_step = lambda x, y: setattr(trainer, "step", trainer.step + 1) or (1.0, 0)
+    monkeypatch.setattr(trainers, "time", SimpleNamespace(perf_counter=count(0.0).__next__))
+    trainer.run()
+    assert [row["images_per_second"] for row in trainer.history] == [8, 8] and trainer.images_per_second() == 8
+
+
 def test_the_same_seed_gives_the_same_bits_for_any_number_of_threads(dataset, threads):
-    config = NARROW.but(batch=20, epochs=1)  # slices of 8, 8 and 4
+    config = NARROW.but(batch=20, epochs=1)  # chunks of 8, 8 and 4
     results = []
-    for count in (1, 2, 3):
-        threads(count)
+    for number in (1, 2, 3):
+        threads(number)
         trainer = Trainer(config, dataset, augment=Augment(config.augment))
         trainer.run()
         results.append(learned(trainer))
@@ -130,7 +128,7 @@ def test_another_seed_gives_other_weights_and_another_order(dataset):
     assert same(one.net.parameters(), other.net.parameters())
 
 
-def test_rate_and_epochs_and_what_is_counted(dataset):
+def test_learning_rate_epochs_and_counts(dataset):
     trainer = Trainer(NARROW.but(schedule="steps", epochs=2), dataset)
     assert (trainer.steps_per_epoch, trainer.steps) == (5, 10)
     assert trainer.learning_rate(0) == trainer.learning_rate(9) == NARROW.lr
@@ -142,53 +140,29 @@ def test_rate_and_epochs_and_what_is_counted(dataset):
     for row in trainer.history:
         assert 0 <= row["train_accuracy"] <= 1 and 0 <= row["test_accuracy"] <= 1 and row["images_per_second"] > 0
     assert trainer.history[0]["seconds"] < trainer.history[1]["seconds"] <= trainer.seconds
-    result = closing(trainer)
+    result = final_result(trainer)
     assert result["test_accuracy"] == trainer.test(views=2) and result["epochs"] == 2 and result["seed"] == 0
     assert result["parameters"] == sum(w.size for w in trainer.net.parameters().values())
     assert result["dataset"] == "shapes" and result["images_per_second"] == round(trainer.images_per_second(), 1) > 0
 
 
-def test_a_batch_larger_than_the_set_is_the_whole_set(dataset):
+def test_a_batch_larger_than_the_data_set_is_the_whole_data_set(dataset):
     trainer = Trainer(NARROW.but(batch=1000, epochs=1), dataset)
     trainer.run()
     assert trainer.step == trainer.steps == 1
     assert trainer.images_per_second() == pytest.approx(trainer.history[0]["images_per_second"])
 
 
-def test_without_heads_without_average_and_for_a_forerunner(dataset):
+def test_without_auxiliary_classifiers_without_average_and_for_an_earlier_network(dataset):
     for config in (NARROW.but(heads=False, average=0, epochs=1, batch=20, norm="lrn"),
                    NARROW.but(model="lenet5", width=1.0, epochs=1, batch=20)):
         trainer = Trainer(config, dataset)
         before = learned(trainer)
         assert trainer.run() and trainer.step == 2
         after = learned(trainer)
-        unmoved = [path for path, array in after.items() if np.array_equal(array, before[path])]
-        assert not unmoved and not any("aux" in path for path in after)
+        unchanged = [path for path, array in after.items() if np.array_equal(array, before[path])]
+        assert not unchanged and not any("aux" in path for path in after)
         assert 0 <= trainer.test() <= 1
-
-
-def test_what_is_tested_is_the_average(dataset):
-    trainer = Trainer(NARROW, dataset)
-    rng = np.random.default_rng(0)
-    for path, average in trainer.average.arrays.items():
-        if not path.endswith("variance"):
-            average += rng.standard_normal(average.shape).astype(np.float32)
-    live = learned(trainer)
-    found = trainer.test(views=2)
-    assert same(live, learned(trainer))  # swapped back
-    trainer.average.swap()
-    assert found == accuracy(trainer.net, dataset.x_test, dataset.y_test, trainer.normaliser, views=2)
-    p = probabilities(trainer.net, dataset.x_test, trainer.normaliser, batch=5, views=2)
-    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-5)
-    assert found == (p.argmax(axis=1) == dataset.y_test).mean()
-    flipped = probabilities(trainer.net, dataset.x_test[:, :, ::-1], trainer.normaliser, views=2)
-    np.testing.assert_allclose(p, flipped, atol=1e-5)
-
-
-def test_confusion_counts_rows_by_truth():
-    table = confusion(np.array([0, 1, 1, 0]), np.array([0, 0, 1, 2]), ["ant", "bee", "moth"]).splitlines()
-    assert [line.split() for line in table[1:]] == [
-        ["ant", "1", "1", "0", "50.0%"], ["bee", "0", "1", "0", "100.0%"], ["moth", "1", "0", "0", "0.0%"]]
 
 
 # -- when it does not learn -------------------------------------------------------------------------------------------
@@ -203,7 +177,7 @@ def test_a_diverging_run_stops_and_keeps_the_checkpoint(dataset, tmp_path, norm,
     assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
     with pytest.raises(Diverged):
         Trainer(trainer.config, dataset, tmp_path).run(checkpoint_every=1)
-    arrays = checkpoint.load(tmp_path).arrays  # perhaps huge by now, but numbers
+    arrays = checkpoint.load(tmp_path).arrays  # perhaps huge, but finite
     assert all(np.isfinite(array).all() for array in arrays.values())
     assert "step " in str(error.value) and "such as --lr 0.1" in str(error.value) and "\n" not in str(error.value)
     assert ("--norm batch" in str(error.value)) == (norm == "none")
@@ -211,21 +185,22 @@ def test_a_diverging_run_stops_and_keeps_the_checkpoint(dataset, tmp_path, norm,
 
 
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
-def test_a_loss_that_is_no_number(dataset, monkeypatch, loss):
+def test_a_loss_that_is_nan_or_infinite(dataset, monkeypatch, loss):
     monkeypatch.setattr(trainers, "weighted_loss", lambda *_: (loss, loss, None))
-    with pytest.raises(Diverged, match=f"step 1: the loss is {loss}; begin again with a lower rate, such as --lr"):
+    message = f"step 1: the loss is {loss}; start again with a lower learning rate, such as --lr"
+    with pytest.raises(Diverged, match=message):
         Trainer(NARROW, dataset).run()
 
 
-def test_weights_that_are_no_numbers_are_not_saved(dataset, tmp_path):
+def test_weights_that_are_not_finite_are_not_saved(dataset, tmp_path):
     trainer = Trainer(NARROW, dataset, tmp_path)
     trainer.net.parameters()["conv1/w"][0, 0, 0, 0] = np.inf
-    with pytest.raises(Diverged, match="step 0: conv1/w is not finite any more; begin again"):
+    with pytest.raises(Diverged, match="step 0: conv1/w is NaN or infinite; start again"):
         trainer.save()
     assert not list(tmp_path.iterdir())
 
 
-def test_a_loss_that_sits_at_guessing_is_a_warning_said_once(dataset, capsys, monkeypatch):
+def test_a_loss_that_stays_at_guessing_gives_one_warning(dataset, capsys, monkeypatch):
     monkeypatch.setattr(trainers, "STUCK_AFTER", 5)
     trainer = Trainer(NARROW.but(lr=1e-9), dataset)
     display = Display(trainer, quiet=True)
@@ -235,68 +210,9 @@ def test_a_loss_that_sits_at_guessing_is_a_warning_said_once(dataset, capsys, mo
     assert "--norm batch" in lines[0] and "--lr 2.5e-10" in lines[0]
 
 
-def test_a_loss_below_guessing_or_too_early_to_tell_is_no_warning(dataset):
+def test_no_warning_below_guessing_or_in_the_first_steps(dataset):
     trainer = Trainer(NARROW, dataset)
     assert not trainer.stuck()
     for step, loss, stuck in ((1000, math.log(10), True), (1000, 5.0, True), (1000, 2.2, False), (20, 2.4, False)):
         trainer.step, trainer.history = step, [{"loss": loss}]
         assert trainer.stuck() == stuck, (step, loss)
-
-
-# -- what is written and said -----------------------------------------------------------------------------------------
-
-def test_log_and_curve(dataset, tmp_path):
-    trainer = Trainer(NARROW.but(batch=20), dataset, tmp_path)
-    trainer.run(lambda trainer, loss: write_log(trainer) if loss is None else None)
-    with open(tmp_path / "log.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    assert [row["epoch"] for row in rows] == ["1", "2"]
-    for row, kept in zip(rows, trainer.history, strict=True):
-        assert set(row) == {"epoch", "step", "lr", "loss", "train_accuracy", "test_accuracy", "images_per_second",
-                            "seconds"}
-        for name, value in row.items():
-            assert float(value) == pytest.approx(kept[name], abs=1e-5)
-    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
-    write_log(trainer)
-    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}  # they show it already
-    (tmp_path / "curve.png").unlink()
-    write_log(trainer)
-    assert (tmp_path / "curve.png").exists()
-
-
-def test_the_epochs_lines_and_the_closing_one(dataset, tmp_path, capsys):
-    noted = Dataset(**{**vars(dataset), "note": "these are drawn"})
-    trainer = Trainer(NARROW.but(batch=20), noted, tmp_path)
-    display = Display(trainer)
-    display.opening(resumed=False)
-    trainer.run(lambda trainer, loss: display.step(loss))
-    display.close()
-    display.summary(closing(trainer))
-    captured = capsys.readouterr()
-    lines = captured.err.splitlines()
-    assert captured.out == "" and "\r" not in captured.err  # no bar where there is no terminal
-    assert lines[0] == lines[-1] == "note: these are drawn"
-    assert "40 training and 12 test pictures, 10 classes" in lines[1]
-    assert "2 epochs of 2 steps of 20; seed 0" in lines[2] and "parameters with heads" in lines[2]
-    assert [line.split()[1] for line in lines if line.startswith("epoch")] == ["1/2", "2/2"]
-    assert any(line.startswith("test accuracy ") and "12 pictures" in line for line in lines)
-
-
-def test_clock():
-    assert [clock(s) for s in (0, 75.2, 3599.9, 3600)] == ["0:00", "1:15", "59:59", "60:00"]
-
-
-def test_a_run_that_stops_goes_on_with_the_same_bits(dataset, tmp_path):
-    """In one process; tests/test_resume.py does it with processes that are killed."""
-    augment = Augment(NARROW.augment)
-    Trainer(NARROW, dataset, tmp_path / "whole", augment).run()
-    for stop_at in (3, 5, 8):  # inside an epoch, at its end, inside the last
-        folder = tmp_path / f"stopped at {stop_at}"
-        trainer = Trainer(NARROW, dataset, folder, augment)
-        assert not trainer.run(stop=lambda trainer=trainer, at=stop_at: trainer.step == at)
-        again = Trainer(NARROW, dataset, folder, augment)
-        again.restore(checkpoint.load(folder))
-        assert again.step == stop_at and same(learned(trainer), learned(again))
-        assert again.run()
-        assert differences(tmp_path / "whole", folder) == []

@@ -1,37 +1,44 @@
-"""How often is the network right?"""
+"""Measuring accuracy."""
+
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .. import fast
-from ..inference.crops import average_small
+from .. import engine
+from ..data.crops import average_small
 from ..layers import softmax
+from ..layers.base import Array, Layer
 
 
-def probabilities(net, x, normaliser, batch=256, views=1):
-    """Class probabilities (N, classes) for uint8 pictures (N, H, W, 3), batch by batch, averaged over the views:
-    1 is the picture itself, 2 adds its mirror image, 10 and 144 are ``small_crops`` of inference/crops.py."""
-    frozen = fast.predictor(net)
+def probabilities(net: Layer, x: Array, normalizer: Callable[[Array], Array], batch: int = 256,
+                  views: int = 1) -> Array:
+    """Class probabilities (N, classes) for uint8 images (N, H, W, C), averaged over the views of each image.
 
-    def model(pictures):
-        return softmax(frozen.predict(normaliser(np.ascontiguousarray(pictures))))
+    views: 1, the image itself; 2, also its mirror image; 10 and 144, the crops of ``small_crops`` in data/crops.py.
+    """
+    predictor = engine.predictor(net)
+
+    def model(images):
+        return softmax(predictor.predict(normalizer(np.ascontiguousarray(images))))
 
     return np.concatenate([average_small([model], x[start:start + batch], views) for start in range(0, len(x), batch)])
 
 
-def accuracy(net, x, y, normaliser, batch=256, views=1):
-    """The fraction of pictures whose most probable class is the label."""
-    return float(np.mean(probabilities(net, x, normaliser, batch, views).argmax(axis=1) == y))
+def accuracy(net: Layer, x: Array, y: Array, normalizer: Callable[[Array], Array], batch: int = 256,
+             views: int = 1) -> float:
+    """The fraction of images whose most probable class is the label."""
+    return float(np.mean(probabilities(net, x, normalizer, batch, views).argmax(axis=1) == y))
 
 
-def confusion(guesses, labels, classes):
-    """A table: one row for each true class, how many of its pictures went to which class, and the share that is right.
+def confusion(predicted: Array, labels: Array, classes: Sequence[str]) -> str:
+    """The confusion matrix as text: a row for each label, a column for each predicted class, then the row's accuracy.
 
-    guesses, labels: int (N,), from 0 to len(classes) - 1.
+    predicted, labels: int (N,), from 0 to len(classes) - 1.
     """
     K = len(classes)
-    counts = np.bincount(labels * K + guesses, minlength=K * K).reshape(K, K)
+    counts = np.bincount(labels * K + predicted, minlength=K * K).reshape(K, K)
     width = max(map(len, classes))
-    head = " " * width + "".join(f"{name[:6]:>7}" for name in classes) + "   right"
+    head = " " * width + "".join(f"{name[:6]:>7}" for name in classes) + " correct"
     rows = [f"{name:<{width}}" + "".join(f"{n:7,}" for n in row) + f"{row[k] / max(row.sum(), 1):8.1%}"
             for k, (name, row) in enumerate(zip(classes, counts, strict=True))]
     return "\n".join([head, *rows])

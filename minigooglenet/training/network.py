@@ -1,27 +1,40 @@
-"""From a config to a network."""
+"""Building the network of a config or of a checkpoint."""
 
-from ..models import catalogue, mini_googlenet
+from collections.abc import Callable
+from typing import Any
+
+from numpy.typing import DTypeLike
+
+from ..layers.base import Array, Layer, Shape
+from ..layers.batchnorm import itself
+from ..models import catalog, mini_googlenet
 from ..models.googlenet import LOSS_WEIGHTS
-from ..weights.safetensors_io import load_into
+from ..weights.loading import build_and_load
+from .checkpoint import Checkpoint
+from .config import Config
 
 
-def build(config, classes, input_shape, rng=None):
-    """The network of ``config`` for pictures of ``input_shape`` and this many classes. ``rng=None``: zero weights."""
+def build(config: Config, classes: int, input_shape: Shape, rng: Any = None,
+          all_reduce: Callable[[Array], Array] = itself, dtype: DTypeLike = "float32") -> Layer:
+    """The network of ``config`` for images of ``input_shape`` (H, W, C) and this many classes.
+
+    rng: the generator of initial weights and dropout, such as a ``np.random.Generator``; None leaves all weights zero.
+    all_reduce: sums an array over all processes, for batch norm's statistics.
+    """
+    options = {"width": config.width, "norm": config.norm, "classes": classes, "input_shape": tuple(input_shape),
+               "rng": rng, "all_reduce": all_reduce, "dtype": dtype}
     if config.model == "mini":
-        return mini_googlenet(config.width, norm=config.norm, classes=classes, heads=config.heads,
-                              drop_prob=config.drop_prob, reduced=config.reduced, classifier=config.classifier,
-                              input_shape=tuple(input_shape), rng=rng)
-    return catalogue.network(config.model, width=config.width, norm=config.norm, classes=classes,
-                             input_shape=tuple(input_shape), rng=rng)
+        return mini_googlenet(heads=config.heads, drop_prob=config.drop_prob, reduced=config.reduced,
+                              classifier=config.classifier, **options)
+    return catalog.network(config.model, **options)
 
 
-def loss_weights(config):
-    """The network's own loss, then the heads'."""
+def loss_weights(config: Config) -> tuple[float, ...]:
+    """The weights of the losses: the main classifier's, then the auxiliary classifiers'."""
     return LOSS_WEIGHTS[:1] + tuple(config.head_weight for _ in LOSS_WEIGHTS[1:])
 
 
-def restore(checkpoint):
-    """The trained network of a Checkpoint, ready to predict."""
-    net = build(checkpoint.config, len(checkpoint.classes), checkpoint.input_shape)
-    load_into({**net.parameters(), **net.state()}, checkpoint.for_use(), str(checkpoint.path))
-    return net
+def restore(checkpoint: Checkpoint) -> Layer:
+    """The trained network of a Checkpoint, for inference."""
+    return build_and_load(lambda dtype: build(checkpoint.config, len(checkpoint.classes), checkpoint.input_shape,
+                                              dtype=dtype), checkpoint.inference_arrays(), str(checkpoint.path))

@@ -1,45 +1,50 @@
-"""Several training runs one after the other, which can be killed at any moment and started again."""
+"""Several training runs, one after the other. A series can be killed at any time and resumed."""
 
 import sys
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
 from ..data import Augment
+from ..data.dataset import Dataset
 from . import checkpoint as checkpoints
-from .report import VIEWS, clock, write_log
+from .config import Config
+from .report import FINAL_VIEWS, clock, write_log
 from .trainer import Trainer
 
 
 class Series:
-    """``runs`` is {folder: config}; all train on ``dataset``, and each keeps a checkpoint, log and curve of its own.
+    """``runs`` is {folder: config}. All train on ``dataset``; each has its own checkpoint, log and curve.
 
-    A run that is finished is skipped, one that was begun goes on bit for bit: the folders are all there is to know.
-    ``source`` as the Trainer's. ``quiet`` shows no progress, else there is one bar and one line for each run.
+    Finished runs are skipped and unfinished ones resumed, bit for bit: the folders hold the whole state. ``source`` is
+    the Trainer's. Without ``quiet`` there is one bar and one line for each run.
     """
 
-    def __init__(self, runs, dataset, source=None, quiet=False):
+    def __init__(self, runs: Mapping[Path, Config], dataset: Dataset, source: str | None = None,
+                 quiet: bool = False) -> None:
         self.runs = {Path(folder): config for folder, config in runs.items()}
         self.dataset, self.source, self.quiet = dataset, source, quiet
 
-    def run(self, stop=None, checkpoint_every=200):
-        """Train what is not finished; returns {folder: {"test_accuracy", "seconds"}}, or None if ``stop()`` said so.
+    def run(self, stop: Callable[[], bool] | None = None, checkpoint_every: int = 200) -> dict[Path, dict] | None:
+        """Train all unfinished runs. Returns {folder: {"test_accuracy", "seconds"}}, or None if ``stop()`` became True.
 
-        The accuracy is that on all test pictures, each with its mirror image. Raises UserError where a folder holds a
-        run with other settings or pictures.
+        The accuracy is on all test images, averaged with their mirror images. Raises UserError where a folder holds a
+        run with other settings or images.
         """
-        facts = {}
+        results = {}
         for number, (folder, config) in enumerate(self.runs.items(), 1):
-            trainer = self._trainer(folder, config)
             name = f"{number:3}/{len(self.runs)}  {folder.name}"
-            with tqdm(total=trainer.steps, initial=trainer.step, desc=name, unit="step", dynamic_ncols=True,
-                      leave=False, disable=self.quiet or not sys.stderr.isatty()) as bar:
-                if not trainer.run(partial(self._on_step, bar, name), stop, checkpoint_every):
-                    return None
-            facts[folder] = {"test_accuracy": trainer.test(views=VIEWS), "seconds": round(trainer.seconds, 1)}
-            self.say(f"{name}: test {facts[folder]['test_accuracy']:.2%}, {clock(trainer.seconds)}")
-        return facts
+            with checkpoints.claimed(folder):
+                trainer = self._trainer(folder, config)
+                with tqdm(total=trainer.steps, initial=trainer.step, desc=name, unit="step", dynamic_ncols=True,
+                          leave=False, disable=self.quiet or not sys.stderr.isatty()) as bar:
+                    if not trainer.run(partial(self._on_step, bar, name), stop, checkpoint_every):
+                        return None
+            results[folder] = {"test_accuracy": trainer.test(views=FINAL_VIEWS), "seconds": round(trainer.seconds, 1)}
+            self.print(f"{name}: test {results[folder]['test_accuracy']:.2%}, {clock(trainer.seconds)}")
+        return results
 
     def _on_step(self, bar, name, trainer, loss):
         if loss is not None:
@@ -49,11 +54,11 @@ class Series:
         row = trainer.history[-1]
         epoch = f"epoch {row['epoch']}/{trainer.config.epochs}, loss {row['loss']:.4f}, test {row['test_accuracy']:.2%}"
         bar.set_postfix_str(epoch)
-        if bar.disable:         # no terminal: a log, in which each epoch is a sign of life
-            self.say(f"{name}: {epoch}")
+        if bar.disable:  # without a terminal: a line for each epoch shows that training goes on
+            self.print(f"{name}: {epoch}")
 
-    def say(self, text):
-        """One line on standard error, where the progress is."""
+    def print(self, text: str) -> None:
+        """Print a line to standard error, above the bar."""
         if not self.quiet:
             tqdm.write(text, file=sys.stderr)
 
@@ -61,15 +66,14 @@ class Series:
         trainer = Trainer(config, self.dataset, folder, Augment(config.augment), self.source)
         if (folder / checkpoints.NAME).exists():
             trainer.restore(checkpoints.load(folder))
-            checkpoints.tidy(folder)
             if trainer.history:
-                write_log(trainer)  # it may have been killed between its checkpoint and its log
+                write_log(trainer)  # the run may have been killed between its checkpoint and its log
         else:
-            trainer.save()  # fails now rather than after an epoch if the folder cannot be written
+            trainer.save()  # if the folder cannot be written, fail now and not after an epoch
         return trainer
 
 
-def begun(folder):
+def settings_of(folder: Path | str) -> tuple[Config | None, str | None]:
     """The config and data source of the run in ``folder``, or (None, None) if there is none."""
     if not (Path(folder) / checkpoints.NAME).exists():
         return None, None

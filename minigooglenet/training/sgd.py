@@ -2,29 +2,31 @@
 
 import numpy as np
 
-from .. import kernels
-from ..threads import side_by_side
+from ..kernels.momentum import momentum_step
+from ..kernels.threads import in_parallel
+from ..layers.base import Array
 
 
 class SGD:
     """g ← dw + λ w        v ← μ v + g        w ← w - η v        (Nesterov: w ← w - η (g + μ v))
 
-    ``parameters`` {path: array}, all different arrays, are changed in place, side by side. λ (``weight_decay``) spares
-    biases and the parameters of normalisation: everything with one axis. ``velocity`` {path: array} is all the state
-    there is.
+    ``parameters`` {path: array}, all different arrays, are updated in place and in parallel. Weight decay λ does not
+    apply to biases and to the parameters of batch norm, that is to arrays with one axis. ``velocity`` {path: array} is
+    the optimizer's whole state.
     Source: Polyak 1964; Sutskever et al. 2013 for Nesterov's form; Szegedy et al. 2014, section 6: μ = 0.9.
     """
 
-    def __init__(self, parameters, momentum=0.9, weight_decay=0.0, nesterov=False):
+    def __init__(self, parameters: dict[str, Array], momentum: float = 0.9, weight_decay: float = 0.0,
+                 nesterov: bool = False) -> None:
         self.parameters = parameters
         self.momentum, self.weight_decay, self.nesterov = momentum, weight_decay, nesterov
         self.velocity = {path: np.zeros_like(w) for path, w in parameters.items()}
 
-    def step(self, gradients, lr):
+    def step(self, gradients: dict[str, Array], lr: float) -> None:
         """One update with learning rate ``lr`` from {path: gradient}, keyed like the parameters."""
         def update(path):
             w = self.parameters[path]
-            kernels.descend(w, gradients[path], self.velocity[path], lr, self.momentum,
-                            self.weight_decay if w.ndim > 1 else 0, self.nesterov)
+            momentum_step(w, gradients[path], self.velocity[path], lr, self.momentum,
+                          self.weight_decay if w.ndim > 1 else 0, self.nesterov)
 
-        side_by_side([(update, path) for path in self.parameters])
+        in_parallel([(update, path) for path in self.parameters])

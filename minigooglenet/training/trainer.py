@@ -1,121 +1,131 @@
-"""The training loop. One step is: forward, three losses, backward, update, average."""
+"""The training loop. One step is: forward, weighted sum of the losses, backward, update, average."""
 
 import math
 import time
 import warnings
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
-from .. import fast, processes
+from .. import engine
 from ..data.batches import batches, steps_per_epoch
-from ..data.dataset import Normaliser
+from ..data.dataset import Dataset, Normalizer
 from ..errors import UserError
-from ..threads import cores_apart
-from ..weights.safetensors_io import load_into
+from ..kernels.threads import blas_on_one_thread, pinned_cores
+from ..layers.base import Array
+from ..weights.loading import load_into
 from . import checkpoint as checkpoints
+from . import processes
 from .average import Average
+from .config import Config
 from .evaluate import accuracy
 from .losses import weighted_loss
 from .network import build, loss_weights
 from .schedule import SCHEDULES
 from .sgd import SGD
 
-QUICK_LOOK = 2000  # test pictures looked at after each epoch; the closing accuracy is taken on all of them
-STUCK_AFTER = 100  # steps after which a network should know more than to guess
+QUICK_TEST = 2000  # test images after each epoch; the final accuracy is measured on all
+STUCK_AFTER = 100  # steps after which the loss should be below that of guessing
 
 
 class Diverged(UserError):
-    """The loss is no number any more."""
+    """The loss or a weight is NaN or infinite."""
 
 
 class Trainer:
-    """A network, its optimiser and where they stand. ``run()`` trains to the end of the config's epochs.
+    """A network, its optimizer and the progress of the training. ``run()`` trains to the end of the config's epochs.
 
-    config: training/config.py; dataset: data.Dataset; folder: where checkpoints go, or None to keep none; augment: a
-    function (uint8 batch, rng) -> batch, or None.
+    config: training/config.py; dataset: data.Dataset; folder: where checkpoints go, or None for none; augment: a
+    function (uint8 batch, rng) -> batch, or None; source: what ``data.load`` takes to find the images again.
 
-    All randomness comes from the seed: the network's own generator (initial weights, then dropout), and the batches',
-    which depend on (sampling seed, epoch, step) only. Both are in the checkpoint, so a resumed run repeats an
-    uninterrupted one bit for bit.
+    All randomness comes from the seed: the network's generator (initial weights, then dropout), and the batches, which
+    depend on (sampling seed, epoch, step) only. The checkpoint holds both, so a resumed run equals an uninterrupted one
+    bit for bit.
     """
 
-    def __init__(self, config, dataset, folder=None, augment=None, source=None):
-        self.source = source or dataset.name  # what data.load takes to find the pictures again
+    def __init__(self, config: Config, dataset: Dataset, folder: Path | str | None = None,
+                 augment: Callable | None = None, source: str | None = None) -> None:
+        self.source = source or dataset.name
         self.config, self.dataset, self.folder, self.augment = config, dataset, folder, augment
+        checkpoints.check_input_shape(dataset.x_train.shape[1:], dataset.name)
         self.rng = np.random.default_rng(config.seed)
-        self.batch = min(config.batch, len(dataset.y_train))  # pictures in a step, over all processes
+        self.batch = min(config.batch, len(dataset.y_train))  # images per step, over all processes
         self.part = processes.part(self.batch)
-        self.net = build(config, len(dataset.classes), dataset.x_train.shape[1:], processes.drawn(self.rng, self.batch))
-        self.engine = fast.speed_up(self.net, input_gradient=False)  # the same network, the same parameters
-        self.normaliser = Normaliser.of(dataset.x_train)
+        self.net = build(config, len(dataset.classes), dataset.x_train.shape[1:],
+                         processes.batch_generator(self.rng, self.batch), processes.sum_over_processes)
+        self.compiled = engine.compile(self.net, input_gradient=False)  # shares the network's parameters and gradients
+        self.normalizer = Normalizer.of(dataset.x_train)
         self.fingerprint = checkpoints.fingerprint(dataset)
         self.sgd = SGD(self.net.parameters(), config.momentum, config.weight_decay, config.nesterov)
-        learned = {**self.net.parameters(), **self.net.state()}
-        self.average = Average(learned, config.average) if config.average else None
+        averaged = {**self.net.parameters(), **self.net.state()}
+        self.average = Average(averaged, config.average) if config.average else None
         self.steps_per_epoch = steps_per_epoch(len(dataset.y_train), config.batch)
         self.steps = config.epochs * self.steps_per_epoch
         self.step = 0       # finished steps
-        self.seconds = 0.0  # spent in run(), over all sittings: training, tests and checkpoints
-        self.history = []   # one dict for each finished epoch
-        self._begin_epoch()
+        self.seconds = 0.0  # spent in run(), over all sessions: training, tests and checkpoints
+        self.history: list[dict] = []  # one row for each finished epoch
+        self._start_epoch()
 
-    def _begin_epoch(self):
-        self.sums = {"loss": 0.0, "correct": 0, "pictures": 0, "seconds": 0.0}
+    def _start_epoch(self):
+        self.sums = {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}
 
     # -- training ---------------------------------------------------------------------------------------------------
 
-    def learning_rate(self, step):
-        """The rate of step number ``step`` (from 0)."""
+    def learning_rate(self, step: int) -> float:
+        """The learning rate of step number ``step`` (from 0)."""
         return self.config.lr * SCHEDULES[self.config.schedule]((step + 1) / (self.steps + 1), self.config.epochs)
 
-    @cores_apart()
-    def train_step(self, x, y):
-        """One update from the batch x (N, H, W, C), y (N,). Returns the network's own loss and how many were right.
+    @pinned_cores()
+    @blas_on_one_thread()
+    def train_step(self, x: Array, y: Array) -> tuple[float, int]:
+        """One update from the batch x (N, H, W, C), y (N,). Returns the main classifier's loss and the correct count.
 
-        In one of several processes x and y are its part of the batch, and what returns is of the whole.
+        In one of several processes, x and y are its part of the batch; the results are those of the whole batch.
         """
         net, config = self.net, self.config
         share = len(y) / int(processes.sum_over_processes(np.array(len(y))))
-        logits, cache = self.engine.forward(x, train=True)
+        logits, cache = self.compiled.forward(x, train=True)
         total, loss, dy = weighted_loss(logits, y, [share * w for w in loss_weights(config)], config.label_smoothing)
-        own = logits[0] if isinstance(logits, list) else logits
-        right = (own.argmax(axis=1) == y).sum()
-        total, loss, right = processes.sum_over_processes(np.array([total, share * loss, right])).tolist()
+        main = logits[0] if isinstance(logits, list) else logits
+        correct = (main.argmax(axis=1) == y).sum()
+        total, loss, correct = processes.sum_over_processes(np.array([total, share * loss, correct])).tolist()
         if not math.isfinite(total):
             raise self._diverged(f"step {self.step + 1}: the loss is {total}")
         net.zero_grads()
-        self.engine.backward(dy, cache)
+        self.compiled.backward(dy, cache)
         processes.sum_gradients(net.gradients())
         self.sgd.step(net.gradients(), self.learning_rate(self.step))
         if self.average:
             self.average.update()
         self.step += 1
-        return loss, int(right)
+        return loss, int(correct)
 
-    def run(self, on_step=None, stop=None, checkpoint_every=200):
-        """Train until the last epoch is done, or until ``stop()`` says so. Returns whether it is done.
+    def run(self, on_step: Callable | None = None, stop: Callable[[], bool] | None = None,
+            checkpoint_every: int = 200) -> bool:
+        """Train until the last epoch is done, or until ``stop()`` returns True. Returns whether training is done.
 
-        on_step(trainer, loss) is called after every step, and after every epoch with loss None. A checkpoint is
-        written every so many steps, after each epoch, and on stopping.
+        ``on_step(trainer, loss)`` is called after every step, and after every epoch with loss None. A checkpoint is
+        written every ``checkpoint_every`` steps, after each epoch, and on stopping.
 
-        Raises Diverged, and leaves the last checkpoint as it is, once the loss or a weight is no number any more.
+        Raises Diverged, and keeps the last checkpoint, once the loss or a weight is NaN or infinite.
         """
-        with warnings.catch_warnings():  # a diverging run gets one line, not those of NumPy in each thread as well
+        with warnings.catch_warnings():  # a diverging run prints one line, without NumPy's warnings from each thread
             warnings.filterwarnings("ignore", "(overflow|invalid value|divide by zero) encountered", RuntimeWarning)
             return self._run(on_step, stop, checkpoint_every)
 
     def _run(self, on_step, stop, checkpoint_every):
-        began = time.perf_counter() - self.seconds
+        started = time.perf_counter() - self.seconds
         while self.step < self.steps:
             epoch, start = divmod(self.step, self.steps_per_epoch)
             source = batches(self.dataset.x_train, self.dataset.y_train, self.config.batch, epoch,
-                             self.config.sampling, self.augment, self.normaliser, start, part=self.part)
+                             self.config.sampling, self.augment, self.normalizer, start, part=self.part)
             try:
                 clock = time.perf_counter()
                 for x, y in source:
                     loss, correct = self.train_step(x, y)
                     now = time.perf_counter()
-                    for name, value in (("loss", loss * self.batch), ("correct", correct), ("pictures", self.batch),
+                    for name, value in (("loss", loss * self.batch), ("correct", correct), ("images", self.batch),
                                         ("seconds", now - clock)):
                         self.sums[name] += value
                     if on_step:
@@ -123,8 +133,8 @@ class Trainer:
                     ended = self.step % self.steps_per_epoch == 0
                     stopping = bool(processes.sum_over_processes(np.array(int(bool(stop and stop())))))
                     if ended:
-                        self._end_epoch(began)
-                    self.seconds = time.perf_counter() - began
+                        self._end_epoch(started)
+                    self.seconds = time.perf_counter() - started
                     if ended or stopping or self.step % checkpoint_every == 0:
                         self.save()
                     if ended and on_step:
@@ -136,76 +146,76 @@ class Trainer:
                 source.close()
         return True
 
-    def _end_epoch(self, began):
-        sums, test_accuracy = self.sums, self.test(QUICK_LOOK) if processes.rank() == 0 else math.nan
+    def _end_epoch(self, started):
+        sums, test_accuracy = self.sums, self.test(QUICK_TEST) if processes.rank() == 0 else math.nan
         self.history.append({
             "epoch": self.step // self.steps_per_epoch, "step": self.step,
-            "lr": self.learning_rate(self.step - 1), "loss": sums["loss"] / sums["pictures"],
-            "train_accuracy": sums["correct"] / sums["pictures"], "test_accuracy": test_accuracy,
-            "images_per_second": sums["pictures"] / sums["seconds"], "seconds": time.perf_counter() - began,
+            "lr": self.learning_rate(self.step - 1), "loss": sums["loss"] / sums["images"],
+            "train_accuracy": sums["correct"] / sums["images"], "test_accuracy": test_accuracy,
+            "images_per_second": sums["images"] / sums["seconds"], "seconds": time.perf_counter() - started,
         })
-        self._begin_epoch()
+        self._start_epoch()
 
-    def test(self, pictures=None, views=1):
-        """Accuracy on the first so many test pictures (None: on all), with the averaged weights."""
+    def test(self, images: int | None = None, views: int = 1) -> float:
+        """Accuracy on the first ``images`` test images (None: on all), with the averaged weights."""
         if self.average:
             self.average.swap()
         try:
-            x, y = self.dataset.x_test[:pictures], self.dataset.y_test[:pictures]
-            return accuracy(self.net, x, y, self.normaliser, views=views)
+            x, y = self.dataset.x_test[:images], self.dataset.y_test[:images]
+            return accuracy(self.net, x, y, self.normalizer, views=views)
         finally:
             if self.average:
                 self.average.swap()
 
-    def images_per_second(self):
-        """The rate of the training steps alone, over all finished epochs; 0 before the first."""
-        pictures = self.steps_per_epoch * min(self.config.batch, len(self.dataset.y_train))
-        seconds = sum(pictures / row["images_per_second"] for row in self.history)
-        return pictures * len(self.history) / seconds if seconds else 0.0
+    def images_per_second(self) -> float:
+        """Training speed over all finished epochs, without tests and checkpoints; 0 before the first epoch ends."""
+        images = self.steps_per_epoch * self.batch
+        seconds = sum(images / row["images_per_second"] for row in self.history)
+        return images * len(self.history) / seconds if seconds else 0.0
 
-    def stuck(self):
-        """Whether an epoch's loss is still no better than that of guessing, ln(classes), after enough steps to tell."""
+    def stuck(self) -> bool:
+        """Whether the last epoch's loss is no better than that of guessing, ln(classes), after STUCK_AFTER steps."""
         return (bool(self.history) and self.step >= STUCK_AFTER
                 and self.history[-1]["loss"] > 0.99 * math.log(len(self.dataset.classes)))
 
     def _diverged(self, what):
-        advice = f"begin again with a lower rate, such as --lr {min(self.config.lr / 4, 0.1):g}"
+        advice = f"start again with a lower learning rate, such as --lr {min(self.config.lr / 4, 0.1):g}"
         return Diverged(f"{what}; {advice}" + ("" if self.config.norm == "batch" else ", or with --norm batch"))
 
-    # -- going on later ---------------------------------------------------------------------------------------------
+    # -- saving and resuming ----------------------------------------------------------------------------------------
 
-    def save(self):
+    def save(self) -> None:
         """Write the checkpoint, if there is a folder for it.
 
-        Raises Diverged in place of writing numbers that are none: an update can overflow before the loss does.
+        Raises Diverged, and writes nothing, if a weight is NaN or infinite: an update can overflow before the loss.
         """
         if self.folder is None and processes.count() == 1:
             return
-        parts = {"weights": self.net.parameters(), "state": self.net.state(), "velocity": self.sgd.velocity}
-        for path, array in {**parts["weights"], **parts["state"]}.items():
+        groups = {"weights": self.net.parameters(), "state": self.net.state(), "velocity": self.sgd.velocity}
+        for path, array in [item for group in groups.values() for item in group.items()]:
             if not np.isfinite(array).all():
-                raise self._diverged(f"step {self.step}: {path} is not finite any more")
-        if self.folder is None:  # not the first process, which writes
+                raise self._diverged(f"step {self.step}: {path} is NaN or infinite")
+        if self.folder is None:  # process 0 writes, this is another
             return
         progress = {"source": self.source, "fingerprint": self.fingerprint, "step": self.step, "seconds": self.seconds,
                     "sums": self.sums, "history": self.history}
         if self.average:
-            parts["average"] = self.average.arrays
+            groups["average"] = self.average.arrays
             progress["average_steps"] = self.average.steps
         checkpoints.save(self.folder, config=self.config, classes=self.dataset.classes, dataset=self.dataset.name,
-                         normaliser=self.normaliser, input_shape=self.dataset.x_train.shape[1:], progress=progress,
-                         generator=self.rng.bit_generator.state, parts=parts)
+                         normalizer=self.normalizer, input_shape=self.dataset.x_train.shape[1:], progress=progress,
+                         generator=dict(self.rng.bit_generator.state), groups=groups)
 
-    def restore(self, checkpoint):
-        """Stand where ``checkpoint`` stood. Raises UserError if it is of another run, or of other pictures."""
+    def restore(self, checkpoint: checkpoints.Checkpoint) -> None:
+        """Continue from ``checkpoint``. Raises UserError if its settings or its images differ from this trainer's."""
         where = str(checkpoint.path)
-        checkpoint.same_config(self.config)
-        checkpoint.same_pictures(self.dataset.name, self.fingerprint)
-        load_into(self.net.parameters(), checkpoint.part("weights"), where)
-        load_into(self.net.state(), checkpoint.part("state"), where)
-        load_into(self.sgd.velocity, checkpoint.part("velocity"), where)
+        checkpoint.check_config(self.config)
+        checkpoint.check_images(self.dataset.name, self.fingerprint)
+        load_into(self.net.parameters(), checkpoint.group("weights"), where)
+        load_into(self.net.state(), checkpoint.group("state"), where)
+        load_into(self.sgd.velocity, checkpoint.group("velocity"), where)
         if self.average:
-            load_into(self.average.arrays, checkpoint.part("average"), where)
+            load_into(self.average.arrays, checkpoint.group("average"), where)
             self.average.steps = checkpoint.progress["average_steps"]
         self.rng.bit_generator.state = checkpoint.generator
         self.step, self.seconds = checkpoint.progress["step"], checkpoint.progress["seconds"]
