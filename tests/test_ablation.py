@@ -1,4 +1,4 @@
-"""Tables of what crops, models and the parts of the network bring."""
+"""The ablation tables: crops, models, and parts of the network."""
 
 import json
 import os
@@ -10,20 +10,19 @@ import small
 from PIL import Image
 
 from minigooglenet.cli import main
+from minigooglenet.data.crops import small_crops
 from minigooglenet.errors import UserError
-from minigooglenet.inference.ablation import PAPER, error, look_at_photos, look_at_pictures, table
+from minigooglenet.inference.ablation import PAPER, error, evaluate_images, evaluate_photos, table
 from minigooglenet.inference.classifier import Classifier
-from minigooglenet.inference.crops import small_crops
-from minigooglenet.inference.truth import read_truth
 from minigooglenet.training.trainer import Trainer
-from minigooglenet.training.variants import QUESTIONS, runs, size
+from minigooglenet.training.variants import ABLATIONS, runs, size
 
 CAFFE, PHOTOS = os.environ.get("MINIGOOGLENET_CAFFE"), os.environ.get("MINIGOOGLENET_PHOTOS")
 OPTIONS = ["--width", "0.05", "--epochs", "1", "--batch", "8", "--lr", "0.05"]
 
 
 def brightness(scale):
-    """A Classifier of two classes by the mean of the upper half, which mirroring leaves and shifting changes."""
+    """A Classifier of two classes by the mean of the upper half, which mirroring preserves and shifting changes."""
     def probabilities(x):
         p = 1 / (1 + np.exp(-scale * (x[:, :16].mean(axis=(1, 2, 3)) - 128)))
         return np.stack([p, 1 - p], axis=1)
@@ -36,7 +35,7 @@ def models(tmp_path_factory):
     folder = tmp_path_factory.mktemp("models")
     data = small.folder(folder / "shapes", test=30)
     for i in (1, 2):
-        Trainer(small.NARROW.but(epochs=1, sampling_seed=i), small.pictures(test=30), folder / f"model-{i}",
+        Trainer(small.NARROW.but(epochs=1, sampling_seed=i), small.dataset(test=30), folder / f"model-{i}",
                 source=str(data)).run()
     return folder
 
@@ -47,7 +46,7 @@ def models(tmp_path_factory):
 def test_error():
     p = np.array([[0.5, 0.3, 0.2], [0.1, 0.2, 0.7], [0.4, 0.4, 0.2]])
     assert error(p, np.array([0, 2, 0])) == 0
-    assert error(p, np.array([1, 0, 1])) == 1                       # of equals, only the first is the answer
+    assert error(p, np.array([1, 0, 1])) == 1                       # of equal probabilities, the first is predicted
     assert error(p, np.array([1, 0, 1]), top=2) == pytest.approx(1 / 3)
     assert error(p, np.array([2, 0, 2]), top=3) == 0
 
@@ -65,7 +64,7 @@ def test_table_by_hand():
     assert rows[0]["top5"] is None                                  # of two classes
 
 
-def test_one_model_has_no_second_half():
+def test_one_model_has_no_rows_for_an_ensemble():
     rows = table({144: np.full((1, 4, 30), 1 / 30)}, np.arange(4))
     assert [(row["models"], row["crops"]) for row in rows] == [(1, 144)] and rows[0]["top5"] == 0
 
@@ -75,57 +74,57 @@ def test_paper():
     assert errors == pytest.approx([10.07, 9.15, 7.89, 8.09, 7.62, 6.67])
 
 
-def test_pictures_are_looked_at_once_for_each_distinct_crop(rng):
+def test_each_distinct_crop_is_evaluated_once(rng):
     x, seen = rng.integers(0, 256, (5, 32, 32, 3), np.uint8), []
     inner = brightness(0.1)
     spy = Classifier("spy", 32, inner.labels, lambda x: seen.append(len(x)) or inner.probabilities(x))
     done = []
-    found = look_at_pictures([spy, brightness(0.3)], x, on_pictures=done.append)
+    found = evaluate_images([spy, brightness(0.3)], x, on_images=done.append)
     assert sum(seen) == 5 * (1 + 10 + 38) and sum(done) == 2 * 3 * 5
     assert {number: p.shape for number, p in found.items()} == {number: (2, 5, 2) for number in (1, 10, 144)}
     for number, p in found.items():
-        by_hand = sum(times * inner.probabilities(crop) for crop, times in small_crops(x, number)) / number
+        by_hand = sum(count * inner.probabilities(crop) for crop, count in small_crops(x, number)) / number
         np.testing.assert_allclose(p[0], by_hand, rtol=1e-9)
     assert np.abs(found[10] - found[1]).max() > 1e-4
 
 
-def test_photos_go_to_every_model(tmp_path, rng):
+def test_photos_are_evaluated_by_every_model(tmp_path, rng):
     for name in "ab":
         Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(tmp_path / f"{name}.png")
     files = [tmp_path / "a.png", tmp_path / "b.png"]
-    found = look_at_photos([brightness(0.1), brightness(0.3)], files, (1, 10))
+    found = evaluate_photos([brightness(0.1), brightness(0.3)], files, (1, 10))
     assert found[1].shape == (2, 2, 2)
     x = np.stack([np.asarray(Image.open(file)) for file in files])
-    np.testing.assert_allclose(found[10], look_at_pictures([brightness(0.1), brightness(0.3)], x, [10])[10])
+    np.testing.assert_allclose(found[10], evaluate_images([brightness(0.1), brightness(0.3)], x, [10])[10])
 
 
 def test_command_on_an_ensemble(models, tmp_path, capsys):
     figure = tmp_path / "out" / "crops.png"
-    assert main(["ablation", "--ensemble", str(models), "--pictures", "20", "--crops", "10", "1", "--json", "--figure",
+    assert main(["ablation", "--ensemble", str(models), "--images", "20", "--crops", "10", "1", "--json", "--figure",
                  str(figure)]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert answer["pictures"] == 20 and answer["on"] == "shapes"
+    assert answer["images"] == 20 and answer["on"] == "shapes"
     assert [(model["seed"], model["sampling_seed"]) for model in answer["models"]] == [(0, 1), (0, 2)]
     assert [(row["models"], row["crops"]) for row in answer["rows"]] == [(1, 1), (1, 10), (2, 1), (2, 10)]
     assert len(answer["rows"][0]["singles"]) == 2
     assert figure.read_bytes().startswith(b"\x89PNG")
-    assert main(["ablation", "--ensemble", str(models), "--pictures", "20", "--crops", "1"]) == 0
+    assert main(["ablation", "--ensemble", str(models), "--images", "20", "--crops", "1"]) == 0
     said = capsys.readouterr().out
-    assert "error on 20 pictures" in said and f"{answer['rows'][0]['top1']:.2%}" in said and "10.07%" in said
+    assert "error on 20 images" in said and f"{answer['rows'][0]['top1']:.2%}" in said and "10.07%" in said
     assert "the mean of 2" in said
 
 
 def test_command_on_photos(models, tmp_path, capsys):
-    dataset = small.pictures(test=30)
+    dataset = small.dataset(test=30)
     for i in range(4):
         Image.fromarray(dataset.x_test[i]).save(tmp_path / f"{i}.png")
     (tmp_path / "labels.csv").write_text("file,label\n" + "".join(f"{i}.png,{dataset.y_test[i]}\n" for i in range(4)))
     command = ["ablation", "--weights", str(models), "--crops", "1", "--json"]
     assert main([*command, "--photos", str(tmp_path)]) == 0
     photos = json.loads(capsys.readouterr().out)
-    assert main([*command, "--pictures", "4"]) == 0
-    pictures = json.loads(capsys.readouterr().out)
-    assert photos["rows"] == pictures["rows"] and photos["pictures"] == 4
+    assert main([*command, "--images", "4"]) == 0
+    images = json.loads(capsys.readouterr().out)
+    assert photos["rows"] == images["rows"] and photos["images"] == 4
 
 
 def test_command_without_anything(tmp_path, monkeypatch, capsys):
@@ -146,48 +145,10 @@ def test_real_photos(capsys):
         assert row[key] == pytest.approx(np.mean(wrong))
 
 
-# -- what is on photos -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name, text", [
-    ("expected.json", '[{"photo": "a.jpg", "label": 3, "top5": []}, {"photo": "b, c.jpg", "label": 0}]'),
-    ("labels.csv", 'a.jpg,3\n"b, c.jpg",0\n'),
-    ("labels.csv", '\ufefffile,label\r\na.jpg, 3\r\n"b, c.jpg",0\r\n\r\n'),
-])
-def test_truth(tmp_path, name, text):
-    (tmp_path / name).write_text(text, encoding="utf-8")
-    files, y = read_truth(tmp_path)
-    assert files == [tmp_path / "a.jpg", tmp_path / "b, c.jpg"] and y.tolist() == [3, 0]
-
-
-@pytest.mark.parametrize("text, complaint", [
-    ("", "the file is empty"), *((text, "no photos in it") for text in ("[]", "{}", "file,label\n")),
-    *((text, "expected a JSON list") for text in (
-        '[{"photo": "a"}]', '[{"photo": 3, "label": 1}]', '[{"photo": "a", "label": true}]',
-        '[{"photo": "a", "label": 1.5}]', '{"photo": "a", "label": 1}', "[1, 2]", "[" * 100_000, '[{"photo": "a", ',
-        "a.jpg\n", "a.jpg,1,2\n", "a.jpg,1\nb.jpg,x\n", ",1\n")),
-    ("a.jpg,1000\n", "class 1000, expected 0 to 999"), ('[{"photo": "a", "label": -1}]', "class -1, expected"),
-    ("a.jpg,1" + "0" * 30 + "\n", "expected 0 to 999"),
-])
-def test_no_truth(tmp_path, text, complaint):
-    (tmp_path / "truth.txt").write_text(text)
-    with pytest.raises(UserError, match=complaint) as caught:
-        read_truth(tmp_path, tmp_path / "truth.txt")
-    assert "truth.txt" in str(caught.value) and "\n" not in str(caught.value)
-
-
-def test_truth_is_missing_or_no_text(tmp_path):
-    with pytest.raises(UserError, match="expected.json: no such file"):
-        read_truth(tmp_path)
-    (tmp_path / "expected.json").write_bytes(b"\xff\xd8\xff\xe0" + bytes(range(200, 256)))
-    with pytest.raises(UserError, match="this is a JPEG picture"):
-        read_truth(tmp_path)
-
-
 # -- with and without --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", QUESTIONS)
+@pytest.mark.parametrize("kind", ABLATIONS)
 def test_variants_differ_in_one_thing(kind):
     planned = runs(kind, small.NARROW, 2)
     assert len(planned) == 4
@@ -196,8 +157,8 @@ def test_variants_differ_in_one_thing(kind):
         assert len(one.differences(two).split(";")) == 1
 
 
-def test_variants_of_a_forerunner_are_refused():
-    with pytest.raises(UserError, match="not lenet5"):
+def test_variants_of_another_model_are_refused():
+    with pytest.raises(UserError, match="not of lenet5"):
         runs("gap", small.NARROW.but(model="lenet5"), 1)
 
 
@@ -206,7 +167,7 @@ def test_sizes_of_the_variants():
     base = small.NARROW.but(width=0.25)
 
     def sizes(kind):
-        return [size(base.but(**changes), 10, (32, 32, 3)) for changes in QUESTIONS[kind].variants.values()]
+        return [size(base.but(**changes), 10, (32, 32, 3)) for changes in ABLATIONS[kind].variants.values()]
 
     (gap, gap_macs), (fc, fc_macs) = sizes("gap")
     assert fc_macs - gap_macs == 4 * 4 * 256 * 256 and fc - gap == 4 * 4 * 256 * 256 + 256
@@ -226,7 +187,7 @@ def test_command_on_variants(tmp_path, capsys):
     assert answer["rows"][0]["parameters"] < answer["rows"][1]["parameters"]
     assert {path.name for path in out.iterdir()} == {"average-pool-seed-0", "fully-connected-seed-0"}
     before = (out / "average-pool-seed-0" / "checkpoint.safetensors").stat().st_mtime_ns
-    assert main(["ablation", "--kind", "gap", "--out", str(out), "--seeds", "2"]) == 0     # goes on as it was begun
+    assert main(["ablation", "--kind", "gap", "--out", str(out), "--seeds", "2"]) == 0     # settings of the first run
     lines = capsys.readouterr().out.splitlines()
     assert (out / "average-pool-seed-0" / "checkpoint.safetensors").stat().st_mtime_ns == before
     assert len(list(out.iterdir())) == 4 and sum("mean" in line for line in lines) == 2

@@ -1,5 +1,6 @@
-"""What is on photos: from the command line, with Caffe's weights, converted ones and training runs."""
+"""Classification of photos: from the command line, with Caffe's weights, converted weights and training runs."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -12,9 +13,9 @@ from PIL import Image
 
 from minigooglenet.cli import main
 from minigooglenet.commands.predict import bar
+from minigooglenet.data.photos import open_photo
 from minigooglenet.errors import UserError
 from minigooglenet.inference import classifier
-from minigooglenet.inference.photos import open_photo
 from minigooglenet.layers import softmax
 from minigooglenet.models import googlenet
 from minigooglenet.training.evaluate import probabilities
@@ -35,7 +36,7 @@ def net():
 
 @pytest.fixture(scope="module")
 def weights(net, tmp_path_factory):
-    """``net`` as Caffe would have written it."""
+    """``net`` in Caffe's format."""
     layers, arrays = {}, net.parameters()
     for name in TRUNK:
         w, b = (arrays[f"{our_path(name)}/{key}"] for key in "wb")
@@ -49,9 +50,9 @@ def weights(net, tmp_path_factory):
 def run(tmp_path_factory):
     """A training run of a few steps."""
     folder = tmp_path_factory.mktemp("run") / "model"
-    trainer = Trainer(small.NARROW.but(epochs=1), small.pictures(), folder)
+    trainer = Trainer(small.NARROW.but(epochs=1), small.dataset(), folder)
     trainer.run()
-    trainer.average.swap()          # the averaged weights are those for use
+    trainer.average.swap()          # inference uses the averaged weights
     return folder, trainer
 
 
@@ -62,19 +63,19 @@ def photo(tmp_path, rng):
     return path
 
 
-def test_caffe_weights_see_blue_first_and_the_mean_subtracted(net, weights, rng):
+def test_caffe_weights_expect_bgr_minus_the_mean(net, weights, rng):
     x = rng.integers(0, 256, (2, 224, 224, 3), np.uint8)
     blue_first = x[..., [2, 1, 0]].astype(np.float32) - np.array([104, 117, 123], np.float32)
-    found = classifier.of_2014(weights)
+    found = classifier.load_caffe(weights)
     assert found.size == 224 and found.labels == [f"class {k}" for k in range(CLASSES)]
     np.testing.assert_allclose(found.probabilities(x), softmax(net.predict(blue_first)), rtol=1e-5)
 
 
-def test_photo_takes_the_middle(weights, photo):
-    found = classifier.of_2014(weights)
+def test_photo_uses_the_center_crop(weights, photo):
+    found = classifier.load_caffe(weights)
     image = open_photo(photo)
-    middle = np.asarray(image.resize((274, 256), Image.Resampling.BICUBIC))[16:240, 25:249]
-    np.testing.assert_allclose(found.photo(image), found.probabilities(middle[None])[0], rtol=1e-5)
+    center = np.asarray(image.resize((274, 256), Image.Resampling.BICUBIC))[16:240, 25:249]
+    np.testing.assert_allclose(found.photo(image), found.probabilities(center[None])[0], rtol=1e-5)
     assert np.abs(found.photo(image, 10) - found.photo(image)).max() > 1e-6
 
 
@@ -82,42 +83,43 @@ def test_converted_weights_are_the_same(weights, photo, tmp_path, capsys):
     target = tmp_path / "new" / "net.safetensors"
     assert main(["convert", str(weights), str(target), "--no-heads"]) == 0
     said = capsys.readouterr().out
-    assert f"{sum(a.size for a in read_converted(target).values()):,} parameters, without auxiliary heads" in said
+    assert f"{sum(a.size for a in read_converted(target).values()):,} parameters, without auxiliary classifiers" in said
     assert "BGR minus [104.0, 117.0, 123.0]" in said
     image = open_photo(photo)
     np.testing.assert_array_equal(classifier.open_weights(target).photo(image),
                                   classifier.open_weights(weights).photo(image))
 
 
-def test_weights_for_pictures_prepared_otherwise_are_refused(weights, tmp_path):
+def test_weights_with_other_preprocessing_are_refused(weights, tmp_path):
     target = tmp_path / "net.safetensors"
     convert(weights, target)
-    arrays, words = safetensors_io.load(target)
-    safetensors_io.save(target, arrays, words | {"channels": "RGB"})
+    arrays, metadata = safetensors_io.load(target)
+    safetensors_io.save(target, arrays, metadata | {"channels": "RGB"})
     with pytest.raises(UserError, match="channels is 'RGB', expected 'BGR'"):
         classifier.open_weights(target)
     safetensors_io.save(target, arrays)
-    with pytest.raises(UserError, match="arrays of something else"):
+    with pytest.raises(UserError, match="not the weights of a known network"):
         classifier.open_weights(target)
 
 
-def test_convert_names_what_it_writes(weights, tmp_path):
+def test_convert_writes_safetensors_only(weights, tmp_path):
     with pytest.raises(UserError, match=r"ends in \.safetensors"):
         convert(weights, tmp_path / "net.npz")
 
 
-def test_json_and_a_file_that_is_no_picture(weights, photo, tmp_path, capsys):
+def test_json_and_a_file_that_is_not_an_image(weights, photo, tmp_path, capsys):
     text, missing = tmp_path / "words.txt", tmp_path / "missing.jpg"
-    text.write_text("no picture")
+    text.write_text("not an image")
     code = main(["predict", str(text), str(photo), str(missing), str(photo), "--weights", str(weights), "--json"])
     out, err = capsys.readouterr()
     assert code == 2
-    assert err.count("\n") == 2 and "words.txt" in err and "missing.jpg" in err
+    first, second = small.without_engine(err)
+    assert "words.txt" in first and "missing.jpg" in second
     answers = json.loads(out)
     assert [set(answer) for answer in answers] == [{"photo", "top5"}] * 2
     assert answers[0] == answers[1] and answers[0]["photo"] == str(photo)
     top = answers[0]["top5"]
-    p = classifier.of_2014(weights).photo(open_photo(photo))
+    p = classifier.load_caffe(weights).photo(open_photo(photo))
     assert [row["class"] for row in top] == list(np.argsort(-p)[:5])
     for row in top:
         assert set(row) == {"class", "label", "probability"} and row["label"] == f"class {row['class']}"
@@ -154,27 +156,27 @@ def test_figure(weights, photo, tmp_path, capsys):
     assert len(json.loads(capsys.readouterr().out)) == 2
     with Image.open(out) as image:
         assert image.format == "PNG" and image.height > 300
-    assert main(["predict", str(photo), "--figure", "figure.xyz"]) == 2     # at once, not after the work
+    assert main(["predict", str(photo), "--figure", "figure.xyz"]) == 2     # before the computation, not after it
     assert "ends in .png" in capsys.readouterr().err
 
 
-def test_a_run_sees_what_evaluate_sees(run):
+def test_a_run_predicts_as_evaluate_does(run):
     folder, trainer = run
     x = trainer.dataset.x_test
     found = classifier.open_weights(folder)
     assert found.size == 32 and found.labels == trainer.dataset.classes
     for number in (1, 2, 10):
-        expected = probabilities(trainer.net, x, trainer.normaliser, views=number)
-        np.testing.assert_allclose(found.pictures(x, number, batch=5), expected, atol=1e-5)
+        expected = probabilities(trainer.net, x, trainer.normalizer, views=number)
+        np.testing.assert_allclose(found.images(x, number, batch=5), expected, atol=1e-5)
         if number != 2:
             np.testing.assert_allclose(found.photo(Image.fromarray(x[3]), number), expected[3], atol=1e-5)
 
 
-def test_a_run_says_its_classes(run, photo, tmp_path, monkeypatch, capsys):
+def test_a_run_has_the_labels_of_its_data_set(run, photo, tmp_path, monkeypatch, capsys):
     folder, _ = run
     monkeypatch.chdir(tmp_path)
     assert main(["predict", str(photo), "--weights", str(folder / "checkpoint.safetensors"), "--json"]) == 0
-    assert all(row["label"] in small.pictures().classes for row in json.loads(capsys.readouterr().out)[0]["top5"])
+    assert all(row["label"] in small.dataset().classes for row in json.loads(capsys.readouterr().out)[0]["top5"])
 
 
 def test_usual_weights(run, weights, photo, tmp_path, monkeypatch, capsys):
@@ -191,16 +193,26 @@ def test_usual_weights(run, weights, photo, tmp_path, monkeypatch, capsys):
     assert "runs/mine: 10 classes" in capsys.readouterr().out
 
 
-def test_together_is_the_mean_and_only_of_what_fits(run, weights, rng):
-    one = classifier.of_run(run[0])
+def test_an_ensemble_is_the_mean_of_matching_models(run, weights, rng):
+    one = classifier.load_run(run[0])
     other = classifier.Classifier("other", 32, one.labels, lambda x: np.full((len(x), 10), 0.1))
     x = rng.integers(0, 256, (3, 32, 32, 3), np.uint8)
-    np.testing.assert_allclose(classifier.together([one, other]).probabilities(x), (one.probabilities(x) + 0.1) / 2)
-    with pytest.raises(UserError, match="sees 224×224 pixels and knows 7 classes"):
-        classifier.together([one, classifier.of_2014(weights)])
+    np.testing.assert_allclose(classifier.ensemble([one, other]).probabilities(x), (one.probabilities(x) + 0.1) / 2)
+    with pytest.raises(UserError, match="reads 224×224 pixels and has 7 classes"):
+        classifier.ensemble([one, classifier.load_caffe(weights)])
+    with pytest.raises(UserError, match=r"other: reads 32×32 pixels and has 10 classes \(ten, "):
+        classifier.ensemble([one, dataclasses.replace(other, labels=["ten", *one.labels[1:]])])
 
 
-@pytest.mark.skipif(not (CAFFE and PHOTOS), reason="MINIGOOGLENET_CAFFE or MINIGOOGLENET_PHOTOS names no folder")
+def test_the_members_of_an_ensemble_are_in_numerical_order(tmp_path):
+    for name in ("model-10", "model-2", "model-1", "model-x", "other-3"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "checkpoint.safetensors").touch()
+    (tmp_path / "model-4").mkdir()                                      # without a checkpoint
+    assert [folder.name for folder in classifier.members(tmp_path)] == ["model-1", "model-2", "model-10"]
+
+
+@pytest.mark.skipif(not (CAFFE and PHOTOS), reason="MINIGOOGLENET_CAFFE or MINIGOOGLENET_PHOTOS is not a folder")
 def test_forty_photos(capsys):
     expected = json.loads((Path(PHOTOS) / "expected.json").read_text())
     files = [str(Path(PHOTOS) / photo["photo"]) for photo in expected]
@@ -212,4 +224,4 @@ def test_forty_photos(capsys):
         assert answer["top5"][0]["class"] == photo["top5"][0][0]
         for k, p in photo["top5"]:
             assert found.get(k, 0) == pytest.approx(p, abs=1e-3)
-        assert not answer["top5"][0]["label"].startswith("class ")     # synset_words.txt beside the weights
+        assert not answer["top5"][0]["label"].startswith("class ")     # synset_words.txt next to the weights

@@ -1,0 +1,1 @@
+"""Trained networks as classifiers of images, and the evaluation of models × crops."""

@@ -1,63 +1,92 @@
-"""A trained network as something that looks at pictures, whichever file its weights come from."""
+"""A trained network as a classifier of images, for every file format of weights."""
 
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from ..data.dataset import Normaliser
+from ..data.crops import SCALES, SIZE, average_small, average_softmax, crops
+from ..data.dataset import Normalizer
+from ..data.labels import CLASSES, SYNSET, read_labels
+from ..data.photos import MEAN_BGR, caffe_input, caffe_pixels, center_crop, open_photo
+from ..engine import predictor
 from ..errors import UserError
-from ..fast import predictor
+from ..files import parse_json
+from ..hints import hint
 from ..layers import softmax
-from ..layers.base import Layer
+from ..layers.base import Array, Layer
 from ..models.googlenet import googlenet
-from ..weights.caffemodel import caffe_parameters
-from ..weights.convert import FORMAT, read_converted, read_torchvision, refuse_pickles
-from ..weights.safetensors_io import array_names, is_safetensors, load_into, metadata
+from ..training import checkpoint as checkpoints
+from ..training.network import restore
+from ..weights.caffemodel import CLASSIFIER, caffe_parameters
+from ..weights.convert import (
+    FORMAT,
+    is_safetensors,
+    read_converted,
+    read_torchvision,
+    refuse_classifier,
+    refuse_pickles,
+)
+from ..weights.fetch import FILE
+from ..weights.loading import build_and_load
+from ..weights.safetensors_io import array_names, metadata
 from ..weights.torchvision import is_torchvision
-from .crops import SIZE, average_small, average_softmax, crops
-from .labels import CLASSES, SYNSET, read_labels
-from .photos import MEAN_BGR, caffe_input, caffe_pixels, centre_crop
 
-ANY_WEIGHTS = "bvlc_googlenet.caffemodel, what convert made of it, torchvision's arrays, or a training run"
+ANY_WEIGHTS = "bvlc_googlenet.caffemodel, a file converted from it, torchvision's arrays, or a training run"
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """Pictures in, probabilities out.
+    """A function from images to class probabilities.
 
-    probabilities   function from uint8 RGB pictures (n, size, size, 3) to probabilities (n, K)
-    size            pixels along each side of what the network sees: 224, or 32 for the reduced one
-    labels          K words, in the order of the classes
-    net             the network; None if there are several
-    prepare         function from pictures (n, H, W, 3), values 0 … 255, to what the network reads
+    probabilities   function from uint8 RGB images (n, size, size, 3) to probabilities (n, K)
+    size            input size of the network in pixels: 224, or 32 for the reduced network
+    labels          K class labels
+    net             the network; None for an ensemble
+    prepare         preprocessing: from images (n, H, W, 3), values 0 … 255, to the input of the network
     restore         its inverse
-    words           variant, channels ("RGB" or "BGR"), mean and std: ``prepare`` for whoever uses the network elsewhere
+    metadata        variant, channels ("RGB" or "BGR"), mean and std: the preprocessing, for exported networks
     """
 
     name: str
     size: int
-    labels: list = field(repr=False)
-    probabilities: Callable = field(repr=False)
+    labels: list[str] = field(repr=False)
+    probabilities: Callable[[Array], Array] = field(repr=False)
     net: Layer | None = field(default=None, repr=False)
-    prepare: Callable | None = field(default=None, repr=False)
-    restore: Callable | None = field(default=None, repr=False)
-    words: dict = field(default_factory=dict, repr=False)
+    prepare: Callable[[Array], Array] | None = field(default=None, repr=False)
+    restore: Callable[[Array], Array] | None = field(default=None, repr=False)
+    metadata: dict[str, Any] = field(default_factory=dict, repr=False)
 
-    def photo(self, image, number=1):
+    def photo(self, image: Image.Image, number: int = 1) -> Array:
         """Mean probabilities (K,) over 1, 10 or 144 crops of a PIL RGB image of any size.
 
-        A network for small pictures gets the middle square, scaled down, in the small crops of ``inference/crops.py``.
+        For a network for small images the center square is resized to ``size`` and then cropped by
+        ``data.crops.small_crops``.
         """
         if self.size == SIZE:
             return average_softmax([self.probabilities], crops(image, number))
-        return self.pictures(centre_crop(image, self.size, self.size)[None], number)[0]
+        return self.images(center_crop(image, self.size, self.size)[None], number)[0]
 
-    def pictures(self, x, number=1, batch=256, on_batch=None):
-        """Mean probabilities (N, K) over 1, 2, 10 or 144 small crops of pictures (N, size, size, 3), batch by batch;
-        ``on_batch(n)`` is called after each."""
+    def classify(self, photo: Path | str | Image.Image | Array, top: int = 5,
+                 crops: int = 1) -> list[tuple[str, float]]:
+        """The ``top`` most probable (label, probability), best first, of an image file, a PIL image or a uint8 RGB
+        array (H, W, 3); ``crops`` as in ``photo``. Raises UserError for what is not an image."""
+        p = self.photo(as_image(photo), crops)
+        return [(self.labels[k], float(p[k])) for k in (-p).argsort(kind="stable")[:top]]
+
+    def center_crop(self, image: Image.Image) -> Array:
+        """The crop that a single prediction is made of: uint8 (size, size, 3)."""
+        return center_crop(image, SCALES[0] if self.size == SIZE else self.size, self.size)
+
+    def images(self, x: Array, number: int = 1, batch: int = 256,
+               on_batch: Callable[[int], Any] | None = None) -> Array:
+        """Mean probabilities (N, K) over 1, 2, 10 or 144 small crops of images (N, size, size, 3).
+
+        Computes ``batch`` images at a time; ``on_batch(n)`` is called after every n images.
+        """
         parts = []
         for start in range(0, len(x), batch):
             parts.append(average_small([self.probabilities], x[start:start + batch], number))
@@ -66,109 +95,163 @@ class Classifier:
         return np.concatenate(parts)
 
 
-def of_2014(path, labels=None):
-    """The Classifier of Caffe's GoogLeNet: from a ``.caffemodel``, or from the safetensors that ``convert`` made of it.
+def as_image(photo: Path | str | Image.Image | Array) -> Image.Image:
+    """An image file, a PIL image or a uint8 RGB array (H, W, 3) as a PIL image of mode RGB.
 
-    labels: a file with one label a line; by default ``synset_words.txt`` beside the weights or in ``datasets/``, and
-    failing that "class 281". Raises UserError for files that are something else.
+    Raises UserError for a file or an array that is no such image.
     """
-    arrays = read_converted(path) if is_safetensors(path) else caffe_parameters(path, heads=False)
-    classes = arrays["linear/b"].size if "linear/b" in arrays else CLASSES
-    net = googlenet("bvlc", classes=classes, heads=False)
-    load_into(net.parameters(), arrays, path, optional=("aux1/", "aux2/"))
-    engine = predictor(net)
-    return Classifier(str(path), SIZE, words_for(path, labels, classes),
-                      lambda x: softmax(engine.predict(caffe_input(x))), net, caffe_input, caffe_pixels,
+    if isinstance(photo, Image.Image):
+        return photo.convert("RGB")
+    if isinstance(photo, np.ndarray):
+        if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
+            raise UserError(f"image: got {photo.dtype} {photo.shape}, needs uint8 (H, W, 3): red, green and blue, "
+                            "0 to 255")
+        return Image.fromarray(photo)
+    return open_photo(photo)
+
+
+def load(weights: Path | str, labels: Path | str | None = None) -> Classifier:
+    """A Classifier from the folder of a run, or a file: .caffemodel, .safetensors. ``"2014"`` stands for the weights of
+    GoogLeNet released in 2014, in ``datasets/``, where the command ``weights`` puts them.
+
+    Raises UserError where there is nothing, or something else.
+    """
+    path = Path("datasets") / FILE if str(weights) == "2014" else Path(weights)
+    if str(weights) == "2014" and not path.exists():
+        raise UserError(f"{path}: the weights of 2014 are not there; fetch them with: {hint('weights')}")
+    return open_weights(path, labels)
+
+
+def load_caffe(path: Path | str, labels: Path | str | None = None, classifier: str | None = None) -> Classifier:
+    """The Classifier of Caffe's GoogLeNet, from a ``.caffemodel`` or the safetensors file converted from it.
+
+    labels: a file with one label per line; by default ``synset_words.txt`` next to the weights or in ``datasets/``,
+    else "class 281". classifier: the name of the last fully connected layer in the ``.caffemodel``, if it is not
+    Caffe's. Raises UserError for any other file.
+    """
+    if is_safetensors(path):
+        refuse_classifier(classifier, path)
+        arrays = read_converted(path)
+    else:
+        arrays = caffe_parameters(path, heads=False, classifier=classifier or CLASSIFIER)
+    net, classes = _googlenet("bvlc", arrays, path)
+    return Classifier(str(path), SIZE, labels_for(path, labels, classes),
+                      _probabilities(net, caffe_input, path), net, caffe_input, caffe_pixels,
                       {"variant": "bvlc", "channels": "BGR", "mean": MEAN_BGR.tolist(), "std": [1.0] * 3})
 
 
-def of_torchvision(path, labels=None):
-    """The Classifier of torchvision's GoogLeNet: from a safetensors file under its names, or from what ``convert`` made
-    of that. Labels as ``of_2014``: its 1000 classes are Caffe's, in the same order."""
-    arrays, words = read_torchvision(path)
-    classes = arrays["linear/b"].size if "linear/b" in arrays else CLASSES
-    net = googlenet("torchvision", classes=classes, heads=False)
-    load_into(net.parameters() | net.state(), arrays, path, optional=("aux1", "aux2"))
-    mean, std = (json.loads(words[key]) for key in ("mean", "std"))
-    normaliser, engine = Normaliser(np.array(mean), np.array(std)), predictor(net)
-    return Classifier(str(path), SIZE, words_for(path, labels, classes),
-                      lambda x: softmax(engine.predict(normaliser(np.ascontiguousarray(x)))), net, normaliser,
-                      normaliser.undo, {"variant": "torchvision", "channels": "RGB", "mean": mean, "std": std})
+def load_torchvision(path: Path | str, labels: Path | str | None = None) -> Classifier:
+    """The Classifier of torchvision's GoogLeNet, from a safetensors file with its names or the one converted from it.
+
+    Labels as in ``load_caffe``: the 1000 classes are Caffe's, in the same order."""
+    arrays, preprocessing = read_torchvision(path)
+    net, classes = _googlenet("torchvision", arrays, path)
+    mean, std = (parse_json(preprocessing[key]) for key in ("mean", "std"))
+    normalizer = Normalizer(np.array(mean), np.array(std))
+    return Classifier(str(path), SIZE, labels_for(path, labels, classes), _probabilities(net, normalizer, path), net,
+                      normalizer, normalizer.undo,
+                      {"variant": "torchvision", "channels": "RGB", "mean": mean, "std": std})
 
 
-def words_for(path, labels, classes):
-    """The labels in the file ``labels``, else those in a synset_words.txt near the weights, else numbers."""
+def load_run(path: Path | str, labels: Path | str | None = None) -> Classifier:
+    """The Classifier of a training run, from its folder or its checkpoint.
+
+    The labels are the class names of the data set unless ``labels`` is a file."""
+    checkpoint = checkpoints.load(path)
+    net, normalizer = restore(checkpoint), checkpoint.normalizer
+    names = read_labels(labels, len(checkpoint.classes)) if labels else list(checkpoint.classes)
+    return Classifier(str(path), checkpoint.input_shape[0], names, _probabilities(net, normalizer, path), net,
+                      normalizer, normalizer.undo, {"variant": checkpoint.config.model, "channels": "RGB",
+                                        "mean": list(map(float, normalizer.mean)),
+                                        "std": list(map(float, normalizer.std))})
+
+
+def _googlenet(variant, arrays, path):
+    """(the network with these arrays, its number of classes)"""
+    w = arrays.get("linear/w")
+    classes = w.shape[1] if w is not None and w.ndim == 2 else CLASSES
+    return build_and_load(lambda dtype: googlenet(variant, classes=classes, heads=False, dtype=dtype), arrays, path,
+                          optional=("aux1/", "aux2/")), classes
+
+
+def _probabilities(net: Layer, prepare: Callable[[Array], Array], path: Path | str) -> Callable[[Array], Array]:
+    """The function from images to probabilities. It raises UserError where finite weights give none."""
+    compiled = predictor(net)
+
+    def probabilities(x: Array) -> Array:
+        with np.errstate(over="ignore", invalid="ignore"):
+            p = softmax(compiled.predict(prepare(np.ascontiguousarray(x))))
+        if not np.isfinite(p).all():
+            raise UserError(f"{path}: its weights are so large that the activations exceed float32; train it again or "
+                            "choose other weights")
+        return p
+
+    return probabilities
+
+
+def labels_for(path: Path | str, labels: Path | str | None, classes: int) -> list[str]:
+    """The labels in the file ``labels``, else those in a synset_words.txt near the weights, else class numbers."""
     if labels is None and classes == CLASSES:
-        beside = (Path(path).parent / SYNSET, Path("datasets") / SYNSET)
-        labels = next((file for file in beside if file.exists()), None)
+        nearby = (Path(path).parent / SYNSET, Path("datasets") / SYNSET)
+        labels = next((file for file in nearby if file.exists()), None)
     return read_labels(labels, classes)
 
 
-def of_run(path, labels=None):
-    """The Classifier of a training run: its folder or its checkpoint. The labels are the data set's, unless there is a
-    file of others."""
-    from ..training import checkpoint as checkpoints
-    from ..training.network import restore
+def ensemble(classifiers: Sequence[Classifier]) -> Classifier:
+    """An ensemble as one Classifier: p = Σₘ pₘ / M (section 7 of the paper).
 
-    checkpoint = checkpoints.load(path)
-    net, normaliser = restore(checkpoint), checkpoint.normaliser
-    engine = predictor(net)
-    words = read_labels(labels, len(checkpoint.classes)) if labels else list(checkpoint.classes)
-    return Classifier(str(path), checkpoint.input_shape[0], words,
-                      lambda x: softmax(engine.predict(normaliser(np.ascontiguousarray(x)))),
-                      net, normaliser, normaliser.undo,
-                      {"variant": checkpoint.config.model, "channels": "RGB",
-                       "mean": list(map(float, normaliser.mean)), "std": list(map(float, normaliser.std))})
-
-
-def together(classifiers):
-    """Several Classifiers as one: p = Σₘ pₘ / M, the paper's ensemble (section 7).
-
-    Raises UserError unless they see pictures of one size and know the same classes.
+    Raises UserError unless all members have the same input size and labels.
     """
     first, *others = classifiers
     for other in others:
         if (other.size, other.labels) != (first.size, first.labels):
-            raise UserError(f"{other.name}: sees {other.size}×{other.size} pixels and knows {_few(other.labels)}; "
-                            f"{first.name} sees {first.size}×{first.size} and knows {_few(first.labels)}")
-    return first if not others else Classifier(
-        f"{len(classifiers)} models", first.size, first.labels,
-        lambda x: sum(c.probabilities(x) for c in classifiers) / len(classifiers))
+            raise UserError(f"{other.name}: reads {other.size}×{other.size} pixels and has {_few(other.labels)}; "
+                            f"{first.name} reads {first.size}×{first.size} and has {_few(first.labels)}")
+    if not others:
+        return first
+    return Classifier(f"{len(classifiers)} models", first.size, first.labels,
+                      lambda x: np.sum([c.probabilities(x) for c in classifiers], axis=0) / len(classifiers))
 
 
 def _few(labels):
     return f"{len(labels)} classes ({', '.join(labels[:3])}, …)"
 
 
-def members(path):
-    """The runs in an ensemble's folder (``model-1``, ``model-2``, … with a checkpoint each), in order; [] if none."""
-    from ..training.checkpoint import NAME
-    found = [file.parent for file in Path(path).glob(f"model-*/{NAME}") if file.parent.name[6:].isdecimal()]
+def members(path: Path | str) -> list[Path]:
+    """The runs in the folder of an ensemble (``model-1``, ``model-2``, … with checkpoints), in order; may be empty."""
+    found = [file.parent for file in Path(path).glob(f"model-*/{checkpoints.NAME}") if file.parent.name[6:].isdecimal()]
     return sorted(found, key=lambda folder: int(folder.name[6:]))
 
 
-def open_weights(path, labels=None):
-    """The Classifier of any weights: a ``.caffemodel``, a converted one, a run's folder or checkpoint, or the folder
-    of an ensemble, whose members go ``together``. Raises UserError if ``path`` is none of these.
+def open_weights(path: Path | str, labels: Path | str | None = None, classifier: str | None = None) -> Classifier:
+    """The Classifier of any weights: a ``.caffemodel``, a converted file, the folder or checkpoint of a run, or the
+    folder of an ensemble, whose members are averaged. Raises UserError if ``path`` is none of these.
+
+    classifier: the name of the last fully connected layer in a ``.caffemodel``, if it is not Caffe's.
     """
-    return together(open_members([path], labels))
+    return ensemble(open_members([path], labels, classifier))
 
 
-def open_members(paths, labels=None):
-    """A list of Classifiers, one for each file or run; the folder of an ensemble stands for all its members."""
+def open_members(paths: Iterable[Path | str], labels: Path | str | None = None,
+                 classifier: str | None = None) -> list[Classifier]:
+    """One Classifier for each file or run; the folder of an ensemble is expanded to its members."""
     runs = [run for path in map(Path, paths) for run in (members(path) if path.is_dir() else []) or [path]]
-    return [_open(run, labels) for run in runs]
+    return [_open(run, labels, classifier) for run in runs]
 
 
-def _open(path, labels):
+def _open(path: Path, labels: Path | str | None, classifier: str | None) -> Classifier:
     if path.is_dir():
-        return of_run(path, labels)
+        refuse_classifier(classifier, path)
+        return load_run(path, labels)
     refuse_pickles(path)
-    words = metadata(path) if is_safetensors(path) else {"format": FORMAT}
-    if words.get("format") == FORMAT:
-        return of_torchvision(path, labels) if words.get("variant") == "torchvision" else of_2014(path, labels)
-    if "config" not in words and is_torchvision(array_names(path)):
-        return of_torchvision(path, labels)
-    if "config" not in words:
-        raise UserError(f"{path}: arrays of something else; expected {ANY_WEIGHTS}")
-    return of_run(path, labels)
+    if not is_safetensors(path):
+        return load_caffe(path, labels, classifier)
+    refuse_classifier(classifier, path)
+    header = metadata(path)
+    if header.get("format") == FORMAT:
+        return (load_torchvision if header.get("variant") == "torchvision" else load_caffe)(path, labels)
+    if "config" not in header and is_torchvision(array_names(path)):
+        return load_torchvision(path, labels)
+    if "config" not in header:
+        raise UserError(f"{path}: not the weights of a known network; expected {ANY_WEIGHTS}")
+    return load_run(path, labels)
