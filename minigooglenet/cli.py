@@ -1,87 +1,118 @@
-"""The command line: ``python -m minigooglenet COMMAND``. Each command is a module with ``add_arguments`` and ``run``.
+"""The command line: ``minigooglenet COMMAND``, or ``python -m minigooglenet COMMAND``.
 
-Only the module of the command asked for is imported, so that printing a table does not wait for a compiler.
+Each command is a module with ``add_arguments`` and ``run``.
+
+Only the requested command's module is imported, so that printing a table does not load the compiler.
 """
 
 import argparse
+import difflib
 import importlib
 import os
 import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
+from . import __version__
 from .errors import UserError
+from .hints import localized, program
+from .streams import safe_streams
 
 COMMANDS = {
-    "train": ("commands.train", "train a reduced GoogLeNet on CIFAR-10, Shapes-10 or a folder of yours"),
-    "evaluate": ("commands.evaluate", "measure a trained network on the test pictures"),
-    "predict": ("commands.predict", "say what is on your photos"),
-    "flops": ("flops", "count parameters and operations, layer by layer"),
+    "train": ("commands.train", "train a reduced GoogLeNet on CIFAR-10, Shapes-10 or your own images"),
+    "evaluate": ("commands.evaluate", "measure the accuracy of a trained network on test images"),
+    "predict": ("commands.predict", "classify photos"),
+    "flops": ("commands.flops", "count parameters and operations, layer by layer"),
     "figures": ("commands.figures", "draw the figures of a review of GoogLeNet"),
     "gradcheck": ("commands.gradcheck", "check every backward pass against finite differences"),
-    "data": ("commands.data", "fetch, draw or describe a data set"),
-    "ensemble": ("commands.ensemble", "train several networks and average what they say"),
-    "ablation": ("commands.ablation", "measure what crops, models, heads and reductions bring"),
-    "weights": ("commands.weights", "fetch the weights of GoogLeNet released in 2014"),
-    "convert": ("commands.convert", "turn weights of Caffe or torchvision into safetensors, and back"),
+    "data": ("commands.data", "download, draw or describe a data set"),
+    "ensemble": ("commands.ensemble", "train several networks and average their predictions"),
+    "ablation": ("commands.ablation", "measure the effect of crops, ensembles, auxiliary classifiers, 1x1 reductions"),
+    "weights": ("commands.weights", "download the weights of GoogLeNet released in 2014"),
+    "convert": ("commands.convert", "convert weights of Caffe or torchvision to safetensors, and back"),
     "export": ("commands.export", "write a network as an ONNX model"),
-    "parallel": ("commands.parallel", "measure sums over processes, and project how training scales"),
-    "explain": ("commands.explain", "say why: top 5, where it was seen, which branches mattered"),
-    "cam": ("commands.cam", "show where in a photo a class is seen: CAM, Grad-CAM"),
-    "occlusion": ("commands.occlusion", "show the same by covering the photo piece by piece"),
-    "activations": ("commands.activations", "draw what a layer makes of a photo"),
-    "filters": ("commands.filters", "draw what a layer looks for"),
-    "dream": ("commands.dream", "let a layer dream over a photo or noise (DeepDream)"),
-    "explorer": ("commands.explorer", "write a page to explore a network in the browser"),
+    "parallel": ("commands.parallel", "measure the all-reduce of several processes, and project how training scales"),
+    "explain": ("commands.explain", "explain a prediction: top 5, class activation map, contribution of each branch"),
+    "cam": ("commands.cam", "show which regions of a photo support a class: CAM, Grad-CAM"),
+    "occlusion": ("commands.occlusion", "show the same by covering the photo region by region"),
+    "activations": ("commands.activations", "draw the activations of a layer for a photo"),
+    "filters": ("commands.filters", "draw the filters of the first layer, or images that activate a channel"),
+    "dream": ("commands.dream", "amplify what a layer responds to, in a photo or noise (DeepDream)"),
+    "explorer": ("commands.explorer", "write an HTML page to explore a network in the browser"),
+    "lesson": ("commands.lesson", "run a lesson of the course; without a number, list the lessons"),
+    "check": ("commands.check", "check your answers to the exercises of a lesson"),
+    "progress": ("commands.progress", "list which lessons ran, which exercises pass, and the next step"),
+    "book": ("commands.book", "build web pages and notebooks of the lessons"),
 }
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
-    """Keeps the layout of descriptions; wide enough for option and explanation on one line."""
+    """Keeps the layout of descriptions, and is wide enough for an option and its help on one line."""
 
-    def __init__(self, prog):
+    def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=28, width=100)
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line like every other error, without the page of usage before it."""
+    """Reports a wrong option in one line, as every other error, without the usage before it."""
 
-    def error(self, message):
+    def error(self, message: str) -> NoReturn:
         raise UserError(f"{message}; all options: {self.prog} --help")
 
 
-def parser_for(name):
+def parser_for(name: str) -> argparse.ArgumentParser:
     """The argument parser of one command."""
     module = importlib.import_module(f"minigooglenet.{COMMANDS[name][0]}")
     parser = Parser(
-        prog=f"python -m minigooglenet {name}", formatter_class=Help,
-        description=getattr(module, "DESCRIPTION", COMMANDS[name][1]), epilog=getattr(module, "EXAMPLES", None))
+        prog=f"{program()} {name}", formatter_class=Help,
+        description=localized(getattr(module, "DESCRIPTION", COMMANDS[name][1])),
+        epilog=localized(getattr(module, "EXAMPLES", "")) or None)
     module.add_arguments(parser)
     parser.set_defaults(run=module.run)
     return parser
 
 
-def overview():
-    """What there is, a line each."""
+def overview() -> str:
+    """The list of commands, one line each."""
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {help_}" for name, (_, help_) in COMMANDS.items()]
-    return ("GoogLeNet (Inception v1) from scratch in NumPy.\n\nusage: python -m minigooglenet COMMAND [options]\n\n"
-            + "\n".join(lines) + "\n\nEach command has a page of its own: python -m minigooglenet COMMAND --help")
+    return (f"GoogLeNet (Inception v1) from scratch in NumPy.\n\nusage: {program()} COMMAND [options]\n\n"
+            + "\n".join(lines) + f"\n\nOptions and examples of a command: {program()} help COMMAND"
+            "\nThe version: --version")
 
 
-def main(argv=None):
-    """Run one command. Returns the exit code: 0, or 2 for wrong input with one line on standard error."""
-    argv = sys.argv[1:] if argv is None else argv
-    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show "×" gets "?" and no traceback
+@safe_streams()
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns the exit code: 0, or 2 for invalid input, with one line on standard error."""
+    stream: Any
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show "×" gets "?" instead of a traceback
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
-    if not argv or argv[0] in ("-h", "--help", "help"):
+    try:
+        try:
+            return _run(list(sys.argv[1:] if argv is None else argv))
+        finally:
+            sys.stdout.flush()  # a pipe without a reader raises here, and not when the interpreter exits
+    except BrokenPipeError:  # the reader of the output has exited, as with ``| head``
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _run(argv):
+    if argv[:1] == ["help"]:
+        argv = [argv[1], "--help"] if argv[1:] else []
+    if not argv or argv[0] in ("-h", "--help"):
         print(overview())
+        return 0
+    if argv[0] in ("-V", "--version"):
+        print(f"minigooglenet {__version__}")
         return 0
     name, *rest = argv
     if name not in COMMANDS:
-        print(f"minigooglenet: no command {name!r}; choose {', '.join(COMMANDS)}", file=sys.stderr)
+        print(f"minigooglenet: {_unknown(name)}", file=sys.stderr)
         return 2
     try:
-        arguments = parser_for(name).parse_intermixed_args(rest)  # options may stand between file names
+        arguments = parser_for(name).parse_intermixed_args(rest)  # options may be mixed with file names
         return arguments.run(arguments) or 0
     except UserError as error:
         print(f"minigooglenet {name}: {error}", file=sys.stderr)
@@ -89,6 +120,9 @@ def main(argv=None):
     except KeyboardInterrupt:
         print(f"minigooglenet {name}: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output has gone, as with ``| head``
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+
+
+def _unknown(name):
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    return (f"no command {name!r}; did you mean {near[0]}? All commands: {program()} --help" if near else
+            f"no command {name!r}; choose {', '.join(COMMANDS)}")

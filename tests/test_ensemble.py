@@ -1,4 +1,4 @@
-"""Several networks: what they differ in, how they go on after a kill, and how they vote."""
+"""Ensembles: what the networks differ in, how training resumes after a kill, and how predictions are averaged."""
 
 import json
 import time
@@ -11,7 +11,7 @@ from minigooglenet.cli import main
 from minigooglenet.commands.ensemble import configs
 from minigooglenet.data.batches import batches
 from minigooglenet.errors import UserError
-from minigooglenet.inference.classifier import members, of_run
+from minigooglenet.inference.classifier import load_run, members
 from minigooglenet.training import checkpoint
 from minigooglenet.training.series import Series
 from minigooglenet.training.trainer import Trainer
@@ -34,13 +34,13 @@ def trained(data, tmp_path_factory):
 
 
 def first_batch(config):
-    dataset = small.pictures()
+    dataset = small.dataset()
     return next(iter(batches(dataset.x_train, dataset.y_train, 8, 0, config.sampling)))
 
 
-def test_sampling_only_means_the_same_beginning_in_another_order():
+def test_sampling_only_means_the_same_initialization_in_another_order():
     one, two = configs(BASE, 2, "sampling")
-    a, b = (Trainer(config, small.pictures()) for config in (one, two))
+    a, b = (Trainer(config, small.dataset()) for config in (one, two))
     assert small.same(a.net.parameters(), b.net.parameters())
     assert a.rng.bit_generator.state == b.rng.bit_generator.state           # and the same dropout
     assert not np.array_equal(first_batch(one)[1], first_batch(two)[1])
@@ -51,7 +51,7 @@ def test_sampling_only_means_the_same_beginning_in_another_order():
 
 def test_the_first_model_is_the_one_that_train_trains():
     one, = configs(BASE, 1, "sampling")
-    a, b = (Trainer(config, small.pictures()) for config in (one, BASE))
+    a, b = (Trainer(config, small.dataset()) for config in (one, BASE))
     a.run()
     b.run()
     assert small.same(a.net.parameters(), b.net.parameters())
@@ -61,12 +61,12 @@ def test_differ_in_seed():
     one, two, three = configs(BASE.but(seed=5), 3, "seed")
     assert [config.seed for config in (one, two, three)] == [5, 6, 7]
     assert [config.sampling for config in (one, two, three)] == [5, 6, 7]
-    a, b = (Trainer(config, small.pictures()) for config in (one, two))
+    a, b = (Trainer(config, small.dataset()) for config in (one, two))
     assert not small.same(a.net.parameters(), b.net.parameters())
 
 
-def test_stopped_and_gone_on_with(tmp_path):
-    dataset = small.pictures()
+def test_stopped_and_resumed(tmp_path):
+    dataset = small.dataset()
 
     def runs(place):
         return {tmp_path / place / f"model-{i}": c for i, c in enumerate(configs(BASE, 2, "sampling"), 1)}
@@ -77,15 +77,15 @@ def test_stopped_and_gone_on_with(tmp_path):
         next(left)
         assert Series(runs("parts"), dataset, quiet=True).run(stop=lambda left=left: next(left, None) is None) is None
         assert checkpoint.load(tmp_path / "parts" / f"model-{model}").progress["step"] == reached
-    facts = Series(runs("parts"), dataset, quiet=True).run()
-    assert [fact["test_accuracy"] for fact in facts.values()] == [fact["test_accuracy"] for fact in whole.values()]
+    results = Series(runs("parts"), dataset, quiet=True).run()
+    assert [row["test_accuracy"] for row in results.values()] == [row["test_accuracy"] for row in whole.values()]
     for model in ("model-1", "model-2"):
         assert small.differences(tmp_path / "whole" / model, tmp_path / "parts" / model) == []
 
 
-def test_finished_models_are_left_alone(trained, data, capsys):
+def test_finished_models_are_not_trained_again(trained, data, capsys):
     before = {folder: (folder / checkpoint.NAME).stat().st_mtime_ns for folder in members(trained)}
-    assert main(["ensemble", "--models", "3", "--out", str(trained), "--json"]) == 0      # the rest as it was begun
+    assert main(["ensemble", "--models", "3", "--out", str(trained), "--json"]) == 0  # settings of the first two
     result = json.loads(capsys.readouterr().out)
     assert [row["sampling_seed"] for row in result["single"]] == [0, 1, 2]
     assert [folder.name for folder in members(trained)] == ["model-1", "model-2", "model-3"]
@@ -98,32 +98,32 @@ def test_other_settings_are_refused(trained, data, capsys):
     assert "epochs 1, not 3" in capsys.readouterr().err
 
 
-def test_the_vote_is_the_mean_of_the_softmax(trained, data, capsys):
+def test_the_prediction_is_the_mean_of_the_softmax(trained, data, capsys):
     runs = [str(trained / "model-1"), str(trained / "model-2")]
     assert main(["ensemble", "--runs", *runs, "--views", "1", "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
-    dataset = small.pictures()
+    dataset = small.dataset()
     x, y = dataset.x_test, dataset.y_test
-    p = [of_run(trained / name).probabilities(x) for name in ("model-1", "model-2")]
+    p = [load_run(trained / name).probabilities(x) for name in ("model-1", "model-2")]
     assert [row["test_accuracy"] for row in result["single"]] == [pytest.approx((q.argmax(1) == y).mean(), abs=1e-6)
                                                                    for q in p]
     assert result["test_accuracy"] == pytest.approx(((p[0] + p[1]).argmax(1) == y).mean(), abs=1e-6)
     assert result["mean"] == pytest.approx(np.mean([row["test_accuracy"] for row in result["single"]]), abs=1e-6)
-    assert (result["models"], result["views"], result["pictures"]) == (2, 1, len(y))
+    assert (result["models"], result["views"], result["images"]) == (2, 1, len(y))
 
 
 def test_the_table(trained, capsys):
     assert main(["ensemble", "--runs", str(trained / "model-1")]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].startswith("shapes: accuracy on 12 test pictures, 2 views of each")
-    assert lines[-1].split()[0] == "together" and lines[-1].split()[1] == lines[-2].split()[1]
+    assert lines[0].startswith("shapes: accuracy on 12 test images, 2 views of each")
+    assert lines[-1].split()[0] == "ensemble" and lines[-1].split()[1] == lines[-2].split()[1]
 
 
 def test_other_classes_are_refused(trained, tmp_path, capsys):
-    drawn = small.folder(tmp_path / "other")
-    (drawn / "batches.meta.txt").write_text("\n".join("abcdefghij") + "\n")
-    assert main(["ensemble", "--runs", str(trained / "model-1"), "--data", str(drawn)]) == 2
-    assert "choose its own data" in capsys.readouterr().err
+    other = small.folder(tmp_path / "other")
+    (other / "batches.meta.txt").write_text("\n".join("abcdefghij") + "\n")
+    assert main(["ensemble", "--runs", str(trained / "model-1"), "--data", str(other)]) == 2
+    assert "choose the run's own data" in capsys.readouterr().err
 
 
 def test_a_negative_sampling_seed_is_refused():

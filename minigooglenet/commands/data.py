@@ -1,15 +1,17 @@
 """``python -m minigooglenet data``"""
 
+import argparse
+
 from ..errors import UserError
 
 DESCRIPTION = """\
-Fetch, draw or describe a data set.
+Download, draw or describe a data set.
 
-  cifar10    60,000 photos of ten kinds of things (Krizhevsky 2009): fetched, checked, unpacked into datasets/
-  shapes10   ten kinds of drawn shapes, made from a seed in a few seconds: needs no network
-  DIR        a folder of yours in the same binary layout
+  cifar10    60,000 photos in ten classes (Krizhevsky 2009): downloaded, checked, unpacked into datasets/
+  shapes10   ten classes of drawn shapes, generated from a seed in a few seconds, without a download
+  DIR        your own folder in the same binary layout
 
-CIFAR-10 that you have already, as the archive cifar-10-binary.tar.gz, comes in with --from-file."""
+If you already have the archive cifar-10-binary.tar.gz, pass it with --from-file."""
 
 EXAMPLES = """\
 examples:
@@ -18,13 +20,16 @@ examples:
   python -m minigooglenet data shapes10"""
 
 
-def add_arguments(parser):
-    parser.add_argument("name", nargs="?", metavar="NAME|DIR", help="cifar10, shapes10 or a folder (default: the best)")
-    parser.add_argument("--from-file", metavar="ARCHIVE", help="take CIFAR-10 from this archive instead of the network")
-    parser.add_argument("--datasets", metavar="DIR", default="datasets", help="where data sets are kept")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", nargs="?", metavar="NAME|DIR",
+                        help="cifar10, shapes10 or a folder (default: the best available)")
+    parser.add_argument("--from-file", metavar="ARCHIVE",
+                        help="unpack CIFAR-10 from this archive instead of downloading it")
+    parser.add_argument("--datasets", metavar="DIR", default="datasets",
+                        help="the folder of the data sets (default: datasets)")
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     from ..data import describe, fetch, load
 
     if args.from_file:

@@ -1,14 +1,21 @@
 """``python -m minigooglenet explain``"""
 
-from pathlib import Path
+from __future__ import annotations
 
-from .looking import WEIGHTS, add_class, add_network, look, source
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .interpreting import WEIGHTS, add_class, add_network, caption, classify_photo
 from .options import figure_path, save_figure
 from .predict import lines, top
 
+if TYPE_CHECKING:
+    from ..layers.base import Array, Layer
+
 DESCRIPTION = f"""\
-Explain an answer in one figure: the five most probable classes, where in the photo the class was seen (its class
-activation map), and how much of its score came through each branch of each inception module.
+Explain a prediction in one figure: the five most probable classes, the class activation map (which regions of the photo
+support the class), and the contribution of each branch of each inception module to the class score.
 
 {WEIGHTS}"""
 
@@ -18,42 +25,41 @@ examples:
   python -m minigooglenet explain cat.jpg --class "tiger cat" --out why.pdf"""
 
 
-def add_arguments(parser):
-    parser.add_argument("photo", metavar="PHOTO", help="a picture file")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("photo", metavar="PHOTO", help="an image file")
     add_class(parser)
     parser.add_argument("--out", type=figure_path, default=Path("explain.png"), metavar="FILE",
                         help="a .png, .pdf or .svg (default: explain.png)")
     add_network(parser)
 
 
-def run(args):
-    from ..inference.labels import short_label
-    from ..inside import cam
-    from ..pictures.explanation import explanation
+def run(args: argparse.Namespace) -> None:
+    from ..data.labels import short_label
+    from ..figures.explanation import explanation
+    from ..interpret import cam
 
-    classifier, picture, x, p, k = look(args)
-    heat, where = where_seen(classifier.net, x, k)
+    classifier, image, x, p, k = classify_photo(args)
+    heat, method = evidence_map(classifier.net, x, k)
     shares = cam.branch_shares(classifier.net, x, [k])
     best = top(p, classifier.labels, 5)
-    drawing = explanation(picture, best, heat, f"where it sees: {short_label(classifier.labels[k])}", shares,
-                          f"Map: {where}. Branches, for {short_label(classifier.labels[k])}: gradient of the score × "
-                          f"activation, summed over a branch; in each module the sizes add up to 100 %. "
-                          f"{source(classifier, args.photo)}")
-    save_figure(drawing, args.out)
+    label = short_label(classifier.labels[k])
+    figure = explanation(image, best, heat, f"evidence for {label}", shares,
+                         f"Map: {method}. Branches: gradient of the score of {label} × activation, summed over each "
+                         f"branch; in each module the absolute values add up to 100 %. "
+                         f"{caption(classifier, args.photo)}")
+    save_figure(figure, args.out)
     print("\n".join([f"{args.photo}: {classifier.labels[k]}", *lines(best), f"figure: {args.out}"]))
 
 
-def where_seen(net, x, k):
-    """(the map of class k stretched over the picture (H, W), the name of the method): the class activation map, or
-    Grad-CAM at the last layer with maps for a network that has no global average pooling."""
+def evidence_map(net: Layer, x: Array, k: int) -> tuple[Array, str]:
+    """(the map of class k at the image's size (H, W), the name of the method): the class activation map, or Grad-CAM
+    at the last layer with maps for a network without global average pooling."""
     from ..errors import UserError
-    from ..inside import cam
-    from ..inside.structure import trunk_of
+    from ..interpret import cam
 
     try:
-        heat, where = cam.class_activation_map(net, x, [k]), "class activation map"
+        heat, method = cam.class_activation_map(net, x, [k]), "class activation map"
     except UserError:
-        trunk = trunk_of(net)
-        last = [name for name in trunk.children if len(trunk.until(name).output_shape(x.shape[1:])) == 3][-1]
-        heat, where = cam.grad_cam(net, x, [k], last), f"Grad-CAM at {last}"
-    return cam.to_picture(heat, *x.shape[1:3])[0], where
+        last = cam.layers_with_maps(net, x.shape[1:])[-1]
+        heat, method = cam.grad_cam(net, x, [k], last), f"Grad-CAM at {last}"
+    return cam.upsample(heat, *x.shape[1:3])[0], method

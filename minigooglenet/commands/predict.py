@@ -1,24 +1,34 @@
 """``python -m minigooglenet predict``"""
 
+from __future__ import annotations
+
+import argparse
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import UserError
-from .options import add_threads, figure_path, latest_run, positive, save_figure, use_threads
+from ..hints import hint
+from .options import add_compute, figure_path, latest_run, positive, print_engine, save_figure, use_compute
+
+if TYPE_CHECKING:
+    from ..layers.base import Array
 
 DESCRIPTION = """\
-Say what is on photos: the most probable classes with their probabilities. Any picture that Pillow opens will do.
+Classify photos: print the most probable classes with their probabilities. PHOTO is any image file that Pillow opens.
 
-The weights are a .caffemodel of GoogLeNet (fetch it with: python -m minigooglenet weights), what convert made of it, a
-training run of the reduced network, or the folder of an ensemble. Without --weights: the latest run under runs/, else
+The weights are a .caffemodel of GoogLeNet (fetch it with: python -m minigooglenet weights), its conversion by convert,
+a training run of the reduced network, or the folder of an ensemble. Without --weights: the latest run under runs/, else
 datasets/bvlc_googlenet.caffemodel.
 
-The words for the 1000 classes come from --labels, or from Caffe's synset_words.txt beside the weights or in datasets/;
-without them a class is its number.
+The labels of the 1000 classes come from --labels, or from Caffe's synset_words.txt beside the weights or in datasets/;
+without labels a class is shown as its number.
 
 With --json one line: [{"photo": ..., "top5": [{"class": 281, "label": "tabby", "probability": 0.78}, ...]}, ...].
-A file that is no picture gives one line on standard error, the others still run, and the exit code is 2."""
+A file that is not an image gives one line on standard error; the others are still classified, and the exit code is 2.
+The first line on standard error names the engine."""
 
 EXAMPLES = """\
 examples:
@@ -31,28 +41,35 @@ BAR = 28       # characters
 DRAWN = 40     # photos in a figure, at most
 
 
-def add_arguments(parser):
-    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="picture files")
-    parser.add_argument("--weights", type=Path, metavar="FILE|RUN", help="which network (default: see above)")
-    parser.add_argument("--labels", metavar="FILE", help="one label a line, such as Caffe's synset_words.txt")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("photos", nargs="+", metavar="PHOTO", help="image files")
+    parser.add_argument("--weights", type=Path, metavar="FILE|RUN", help="the network (default: see above)")
+    parser.add_argument("--labels", metavar="FILE", help="one label per line, such as Caffe's synset_words.txt")
+    parser.add_argument("--classifier", metavar="NAME",
+                        help="the last fully connected layer of a .caffemodel (default: loss3/classifier)")
     parser.add_argument("--crops", type=int, choices=(1, 10, 144), default=1,
-                        help="how often to look, averaging: the middle; corners and mirrored; the paper's 144")
+                        help="crops averaged: 1, the center (default); 10, center and corners, also mirrored; "
+                             "144, the paper's")
     parser.add_argument("--top", type=positive, default=5, metavar="N",
-                        help="how many classes to show (default: 5; --json always has five)")
+                        help="how many classes to print (default: 5; --json always has five)")
     parser.add_argument("--json", action="store_true", help="print one line of JSON")
-    parser.add_argument("--figure", type=figure_path, metavar="OUT.png", help="also draw the photos with their bars")
-    add_threads(parser)
+    parser.add_argument("--figure", type=figure_path, metavar="OUT.png", help="also draw the photos with bar charts")
+    add_compute(parser)
 
 
-def run(args):
-    from ..inference.classifier import open_weights
-    from ..inference.photos import open_photo
+def run(args: argparse.Namespace) -> int:
+    from ..data.photos import open_photo
+    from ..inference.classifier import ensemble, open_members
 
-    use_threads(args)
-    classifier = open_weights(args.weights or usual_weights(), args.labels)
+    use_compute(args)
+    members = open_members([args.weights or default_weights()], args.labels, args.classifier)
+    classifier = ensemble(members)
+    print_engine(member.net for member in members if member.net is not None)
     if not args.json:
         print(f"{classifier.name}: {len(classifier.labels):,} classes, {args.crops} crop{'s' * (args.crops > 1)}")
-    answers, drawn, failed = [], [], False
+    answers: list[dict] = []
+    drawn: list[tuple] = []
+    failed = False
     for photo in args.photos:
         try:
             image = open_photo(photo)
@@ -74,7 +91,7 @@ def run(args):
     return 2 if failed else 0
 
 
-def usual_weights():
+def default_weights() -> Path:
     """The latest run, else Caffe's weights in ``datasets/``. Raises UserError if there is neither."""
     from ..weights.fetch import FILE
     try:
@@ -82,23 +99,23 @@ def usual_weights():
     except UserError:
         if (fetched := Path("datasets") / FILE).exists():
             return fetched
-    raise UserError("no trained network under runs/ and no weights in datasets/; train one with: make train, or fetch "
-                    "those of 2014 with: python -m minigooglenet weights")
+    raise UserError("no trained network under runs/ and no weights in datasets/; train one with: "
+                    f"{hint('train')}, or fetch those of 2014 with: {hint('weights')}")
 
 
-def top(probabilities, labels, number):
+def top(probabilities: Array, labels: Sequence[str], number: int) -> list[dict]:
     """The most probable classes, best first: [{"class", "label", "probability"}]."""
     return [{"class": int(k), "label": labels[k], "probability": float(probabilities[k])}
             for k in (-probabilities).argsort(kind="stable")[:number]]
 
 
-def lines(best):
+def lines(best: Sequence[dict]) -> list[str]:
     """A line with a bar for each class."""
     return [f"  {bar(row['probability'])} {row['probability']:6.1%}  {row['label']}" for row in best]
 
 
-def bar(fraction, width=BAR, encoding=None):
-    """A bar of up to ``width`` characters, to an eighth of one; of "#" where the terminal has no block characters."""
+def bar(fraction: float, width: int = BAR, encoding: str | None = None) -> str:
+    """A bar of up to ``width`` characters, in eighths of one; of "#" if the terminal has no block characters."""
     eighths = round(8 * width * fraction)
     text = "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
     try:
@@ -109,7 +126,7 @@ def bar(fraction, width=BAR, encoding=None):
 
 
 def _draw(args, drawn, answered):
-    from ..pictures.prediction import prediction
+    from ..figures.prediction import prediction
 
     save_figure(prediction(drawn), args.figure)
     left = f" (the first {DRAWN} of {answered} photos)" if answered > DRAWN else ""

@@ -1,79 +1,93 @@
-"""What the commands that train several networks share."""
+"""Functions for the commands that train or evaluate several networks."""
 
+from __future__ import annotations
+
+import argparse
 import shlex
 import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from ..data.dataset import Dataset
 from ..errors import UserError
+from ..training.config import PRESETS, Config
+from .options import print_engine
 from .train import Interruptible, changes, source
 
+if TYPE_CHECKING:
+    from ..inference.classifier import Classifier
 
-def settings(args, first):
-    """(config, data) that a series starts from: the options, over what its ``first`` run was begun with, if it was."""
-    from ..training.config import PRESETS
-    from ..training.series import begun
 
-    config, data = begun(first)
+def settings(args: argparse.Namespace, first: Path) -> tuple[Config, str | None]:
+    """(config, data) of a series: the options, applied to the settings of its ``first`` run if that one exists."""
+    from ..training.series import settings_of
+
+    config, data = settings_of(first)
     if args.preset or config is None:
         config = PRESETS[args.preset or "quick"]
     return config.but(**changes(args)), args.data or data
 
 
-def train(args, runs, dataset, data):
-    """Train the {folder: config} of ``runs``, as far as they are not trained yet; Series.run's facts.
+def train(args: argparse.Namespace, runs: Mapping[Path, Config], dataset: Dataset,
+          data: str | None) -> dict[Path, dict]:
+    """Train all unfinished runs of {folder: config}. Returns what ``Series.run`` does.
 
-    Raises Stopped on Ctrl-C, when all is saved.
+    Raises Stopped on Ctrl-C, after saving.
     """
+    from ..training.network import build
     from ..training.series import Series
 
     series = Series(runs, dataset, source(data, args.datasets, dataset), quiet=args.json)
+    print_engine([build(next(iter(runs.values())), len(dataset.classes), dataset.x_train.shape[1:])])
     if dataset.note:
         print(f"note: {dataset.note}", file=sys.stderr)
-    with Interruptible() as asked:
-        facts = series.run(stop=lambda: bool(asked), checkpoint_every=args.checkpoint_every)
-    if facts is None:
+    with Interruptible() as signals:
+        results = series.run(stop=lambda: bool(signals), checkpoint_every=args.checkpoint_every)
+    if results is None:
         command = shlex.join(["python", "-m", "minigooglenet", *sys.argv[1:]])
-        print(f"Stopped; nothing is lost. Go on with the same command:\n  {command}", file=sys.stderr)
-        raise Stopped(128 + asked[0])
-    return facts
+        print(f"Stopped; everything is saved. Resume with the same command:\n  {command}", file=sys.stderr)
+        raise Stopped(128 + signals[0])
+    return results
 
 
 class Stopped(Exception):
-    """The user has stopped a series; ``code`` is how the process should end."""
+    """The user has stopped a series; ``code`` is the exit code of the process."""
 
-    def __init__(self, code):
+    def __init__(self, code: int) -> None:
         super().__init__(code)
         self.code = code
 
 
-def open_members(paths, args):
-    """(classifiers, dataset): networks for small pictures, and the test pictures they are to be measured on.
+def open_members(paths: Sequence[str | Path], args: argparse.Namespace) -> tuple[list[Classifier], Dataset]:
+    """(classifiers, dataset): networks for small images, and the data set that holds their test images.
 
-    Raises UserError unless they know the same classes, and those are the data set's.
+    Raises UserError unless all have the same classes, which are the data set's.
     """
     from ..data import load
     from ..inference import classifier
     from ..training import checkpoint as checkpoints
 
     members = classifier.open_members(paths)
-    together = classifier.together(members)
-    if together.size == classifier.SIZE:
-        raise UserError(f"{members[0].name}: made for photos of 224×224; measure it on photos, with --photos DIR")
+    combined = classifier.ensemble(members)
+    if combined.size == classifier.SIZE:
+        raise UserError(f"{members[0].name}: needs photos of 224×224 pixels; evaluate it on photos, with --photos DIR")
     dataset = load(args.data or checkpoints.load(members[0].name).dataset_source, args.datasets, progress=not args.json)
-    if list(dataset.classes) != together.labels:
-        raise UserError(f"{members[0].name}: knows {', '.join(together.labels)}; {dataset.name} has "
-                        f"{', '.join(dataset.classes)}; choose its own data with --data")
+    if list(dataset.classes) != combined.labels:
+        raise UserError(f"{members[0].name}: has the classes {', '.join(combined.labels)}, but {dataset.name} has "
+                        f"{', '.join(dataset.classes)}; choose the run's own data with --data")
     return members, dataset
 
 
-def seeds(classifier):
-    """{"run", "seed", "sampling_seed"} of a Classifier that was opened from a run."""
+def seeds(classifier: Classifier) -> dict[str, Any]:
+    """{"run", "seed", "sampling_seed"} of the Classifier of a run."""
     from ..training import checkpoint as checkpoints
 
     config = checkpoints.load(classifier.name).config
     return {"run": classifier.name, "seed": config.seed, "sampling_seed": config.sampling}
 
 
-def progress(total, args, unit="picture"):
-    """A tqdm bar on a terminal, else nothing to see."""
+def progress(total: int, args: argparse.Namespace, unit: str = "image") -> Any:
+    """A tqdm bar, shown on a terminal only."""
     from tqdm import tqdm
     return tqdm(total=total, unit=unit, dynamic_ncols=True, leave=False, disable=args.json or not sys.stderr.isatty())

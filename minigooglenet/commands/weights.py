@@ -1,16 +1,18 @@
 """``python -m minigooglenet weights``"""
 
+import argparse
 from pathlib import Path
 
 from ..errors import UserError
+from ..hints import hint
 
 DESCRIPTION = """\
-Fetch the weights of GoogLeNet that BVLC trained with Caffe and released in 2014 (54 MB, for unrestricted use), check
-them, and put them into datasets/, where predict finds them. Beside them goes Caffe's synset_words.txt, the words for
-the 1000 classes; where it cannot be had a line says so, and classes are numbers.
+Download the weights of GoogLeNet that BVLC trained with Caffe and released in 2014 (54 MB, for unrestricted use), check
+them, and save them in datasets/, where predict finds them. Also saves Caffe's synset_words.txt, the labels of the 1000
+classes. If it is not available, a line says so, and classes are shown as numbers.
 
-Files that you have already come in with --from-file and --labels; with --from-file nothing is fetched, and a
-synset_words.txt beside that file comes in, too."""
+Files you already have are copied with --from-file and --labels. With --from-file nothing is downloaded, and a
+synset_words.txt beside that file is copied as well."""
 
 EXAMPLES = """\
 examples:
@@ -19,33 +21,35 @@ examples:
   python -m minigooglenet weights --labels ~/Downloads/synset_words.txt"""
 
 
-def add_arguments(parser):
-    parser.add_argument("--from-file", metavar="FILE", help="take the weights from this file instead of the network")
-    parser.add_argument("--labels", metavar="FILE", help="take the words from this one, one class a line")
-    parser.add_argument("--datasets", metavar="DIR", default="datasets", help="where they are kept (default: datasets)")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from-file", metavar="FILE",
+                        help="copy the weights from this file instead of downloading them")
+    parser.add_argument("--labels", metavar="FILE", help="copy the labels from this file, one class per line")
+    parser.add_argument("--datasets", metavar="DIR", default="datasets",
+                        help="the folder to save in (default: datasets)")
 
 
-def run(args):
+def run(args: argparse.Namespace) -> None:
     from ..weights.fetch import fetch
 
     path, note = fetch(args.datasets, from_file=args.from_file)
     if note:
         print(f"note: {note}")
     print(f"{path}: Caffe's GoogLeNet{'' if note else ', the official file'}")
-    _words(args)
-    print(f"  try it:  python -m minigooglenet predict PHOTO --weights {path}")
+    _fetch_labels(args)
+    print(f"  try it:  {hint('predict', f'PHOTO --weights {path}')}")
 
 
-def _words(args):
-    """Caffe's words for the classes. They are no reason to fail, unless they were asked for."""
-    from ..inference.labels import SYNSET
-    from ..weights.words import URL, fetch_words
+def _fetch_labels(args):
+    """Save the labels of the classes. A failure is an error only if --labels was given."""
+    from ..data.labels import SYNSET
+    from ..weights.fetch_labels import OFFICIAL, fetch_labels
 
     labels = args.labels
     if labels is None and args.from_file and (beside := Path(args.from_file).with_name(SYNSET)).exists():
         labels = beside
     try:
-        print(f"{fetch_words(args.datasets, labels, None if args.from_file else URL)}: the words for its classes")
+        print(f"{fetch_labels(args.datasets, labels, None if args.from_file else OFFICIAL)}: the labels of its classes")
     except UserError as error:
         if args.labels:
             raise
