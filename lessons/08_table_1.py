@@ -4,43 +4,44 @@
 # * **Paper:** Szegedy et al. 2014, section 5: Table 1, and "22 layers deep when counting only layers with parameters"
 # * **Review:** section 4, "Overall Architecture" (Tsang 2018)
 # * **You build:** the whole network, counted: 6,998,552 parameters and 1,582,671,872 multiply-adds
-# * **Picture:** ours against the paper, row by row, disagreements marked
+# * **Figure:** our counts against the paper, row by row, disagreements marked
 # * **Time:** 10 s
 #
 # Table 1 of the paper is all that most people know of GoogLeNet: 19 rows, six widths for each inception module, and two
-# columns at the end, "params" and "ops". Every implementation starts from it. So it had better be right, and it can be
+# columns at the end, "params" and "ops". Every implementation starts from it, so it had better be right. It can be
 # checked: widths determine weights, and weights determine multiply-adds:
 #
 #     weights = K·K·C·F        parameters = weights + F biases        multiply-adds = weights · OH·OW
 #
-# We count the network from its widths, hold that against what is printed, and where the two differ, play detective. On
-# the way, we look for the famous 22 layers.
+# We count the network from its widths, compare the counts with the printed ones, and investigate where they differ.
+# Along the way, we look for the famous 22 layers.
 
 # %% [markdown]
 # ## Predict first
 
 # %%
-# 1. How many parameters has GoogLeNet, in millions?
+# 1. How many million parameters does GoogLeNet have?
 guess_params = None
 
-# 2. Table 1 prints params and ops for twelve rows, so 24 numbers. How many of them follow from the widths it prints?
+# 2. Table 1 prints params and ops for twelve rows: 24 counts. How many of them follow from the widths it prints?
 guess_agree = None
 
-# 3. The paper says GoogLeNet is 22 layers deep. How many layers with weights does it have in all?
+# 3. The paper says GoogLeNet is 22 layers deep. How many layers with weights does it have in total?
 guess_layers = None
 
 # %% [markdown]
 # ## Build it small
 #
-# GoogLeNet from beginning to end. A convolution row is (name, window, side of its maps, C, F). A module is the six
-# widths of Table 1 and makes six convolutions. Pools learn nothing; they only halve the side: 112, 56, 28, 14, 7.
+# All of GoogLeNet's layers with weights. A row for a convolution is (name, window, output size, C, F). A module has the
+# six widths of Table 1, which give six convolutions. Pooling layers have no weights; they only halve the size: 112, 56,
+# 28, 14, 7.
 
 # %%
 import numpy as np
 
 from lessons import compare, show
 
-MODULES = {  # side, then 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection
+MODULES = {  # output size, then 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool projection
     "3a": (28, 64, 96, 128, 16, 32, 32), "3b": (28, 128, 128, 192, 32, 96, 64),
     "4a": (14, 192, 96, 208, 16, 48, 64), "4b": (14, 160, 112, 224, 24, 64, 64),
     "4c": (14, 128, 128, 256, 24, 64, 64), "4d": (14, 112, 144, 288, 32, 64, 64),
@@ -49,29 +50,29 @@ MODULES = {  # side, then 1×1, 3×3 reduce, 3×3, 5×5 reduce, 5×5, pool proje
 
 
 def googlenet_rows():
-    """(row of Table 1, window, side of the output, C, F) for every layer with weights."""
+    """(row of Table 1, window, output size, C, F) for every layer with weights."""
     yield "conv1", 7, 112, 3, 64
     yield "conv2", 1, 56, 64, 64
     yield "conv2", 3, 56, 64, 192
     C = 192
-    for name, (side, n1, r3, n3, r5, n5, proj) in MODULES.items():
-        for K, reads, F in ((1, C, n1), (1, C, r3), (3, r3, n3), (1, C, r5), (5, r5, n5), (1, C, proj)):
-            yield name, K, side, reads, F
+    for name, (size, n1, r3, n3, r5, n5, proj) in MODULES.items():
+        for K, inputs, F in ((1, C, n1), (1, C, r3), (3, r3, n3), (1, C, r5), (5, r5, n5), (1, C, proj)):
+            yield name, K, size, inputs, F
         C = n1 + n3 + n5 + proj
     yield "linear", 1, 1, C, 1000
 
 
 counts = {}  # row of Table 1 -> [weights, parameters, multiply-adds]
-for name, K, side, C, F in googlenet_rows():
+for name, K, size, C, F in googlenet_rows():
     weights = K * K * C * F
-    counts[name] = np.array(counts.get(name, (0, 0, 0))) + (weights, weights + F, weights * side * side)
+    counts[name] = np.array(counts.get(name, (0, 0, 0))) + (weights, weights + F, weights * size * size)
 total = sum(counts.values())
 for name, row in counts.items():
     print(f"{name:<7} {row[0]:>9,} weights {row[1]:>9,} parameters {row[2]:>13,} multiply-adds")
 print(f"{'total':<7} {total[0]:>9,} weights {total[1]:>9,} parameters {total[2]:>13,} multiply-adds")
 
 # %% [markdown]
-# One row by hand: conv1 has 7·7·3·64 = 9,408 weights and 64 biases, and uses the weights at 112·112 = 12,544 places,
+# One row by hand: conv1 has 7·7·3·64 = 9,408 weights and 64 biases. It uses the weights at 112·112 = 12,544 positions,
 # which makes 118,013,952 multiply-adds.
 
 # %%
@@ -79,29 +80,30 @@ layers = list(googlenet_rows())
 assert counts["conv1"].tolist() == [9_408, 9_472, 118_013_952] and 9_408 * 12_544 == 118_013_952
 assert total.tolist() == [6_990_272, 6_998_552, 1_582_671_872]
 compare("million parameters", guess_params, total[1] / 1e6)
-compare("layers with weights in all", guess_layers, len(layers))
+compare("layers with weights in total", guess_layers, len(layers))
 assert len(layers) == 58  # 57 convolutions and the linear layer
 
 # %% [markdown]
-# Where are the 22, then? A module has six layers with weights, but nothing passes through more than two of them: a
-# reduction, then a window. **Depth is the longest way from the picture to the answer**; what stands beside it does not
-# count:
+# So where are the 22? A module has six layers with weights, but no path through it contains more than two of them: a
+# reduction, then a 3×3 or 5×5. **Depth is the length of the longest path from the input to the output**; parallel
+# layers do not add to it:
 #
-#     depth(one after the other) = the sum        depth(side by side) = the largest
+#     depth(in sequence) = the sum        depth(in parallel) = the maximum
 #
 #     conv1 1  +  conv2 2  +  nine modules 9 · 2  +  linear 1  =  22
 #
-# With pools it is 27: four max pools and the average pool. (Those inside the modules lengthen nothing: pool and
-# projection are two layers, as reduction and window are.)
+# With pooling it is 27: four max pools and the average pool. (The pools inside the modules do not add to it: pool and
+# projection are two layers, like reduction and 3×3.)
 
 # %%
 assert 1 + 2 + 9 * 2 + 1 == 22 and 22 + 4 + 1 == 27
 
 # %% [markdown]
-# ## The library's own
+# ## In the library
 #
 # `minigooglenet/models/googlenet.py` has Table 1 as `TABLE_1`, a tuple of rows, and `googlenet()` builds the layers
-# from it. `count` walks over them; nothing is run. `make flops` prints this count layer by layer, and the audit below.
+# from it. `count` traverses the layers without running them. `make flops` prints this count layer by layer, and the
+# audit below.
 
 # %%
 from minigooglenet.flops import count
@@ -111,20 +113,20 @@ from minigooglenet.models import googlenet
 counted = count("googlenet")
 net = googlenet(heads=False)
 print(f"{counted.params:,} parameters, {counted.macs:,} MACs = {counted.flops:,} FLOPs")
-print(f"{sum(row.kind.startswith('conv') for row in counted.layers)} convolutions; depth {depth_of(net)}; "
-      f"{len(counted.layers)} building blocks, ReLUs and all")
+print(f"{sum(row.is_conv for row in counted.layers)} convolutions; depth {depth_of(net)}; "
+      f"{len(counted.layers)} layers in total, including ReLUs")
 assert (counted.params, counted.macs) == (6_998_552, 1_582_671_872) and depth_of(net) == 22
 for name in MODULES:
     assert (counted[name].params, counted[name].macs) == (counts[name][1], counts[name][2])
 
 # %% [markdown]
-# Now the audit. `audit(net)` gives a row for each of Table 1's, with what is printed and what we count. Before we call
-# a difference one, we must know what the table counts:
+# Now the audit. `audit(net)` returns a row for each row of Table 1, with the printed counts and ours. Before we call a
+# difference an error, we must know the conventions of the table:
 #
-# * **ops** are multiply-adds of weights, without biases, pools and ReLUs: so conv2, 3a, 3b and others agree.
-# * **K is 1024**: conv2 has 114,688 = 112 · 1024 weights, printed 112K; with K = 1000 it would be 115K.
-# * **Biases**, in or out? 3b's 380K needs them (379.0 without, 379.6 with), 3a's 159K does not (159.5, cut). It cannot
-#   be told, so we take either for agreement, rounded or cut.
+# * **ops** are multiply-adds of weights, without biases, pooling and ReLU: with this, conv2, 3a, 3b and others agree.
+# * **K is 1024**: conv2 has 114,688 = 112 · 1024 weights, printed as 112K; with K = 1000 it would be 115K.
+# * **Biases** are ambiguous. 3b's 380K includes them (379.0 without, 379.6 with), 3a's 159K does not (159.5,
+#   truncated). So we accept counts with or without biases, rounded or truncated.
 
 # %%
 rows = [row for row in audit(net) if row.printed.ops is not None]
@@ -134,18 +136,18 @@ for row in rows:
     print(f"{name:<7} {row.params / 1024:>8,.1f} K {row.printed.params:>7,g} K {'' if row.params_agree else '≠':<2}"
           f"{row.macs / 1e6:>9,.1f} M {row.printed.ops:>6} M {'' if row.ops_agree else '≠'}".rstrip())
 agree = sum(row.params_agree + row.ops_agree for row in rows)
-compare("of 24 printed numbers, those that follow from the widths", guess_agree, agree)
-print("printed ops add up to", sum(row.printed.ops for row in rows), "M; ours to", round(counted.macs / 1e6), "M")
+compare("printed counts, of 24, that follow from the widths", guess_agree, agree)
+print("printed ops sum to", sum(row.printed.ops for row in rows), "M; ours to", round(counted.macs / 1e6), "M")
 wrong_rows = [row.printed.layers[0] for row in rows if not (row.params_agree and row.ops_agree)]
 assert agree == 13 and wrong_rows == ["conv1", "4a", "4b", "4c", "4d", "4e", "5a", "5b"]
-assert len(rows) == 12 and len(PRINTED) + 1 == 19  # the nineteenth row is the softmax
+assert len(rows) == 12 and len(PRINTED) + 1 == 19  # the 19th row is the softmax
 assert sum(row.printed.ops for row in rows) == 1502 and 114_688 == 112 * 1024
 assert all(row.output == row.printed.output and row.depth == row.printed.depth for row in audit(net))
 
 # %% [markdown]
-# All output sizes and depths are right, and 13 of the 24 counts. Who is wrong in the other eleven? There is a trick to
-# find out. In a row, both numbers come from the same weights, since ops = weights · H·W. So the printed ops tell which
-# printed params are possible, whatever the widths are:
+# All output sizes and depths are right, and 13 of the 24 counts. What about the other eleven? Both counts of a row
+# depend on the same weights, since ops = weights · H·W. So the printed ops tell us which params are possible, without
+# using the widths:
 #
 #     weights  between  (ops - ½ M) / (H·W)  and  (ops + ½ M) / (H·W)
 
@@ -155,10 +157,10 @@ for row in rows:
     name = row.printed.layers[-1]
     if name in MODULES and not (row.params_agree and row.ops_agree):
         low, high = (weights / 1024 for weights in row.implied)
-        print(f"{name}: {row.printed.ops:>3}M ops mean {low:>7,.1f} to {high:>7,.1f} K weights; the widths give "
+        print(f"{name}: {row.printed.ops:>3}M ops imply {low:>7,.1f} to {high:>7,.1f} K weights; the widths give "
               f"{row.weights / 1024:>7,.1f} K; printed {row.printed.params:>5} K")
         verdicts[name] = low <= row.weights / 1024 <= high, low <= row.printed.params <= high
-print("Do the printed ops allow our weights? And the printed params?")
+print("Do the printed ops match our weights? And the printed params?")
 for name, fits in verdicts.items():
     print(f"{name}: {'yes' if fits[0] else 'no':<4} {'yes' if fits[1] else 'no'}")
 assert [name for name, fits in verdicts.items() if fits == (True, False)] == ["4c", "4d", "4e", "5b"]
@@ -166,11 +168,11 @@ assert [name for name, fits in verdicts.items() if fits == (False, True)] == ["4
 assert verdicts["4b"] == (True, True)
 
 # %% [markdown]
-# In 4c, 4d, 4e and 5b, ops and widths agree, and the printed params contradict both. Those four numbers are
-# unexplained to this day (the question is in Caffe's issue 3067). 4a and 5a are the other way round: their printed ops
-# and params agree with each other, and belong to slightly other widths. For 4a those are known: the GoogLeNet that
-# Google released has 204 filters of 3×3 in 4a in place of 208, which makes 508 channels. That explains 4a, and 4b,
-# which reads them:
+# In 4c, 4d, 4e and 5b, ops and widths agree, and the printed params contradict both. Those four values are still
+# unexplained (the question is in Caffe's issue 3067). In 4a and 5a it is the opposite: their printed ops and params
+# agree with each other, but belong to slightly different widths. For 4a those are known: the GoogLeNet that Google
+# released has 204 instead of 208 filters of 3×3 in 4a, so 508 output channels. That explains 4a, and 4b, which reads
+# them:
 
 # %%
 def module_weights(C, n1, r3, n3, r5, n5, proj):
@@ -186,16 +188,16 @@ for name, C, widths, printed in (("4a with 204", 480, (192, 96, 204, 16, 48, 64)
     assert weights // 1024 <= printed[0] <= round((weights + biases) / 1024) and round(ops / 1e6) == printed[1]
 
 # %% [markdown]
-# Two puzzles are left, and they are yours: conv1, which misses by a factor of 3.5, and 5a. See the exercises.
+# Two puzzles are left for you: conv1, which is off by a factor of 3.5, and 5a. See the exercises.
 
 # %% [markdown]
-# ## The picture
+# ## The figure
 #
-# What is printed, measured by what follows from the widths. Round and blue: it agrees, but for rounding. An orange
-# diamond does not; an arrow is one that lies far outside.
+# The printed counts relative to those that follow from the widths. A blue circle agrees, up to rounding. An orange
+# diamond does not; an arrow marks a value far outside the plot.
 
 # %% tags=["figure"]
-from minigooglenet.pictures.style import COLOURS, figure
+from minigooglenet.figures.style import COLORS, figure
 
 fig, axes = figure(1, 2, width=8, height=4.6, sharey=True)
 names = [row.printed.layers[-1] for row in rows]
@@ -204,20 +206,20 @@ for ax, title, unit, pairs in (
         (axes[1], "ops", "M", [(row.printed.ops, row.macs / 1e6, row.ops_agree) for row in rows])):
     ax.axvline(0, color="0.55", linewidth=0.8, zorder=0)
     for y, (printed, ours, same) in enumerate(pairs):
-        percent, colour = 100 * (printed / ours - 1), COLOURS[0] if same else COLOURS[1]
-        shown = max(percent, -9.5)  # conv1 would need a page of its own
-        ax.plot([0, shown], [y, y], color=colour, linewidth=2.5, solid_capstyle="butt")
-        ax.plot(shown, y, "o" if same else "D" if percent == shown else "<", color=colour, markersize=8 - (not same))
+        percent, color = 100 * (printed / ours - 1), COLORS[0] if same else COLORS[1]
+        shown = max(percent, -9.5)  # conv1 is far outside
+        ax.plot([0, shown], [y, y], color=color, linewidth=2.5, solid_capstyle="butt")
+        ax.plot(shown, y, "o" if same else "D" if percent == shown else "<", color=color, markersize=8 - (not same))
         if not same:
             far = f" ({percent:.0f} %)".replace("-", "−") if percent < shown else ""
             ax.text(max(shown, 0) + 0.6, y, f"{printed:,g} {unit}, not {ours:,.1f}{far}", va="center", fontsize=9,
-                    color=COLOURS[1])
-    ax.set(xlim=(-10.5, 15), xlabel="printed, above or below ours, in %",
+                    color=COLORS[1])
+    ax.set(xlim=(-10.5, 15), xlabel="printed count relative to ours, in %",
            title=f"{title}: {sum(same for *_, same in pairs)} of {len(pairs)} agree")
     ax.set_xticks((-10, -5, 0, 5, 10), ("−10", "−5", "0", "+5", "+10"))
 axes[0].set_yticks(range(len(names)), names)
 axes[0].set_ylim(len(names) - 0.4, -0.6)
-show(fig, "08_table_1", "Table 1's params and ops, measured by what follows from its widths. Params: 4 of 12 rows "
+show(fig, "08_table_1", "Table 1's params and ops relative to the counts from its widths. Params: 4 of 12 rows "
      "agree; conv1 is 71 % too low, 4c 7 % too low, 5a 5 % too high. Ops: 9 of 12 agree; conv1 is 71 % too low, 5a 6 % "
      "too high.")
 assert [sum(row.params_agree for row in rows), sum(row.ops_agree for row in rows)] == [4, 9]
@@ -231,14 +233,15 @@ assert off["conv1"] == (-71, -71) and off["4c"][0] == -7 and off["5a"] == (5, 6)
 #
 # Write them in `lessons/exercises/08_table_1.py`, then run `make check N=8`. Stuck? `make check N=8 HINT=1`.
 #
-# 1. `depth(net, pools)`: how deep a network is, with or without its pools. For GoogLeNet 22 and 27.
+# 1. `depth(net, pools)`: the depth of a network, with or without its pooling layers. For GoogLeNet 22 and 27.
 # 2. `separable_conv(C, times, F, K, OH, OW)`: the weights and multiply-adds of a *separable* convolution, which first
-#    looks at each channel alone. One of the authors used one a year later, "with depth multiplier 8 on
-#    the first convolutional layer" (Ioffe & Szegedy 2015). Then try it on conv1: `separable_conv(3, 8, 64, 7, 112,
-#    112)`. Is that 2.7K and 34M? (If so, it is an inference: this paper does not say that its conv1 is separable.)
+#    filters each channel separately. One of the authors used one a year later, "with depth multiplier 8 on the first
+#    convolutional layer" (Ioffe & Szegedy 2015). Then try it on conv1: `separable_conv(3, 8, 64, 7, 112, 112)`. Is that
+#    2.7K and 34M? (If so, it is an inference: this paper does not say that its conv1 is separable.)
 # 3. `fitting_reductions(shape, widths, ops, step)`: all widths of the 5×5 reduction for which a module has the printed
-#    ops. Then try it on 5a: `fitting_reductions((7, 7, 832), (256, 160, 320, 32, 128, 128), 54, 8)`. What you find is
-#    the width in Google's released network. (Its params would be 1,081 K, printed are 1072 K: a rest remains.)
+#    ops. Then try it on 5a: `fitting_reductions((7, 7, 832), (256, 160, 320, 32, 128, 128), 54, 8)`. The result is the
+#    width in Google's released network. (Its params would be 1,081 K, but 1072 K are printed: part of the puzzle
+#    remains.)
 
 # %%
 params_for_5a = [round(module_weights(832, 256, 160, 320, r5, 128, 128) / 1024) for r5 in range(8, 129, 8)]
@@ -250,12 +253,12 @@ assert 1081 in params_for_5a and 1072 not in params_for_5a
 # | you got | the usual cause |
 # |---|---|
 # | 6,990,272 parameters | the 8,280 biases are missing |
-# | 13,378,280 parameters | the auxiliary heads are in: training has them, the network in use does not |
-# | 3,165,343,744 | FLOPs: two for each multiply-add |
-# | 1,498,376,192 | that is torchvision's, see below |
-# | a depth of 57 or 58 | all layers with weights were counted; side by side, only the longest way counts |
-# | a depth of 13 | each module was counted once; its longest way has two layers |
-# | 36 for the depth with pools | all 14 pools were added; the nine inside modules lengthen nothing |
+# | 13,378,280 parameters | the auxiliary classifiers are included: they exist in training, not at inference |
+# | 3,165,343,744 | FLOPs: two per multiply-add |
+# | 1,498,376,192 | that is torchvision's count, see below |
+# | a depth of 57 or 58 | all layers with weights were counted; of parallel ones, only the longest path counts |
+# | a depth of 13 | each module was counted once; its longest path has two layers |
+# | 36 for the depth with pools | all 14 pools were added; the nine inside modules do not lengthen the path |
 
 # %%
 with_heads = count("googlenet", heads=True)
@@ -265,25 +268,24 @@ assert 1 + 2 + 9 + 1 == 13 and 57 + 1 == 58 and 22 + sum("pool" in row.kind for 
 # %% [markdown]
 # ## Where books and libraries get this wrong
 #
-# * **"About 1.5 billion, so it is right."** Two networks have 1.498 billion multiply-adds, for reasons that have
-#   nothing to do with each other: Table 1 with a separable conv1 (1,498,677,248), and torchvision's GoogLeNet, which
-#   has a full conv1 but 3×3 windows in its 5×5 branches (1,498,376,192). The network of the printed widths has 1.583
-#   billion. Compare all digits, or nothing.
-# * **"12× fewer parameters than Krizhevsky et al."** (section 1): 60,965,224 / 6,998,552 = 8.7. For 12 it would need
-#   about 5 million; and that number is in books, too.
-# * **K = 1000.** It is 1024 in the params column, while M is a plain million in the ops column.
-# * **"About 100 layers"** (section 5) is not depth. It counts building blocks, and depends on what one calls a block:
-#   the library has 132 with each ReLU, 75 without.
+# * **"About 1.5 billion, so it is right."** Two networks have 1.498 billion multiply-adds, for unrelated reasons: Table
+#   1 with a separable conv1 (1,498,677,248), and torchvision's GoogLeNet, which has a full conv1 but 3×3 windows in its
+#   5×5 branches (1,498,376,192). The network of the printed widths has 1.583 billion. Compare all digits.
+# * **"12× fewer parameters than Krizhevsky et al."** (section 1): 60,965,224 / 6,998,552 = 8.7. A factor of 12 would
+#   need about 5 million, a count that also appears in books.
+# * **K = 1000.** K is 1024 in the params column, while M is 1,000,000 in the ops column.
+# * **"About 100 layers"** (section 5) is not the depth. It counts building blocks, and depends on what counts as a
+#   block: this library has 132 layers including each ReLU, 75 without.
 # * **Layers that do not add up to the total.** Counters have listed a module and its layers, and summed both (ptflops,
-#   issue 62). In `count` the leaves alone make the total.
+#   issue 62). In `count` only the leaf layers are summed.
 # * **GFLOPs that are MACs.** torchvision's documentation says 1.50 "GFLOPS" for its GoogLeNet: those are multiply-adds.
 
 # %%
 torchvision = count("googlenet-torchvision")
-relus = sum(row.kind == "ReLU" for row in counted.layers)
+relus = sum(row.kind == "relu" for row in counted.layers)
 print(f"torchvision's: {torchvision.params:,} parameters, {torchvision.macs:,} MACs")
 print(f"Krizhevsky's:  {count('alexnet').params:,} parameters, {count('alexnet').params / counted.params:.2f} times "
-      "as many as GoogLeNet's")
+      "as many as GoogLeNet")
 assert counted.macs - counted["conv1"].macs + separable_conv1().macs((224, 224, 3)) == 1_498_677_248
 assert (torchvision.params, torchvision.macs) == (6_624_904, 1_498_376_192)
 assert count("alexnet").params == 60_965_224 and round(60_965_224 / 6_998_552, 1) == 8.7
@@ -292,8 +294,8 @@ assert len(counted.layers) == 132 and len(counted.layers) - relus == 75
 # %% [markdown]
 # ## Recap
 #
-# 1. GoogLeNet has 6,998,552 parameters and takes 1,582,671,872 multiply-adds for a picture of 224×224.
-# 2. Depth is the longest way: 1 + 2 + 9 · 2 + 1 = 22 layers with weights, of 58 in all; 27 with pools.
+# 1. GoogLeNet has 6,998,552 parameters and takes 1,582,671,872 multiply-adds for an image of 224×224.
+# 2. Depth is the longest path: 1 + 2 + 9 · 2 + 1 = 22 layers with weights, of 58 in total; 27 with pooling.
 # 3. Table 1's sizes and depths are right; 13 of its 24 counts follow from its widths.
 # 4. Its ops are multiply-adds, its K is 1024; params and ops of a row can be checked against each other.
 # 5. 4a and 4b fit a released network with 204 filters; the params of 4c, 4d, 4e and 5b are unexplained.
@@ -301,14 +303,14 @@ assert len(counted.layers) == 132 and len(counted.layers) - relus == 75
 # %% [markdown]
 # ## Glossary
 #
-# * **depth**: the number of layers with weights on the longest way from the input to the output.
-# * **parameters**: all numbers that are learned: weights and biases.
+# * **depth**: the number of layers with weights on the longest path from the input to the output.
+# * **parameters**: all values that are learned: weights and biases.
 # * **ops**: Table 1's word for multiply-adds.
-# * **depth multiplier**: in a separable convolution, how many filters each channel gets for itself.
-# * **separable convolution**: each channel filtered alone, then a 1×1 convolution that mixes the results.
+# * **depth multiplier**: in a separable convolution, the number of filters for each input channel.
+# * **separable convolution**: filters each channel separately, then mixes the results with a 1×1 convolution.
 
 # %% [markdown]
 # ## Next
 #
-# The network stands, all 22 layers of it. Lesson 09 tries to train it, and it does not move: why does the deep net sit
-# at 2.303?
+# Now we have the whole network, all 22 layers. Lesson 09 tries to train it, and the loss does not decrease: why does
+# the deep net sit at 2.303?

@@ -1,38 +1,38 @@
 # %% [markdown]
-# # 13. What does GoogLeNet say about your photo?
+# # 13. What does GoogLeNet predict for your photo?
 #
 # * **Paper:** Szegedy et al. 2014, sections 5 and 7: 224×224, "RGB color channels with mean subtraction", top-5
 # * **Review:** section 4, "Overall Architecture", and section 6, "Testing Details" (Tsang 2018)
 # * **You build:** preprocessing, the 2014 weights, top 5
-# * **Picture:** the photo and bars
+# * **Figure:** the photo and its top-5 probabilities as bars
 # * **Time:** 20 s
 #
-# In 2014 the Caffe team in Berkeley trained this very network for 60 epochs on 1.3 million photos of 1000 kinds of
-# things, and gave the weights away. Loading them takes a second. Then everything hangs on one humble step: turning
-# a photo into the numbers that these weights were trained on. For a photo whose pixels are 0 … 255, red first:
+# In 2014 the Caffe team in Berkeley trained this network for 60 epochs on 1.3 million images of 1000 classes, and
+# published the weights. Loading them takes a second. After that, everything depends on one simple step: turning a photo
+# into the values that these weights were trained on. For a photo with pixels 0 … 255, red first:
 #
 #     resize     (h, w)  ->  (round(h · s / min(h, w)), round(w · s / min(h, w)))        s = 256
-#     crop       the 224 × 224 pixels in the middle
+#     crop       the central 224 × 224 pixels
 #     prepare    x[i, j, c] = pixel[i, j, 2 - c] - mean[c]        mean = (104, 117, 123): blue, green, red
-#     network    z = googlenet(x), 1000 numbers, the logits
+#     network    z = googlenet(x), 1000 values, the logits
 #     softmax    p[k] = exp(z[k]) / Σ_j exp(z[j])
 #
-# Get a line of this wrong, and there is no error message. There is only a worse answer, or, what is more
-# dangerous, an answer that is only a little worse. This lesson makes the mistakes on purpose.
+# If one of these lines is wrong, there is no error message. The prediction just gets worse, or, which is more
+# dangerous, only a little worse. This lesson makes the mistakes on purpose.
 
 # %% [markdown]
 # ## Predict first
 #
-# We shall draw a traffic light: five flat shapes. The network has only ever seen photos.
+# We will draw a traffic light from five flat shapes. The network has only been trained on photos.
 
 # %%
-# 1. Which of the 1000 classes will it find most probable? (a word or two)
+# 1. Which of the 1000 classes will be the most probable? (a word or two)
 guess_class = None
 
-# 2. Many networks want pixels from 0 to 1, so someone divides by 255. The probability of the right class is then?
+# 2. Many networks expect pixels from 0 to 1, so someone divides by 255. What is the probability of the right class?
 guess_divided = None
 
-# 3. Someone else leaves the colours red first. The probability of the right class is then?
+# 3. Someone else leaves the channels red first. What is the probability of the right class?
 guess_red_first = None
 
 # %% [markdown]
@@ -58,8 +58,8 @@ def softmax(z):
     return e / e.sum()
 
 
-def centre(H, W, size=224):
-    """(top, left) of the square in the middle."""
+def center(H, W, size=224):
+    """(top, left) of the central square."""
     return (H - size) // 2, (W - size) // 2
 
 
@@ -67,63 +67,63 @@ two = np.array([[[[255, 0, 0], [120, 160, 215]]]], np.uint8)
 print("red, sky", two.shape, "->", prepare(two)[0, 0].tolist())
 p = softmax(np.log([1.0, 2.0, 5.0]))
 print("logits log 1, log 2, log 5 -> probabilities", p.round(3).tolist())
-print("the middle of 256×320 begins at row, column", centre(256, 320))
+print("the central crop of 256×320 starts at row, column", center(256, 320))
 
 # %% [markdown]
 # Pure red is (255, 0, 0). Blue comes first, so 0 - 104, 0 - 117, 255 - 123 = (-104, -117, 132). For the sky,
-# 215 - 104, 160 - 117, 120 - 123 = (111, 43, -3). Nothing is divided: these weights expect numbers in the hundreds.
+# 215 - 104, 160 - 117, 120 - 123 = (111, 43, -3). Nothing is divided: these weights expect values in the hundreds.
 #
-# Softmax turns logits, which may be any numbers, into positive ones that add up to 1. Logits are logarithms of odds:
-# with e^z = 1, 2, 5 the probabilities are 1/8, 2/8, 5/8. Adding a constant to all logits multiplies numerator and
-# denominator by the same factor, which is why the largest may be subtracted first.
+# Softmax turns logits, which may have any value, into positive values that add up to 1. Logits are unnormalized log
+# probabilities: with e^z = 1, 2, 5 the probabilities are 1/8, 2/8, 5/8. Adding a constant to all logits multiplies
+# numerator and denominator by the same factor, so the largest logit may be subtracted first.
 
 # %%
 assert prepare(two)[0, 0].tolist() == [[-104, -117, 132], [111, 43, -3]]
 assert np.allclose(p, [1 / 8, 2 / 8, 5 / 8]) and np.allclose(softmax(np.array([1001.0, 1001.0])), 0.5)
-assert centre(256, 320) == (16, 48)
+assert center(256, 320) == (16, 48)
 
 # %% [markdown]
-# ## The library's own
+# ## In the library
 #
-# The weights are looked for in the folder that `MINIGOOGLENET_CAFFE` names, else in `datasets/`. Without them a
-# GoogLeNet with random weights stands in: the same code, but it knows nothing.
+# The lesson looks for the weights in the folder that `MINIGOOGLENET_CAFFE` names, else in `datasets/`. Without them it
+# uses a GoogLeNet with random weights: the same code, but its predictions mean nothing.
 
 # %%
+from minigooglenet.data.labels import read_labels, short_label
 from minigooglenet.flops import count
-from minigooglenet.inference.classifier import Classifier, of_2014
-from minigooglenet.inference.labels import read_labels, short_label
+from minigooglenet.inference.classifier import Classifier, load_caffe
 from minigooglenet.models import googlenet
 
 weights = weights_of_2014()
 if weights:
-    classifier = of_2014(weights)
+    classifier = load_caffe(weights)
 else:
     untrained = googlenet("bvlc", heads=False, rng=np.random.default_rng(13))
     classifier = Classifier("random weights", 224, read_labels(),
                             lambda x: np.stack([softmax(z) for z in untrained.predict(prepare(x))]), untrained)
 net = classifier.net
-print(f"{sum(w.size for w in net.parameters().values()):,} numbers",
-      "trained in 2014" if weights else "at random")
+print(f"{sum(w.size for w in net.parameters().values()):,} parameters,",
+      "trained in 2014" if weights else "random")
 assert sum(w.size for w in net.parameters().values()) == count("googlenet").params == 6_998_552
 
 # %% [markdown]
-# The numbers come in Caffe's layout, filters first, (F, C, KH, KW); ours is (KH, KW, C, F). `to_nhwc` turns one
-# into the other. Loading is no more than that, 58 times. (What the file has besides, the auxiliary heads, is skipped.)
+# The arrays have Caffe's layout, filters first, (F, C, KH, KW); ours is (KH, KW, C, F). `to_nhwc` converts one into the
+# other. Loading is just that, for 58 layers. (The file also has the auxiliary heads, which are skipped.)
 #
-# Our own preprocessing against the library's, `centre_crop` and `caffe_input`:
+# Our own preprocessing against the library's, `center_crop` and `caffe_input`:
 
 # %%
 from PIL import Image
 
-from minigooglenet.inference.photos import caffe_input, caffe_pixels, centre_crop
+from minigooglenet.data.photos import caffe_input, caffe_pixels, center_crop
 from minigooglenet.weights.caffemodel import TRUNK, to_nhwc
 
 light = traffic_light()
-top, left = centre(*light.shape[:2])
+top, left = center(*light.shape[:2])
 crop = light[top:top + 224, left:left + 224]
-assert np.array_equal(centre_crop(Image.fromarray(light)), crop)  # its shorter side has 256 already
+assert np.array_equal(center_crop(Image.fromarray(light)), crop)  # its shorter side already has 256 pixels
 assert np.array_equal(caffe_input(crop[None]), prepare(crop[None]))
-assert np.array_equal(caffe_pixels(prepare(crop[None])), crop[None])  # and back
+assert np.array_equal(caffe_pixels(prepare(crop[None])), crop[None])  # the inverse
 
 assert len(TRUNK) == 58
 assert to_nhwc([np.zeros((64, 3, 7, 7)), np.zeros(64)], "conv")["w"].shape == (7, 7, 3, 64)
@@ -136,12 +136,12 @@ for k in best:
 assert np.allclose(classifier.photo(Image.fromarray(light)), p, atol=1e-6)
 
 # %% [markdown]
-# With the weights of 2014 it is sure: a traffic light, at 99.85 %. ("class 920" means that the words are missing:
-# Caffe keeps them in a file of their own, `synset_words.txt`, whose place is beside the weights.)
+# With the weights of 2014 the prediction is clear: a traffic light, at 99.85 %. ("class 920" means that the class names
+# are missing: Caffe has them in a separate file, `synset_words.txt`, which belongs next to the weights.)
 #
-# How do we know that the network is really the one of 2014, not one much like it? By **golden** numbers: the logits of
-# this very drawing as another engine has them, PyTorch's convolutions with the same weights. They agree to four
-# digits. One pooling window laid elsewhere, or an LRN with another constant, and they would not.
+# How do we know that the network is really the one of 2014, and not one much like it? By **golden values**: the logits
+# for this drawing as another implementation computes them, PyTorch's convolutions with the same weights. They agree to
+# four digits. With a single pooling window in another place, or another constant in LRN, they would not.
 
 # %%
 GOLDEN = {920: 17.377, 919: 10.074, 844: 8.545, 733: 7.971, 632: 7.812}  # class: logit
@@ -153,21 +153,21 @@ if weights:
     assert best.tolist() == list(GOLDEN) and round(p[920], 4) == 0.9985
 
 # %% [markdown]
-# Now the mistakes. Each is something that people do; `RECORDED` holds what the weights of 2014 make of it.
+# Now the mistakes. All of them are common. `RECORDED` holds the results with the weights of 2014.
 
 # %%
 right = prepare(crop[None])
 mistakes = {
-    "as it should be": right,
+    "correct": right,
     "mirrored": right[:, :, ::-1],
     "upside down": right[:, ::-1],
     "red first": right[..., ::-1],
-    "mean forgotten": right + MEAN,
+    "mean not subtracted": right + MEAN,
     "height and width swapped": right.transpose(0, 2, 1, 3),
     "divided by 255": right / 255,
 }
-RECORDED = {"as it should be": 0.9985, "mirrored": 0.9989, "upside down": 0.986, "red first": 0.911,
-            "mean forgotten": 0.799, "height and width swapped": 0.226, "divided by 255": 0.00006}
+RECORDED = {"correct": 0.9985, "mirrored": 0.9989, "upside down": 0.986, "red first": 0.911,
+            "mean not subtracted": 0.799, "height and width swapped": 0.226, "divided by 255": 0.00006}
 shown = RECORDED
 if weights:
     shown = {what: softmax(net.predict(np.ascontiguousarray(x))[0])[920]
@@ -181,35 +181,36 @@ compare("red first", guess_red_first, RECORDED["red first"])
 # %% [markdown]
 # Three kinds of outcome:
 #
-# * **Harmless**: a mirrored traffic light is a traffic light. The network saw mirrored photos in training.
-# * **Quiet**: with red first, or without the mean, the answer is still right. A look at one photo does not find
-#   such a mistake; over many photos it costs accuracy. The red light turned blue, yet the shape was enough.
-# * **Loud**: divided by 255, everything is within ±1. The first layer's biases, learned for numbers in the hundreds,
-#   drown the picture, and every photo looks like the same dim cloth ("velvet" it says of ours).
+# * **Harmless**: a mirrored traffic light is a traffic light. The network was trained with mirrored images.
+# * **Hidden**: with red first, or without mean subtraction, the prediction is still right. You do not find such a
+#   mistake by looking at one photo; over many photos it costs accuracy. The red light turned blue, but the shape was
+#   enough.
+# * **Obvious**: divided by 255, all values are within ±1. The first layer's biases, trained for values in the hundreds,
+#   dominate the image, and every photo looks like the same dark cloth (our drawing becomes "velvet").
 
 # %%
 if weights:
-    dim = net.predict(prepare(crop[None]) / 255)[0]
-    print("divided by 255, the best class is", short_label(classifier.labels[dim.argmax()]))
-    assert dim.argmax() == 885  # velvet
+    dark = net.predict(prepare(crop[None]) / 255)[0]
+    print("divided by 255, the best class is", short_label(classifier.labels[dark.argmax()]))
+    assert dark.argmax() == 885  # velvet
 assert np.abs(prepare(crop[None]) / 255).max() < 1 < 100 < np.abs(prepare(crop[None])).max()
 
 # %% [markdown]
-# And a photo: put the path of yours here. Until then, it is the portrait of Grace Hopper that comes with matplotlib.
+# And a photo: put the path of your own here. By default it is the portrait of Grace Hopper that comes with matplotlib.
 
 # %%
-from minigooglenet.inference.photos import open_photo
+from minigooglenet.data.photos import open_photo
 
 photo = None  # such as "cat.jpg"
 image = open_photo(photo) if photo else portrait()
-looks = [("a drawing, as it should be", crop, prepare(crop[None])),
-         ("the same, divided by 255", crop, prepare(crop[None]) / 255)]
+inputs = [("a drawing, prepared correctly", crop, prepare(crop[None])),
+          ("the same, divided by 255", crop, prepare(crop[None]) / 255)]
 if image is not None:
-    square = centre_crop(image)
-    looks.append(("a photo", square, caffe_input(square[None])))
+    square = center_crop(image)
+    inputs.append(("a photo", square, caffe_input(square[None])))
 
 answers = []
-for title, seen, x in looks:
+for title, seen, x in inputs:
     p = softmax(net.predict(x)[0])
     five = [{"label": classifier.labels[k], "probability": p[k]} for k in np.argsort(-p)[:5]]
     answers.append((title, seen, five))
@@ -220,51 +221,51 @@ if image is not None:
         assert np.argsort(-p)[:3].tolist() == [834, 400, 652]  # suit, academic gown, military uniform
 
 # %% [markdown]
-# For the portrait the weights of 2014 say "suit", at 43 %; "military uniform", which it is, comes third. A photo may
-# deserve several words: one reason to count the five best.
+# For the portrait the weights of 2014 predict "suit", at 43 %; "military uniform", the right one, comes third. Several
+# labels may fit one photo: one reason to count the five best.
 
 # %% [markdown]
-# ## The picture
+# ## The figure
 #
-# On the left the 224×224 pixels that the network reads; on the right its five most probable classes.
+# Left: the 224×224 pixels that the network reads. Right: its five most probable classes.
 
 # %% tags=["figure"]
-from minigooglenet.pictures.prediction import prediction
+from minigooglenet.figures.prediction import prediction
 
-says = ("Prepared rightly it is a traffic light, at 99.9 %; divided by 255 it is velvet, at 38 %."
-        if weights else "The network has random weights, and no class gets more than 1 %.")
+result = ("Prepared correctly it is a traffic light, at 99.9 %; divided by 255 it is velvet, at 38 %."
+          if weights else "The network has random weights, and no class gets more than 1 %.")
 fig = prediction(answers)
 show(fig, "13_photo", "A drawn traffic light with its five most probable classes as bars, prepared "
-     f"rightly and divided by 255; below it a photo, if there is one. {says}")
-assert not weights or round(softmax(dim).max(), 2) == 0.38
+     f"correctly and divided by 255; below it a photo, if there is one. {result}")
+assert not weights or round(softmax(dark).max(), 2) == 0.38
 
 # %% [markdown]
 # ## Exercises
 #
 # Write them in `lessons/exercises/13_photo.py`, then run `make check N=13`. Stuck? `make check N=13 HINT=1`.
 #
-# 1. `prepare(photos)`: from a batch of photos to what Caffe's weights expect.
-# 2. `top_5(logits)`: the five most probable classes of each picture and their probabilities, safe from overflow.
-# 3. `diagnose(photos, fed)`: someone's answers are bad, and you have the photos and what was fed to the network. Spot
-#    the wrong preprocessing: colours, mean, scale or axes.
+# 1. `prepare(photos)`: from a batch of photos to the input that Caffe's weights expect.
+# 2. `top_5(logits)`: the five most probable classes of each image and their probabilities, without overflow.
+# 3. `diagnose(photos, fed)`: someone's predictions are bad, and you have the photos and the network's input. Find the
+#    mistake in the preprocessing: colors, mean, scale or axes.
 
 # %% [markdown]
 # ## If you got …
 #
 # | you got | the usual cause |
 # |---|---|
-# | pure red as (151, -117, -123) | red first, and minus the means of the wrong colours |
-# | pure red as (132, -117, -104) | red first: turn the last axis round |
+# | pure red as (151, -117, -123) | red first, and minus the means of the wrong colors |
+# | pure red as (132, -117, -104) | red first: reverse the last axis |
 # | pure red as (152, 139, 132) | subtracted in uint8, which wraps around below 0 |
-# | the same dim answer (velvet, shower curtain) for every photo | divided by 255, or by a standard deviation |
-# | answers a little worse than others get | colours the wrong way round, or the mean forgotten |
+# | the same prediction (velvet, shower curtain) for every photo | divided by 255, or by a standard deviation |
+# | accuracy a little lower than published | channels in the wrong order, or the mean not subtracted |
 # | probabilities of NaN | exp overflowed: subtract the largest logit first |
 # | no class above 1 % | the weights are random: nothing was loaded |
-# | the right picture, the wrong word | another order of the classes, or counting from 1 |
+# | labels that are wrong for every image | another order of the classes, or counting from 1 |
 
 # %%
 wrapped = two[..., ::-1] - np.array([104, 117, 123], np.uint8)
-print("in uint8:", wrapped[0, 0].tolist(), " rightly:", prepare(two)[0, 0].tolist())
+print("in uint8:", wrapped[0, 0].tolist(), " correct:", prepare(two)[0, 0].tolist())
 assert wrapped[0, 0, 0].tolist() == [152, 139, 132]
 assert (two - MEAN)[0, 0, 0].tolist() == [151, -117, -123]
 assert prepare(two)[..., ::-1][0, 0, 0].tolist() == [132, -117, -104]
@@ -273,47 +274,47 @@ assert weights or p.max() < 0.01
 # %% [markdown]
 # ## Where books and libraries get this wrong
 #
-# * **Each set of weights has a preprocessing of its own.** torchvision's GoogLeNet takes red first, 0 … 1, minus a
-#   mean, divided by a standard deviation; with pretrained weights it then silently rescales once more
-#   (`transform_input`), to (x - 0.5) / 0.5. Its weights came from TensorFlow, which had another custom.
-# * **A sure answer is no proof.** Subtract the mean twice, and our drawing becomes a traffic light at 99.998 %, surer
-#   than with the right input. Test with golden numbers, not by looking at one photo.
-# * **These weights are not those of the 6.67 %.** Caffe's model has 88.9 % top-5 with one centre crop, or an error of
-#   11.1 % (readme of bvlc_googlenet); the paper's own, one network and one crop, has 10.07 %; and 6.67 % took 7
-#   networks and 144 crops. Lesson 14 goes there.
-# * **The same file, several accuracies.** Intel measured 68.928 % top-1 where the readme has 68.7 %, and
-#   convnet-burden has 34.2 % error for a converted copy, that is 65.8 %. What differs is preprocessing and conversion.
+# * **Each set of weights has its own preprocessing.** torchvision's GoogLeNet takes red first, 0 … 1, minus a mean,
+#   divided by a standard deviation. With pretrained weights it then rescales once more, silently (`transform_input`),
+#   to (x - 0.5) / 0.5, because its weights came from TensorFlow, which preprocesses differently.
+# * **A high probability proves nothing.** Subtract the mean twice, and our drawing becomes a traffic light at 99.998 %,
+#   higher than with the right input. Test with golden values, not by looking at one photo.
+# * **These weights are not those of the 6.67 %.** Caffe's model has 88.9 % top-5 with one center crop, that is an error
+#   of 11.1 % (readme of bvlc_googlenet). The paper's own, one network and one crop, has 10.07 %; 6.67 % took 7 networks
+#   and 144 crops (lesson 14).
+# * **The same file, several accuracies.** Intel measured 68.928 % top-1 where the readme has 68.7 %, and convnet-burden
+#   has 34.2 % error, that is 65.8 %, for a converted copy. Preprocessing and conversion make the difference.
 # * **1000, 1001 or 1008 classes.** TensorFlow's release of Inception v1 has a "background" class in front, and
-#   Google's inception5h has 1008 outputs. With the wrong list every word is wrong.
+#   Google's inception5h has 1008 outputs. With the wrong list every label is wrong.
 
 # %%
 if weights:
     twice = softmax(net.predict(prepare(crop[None]) - MEAN)[0])[920]
     print(f"the mean subtracted twice: {twice:.3%}")
     assert round(twice, 5) == 0.99998
-assert round(2_400_000 * 32 / 1_281_167) == 60  # Caffe's steps, batch, photos (quick_solver): epochs
+assert round(2_400_000 * 32 / 1_281_167) == 60  # Caffe's steps, batch, images (quick_solver): epochs
 assert round(100 - 88.9, 1) == 11.1 and round(100 - 34.2, 1) == 65.8
 
 # %% [markdown]
 # ## Recap
 #
-# 1. Shorter side to 256, the middle 224×224, blue first, minus (104, 117, 123), not divided.
-# 2. Logits are logarithms of odds; softmax makes probabilities of them, and may subtract the largest first.
-# 3. Weights load by name and layout: (F, C, KH, KW) in Caffe, (KH, KW, C, F) here, 6,998,552 numbers.
+# 1. Shorter side to 256, the central 224×224, blue first, minus (104, 117, 123), not divided.
+# 2. Logits are unnormalized log probabilities; softmax normalizes them, and may subtract the largest first.
+# 3. Weights load by name and layout: (F, C, KH, KW) in Caffe, (KH, KW, C, F) here, 6,998,552 parameters.
 # 4. Wrong preprocessing raises no error: red first left 91 % of 99.85 %, divided by 255 left nothing.
-# 5. Golden numbers from another engine prove an implementation. A plausible answer does not.
+# 5. Golden values from another implementation prove that ours is right. A plausible prediction does not.
 
 # %% [markdown]
 # ## Glossary
 #
-# * **logits**: the network's last numbers, one for each class, before softmax; any size, any sign.
-# * **top-5**: the answer counts as right if the true class is among the five most probable.
-# * **mean subtraction**: taking the training photos' average colour away, so that inputs lie around 0.
-# * **BGR**: blue, green, red: OpenCV's order of channels, and so Caffe's.
-# * **golden numbers**: results of another implementation, kept to compare with.
-# * **centre crop**: the square in the middle of a resized photo.
+# * **logits**: the network's outputs before softmax, one for each class; any size, any sign.
+# * **top-5**: a prediction counts as right if the true class is among the five most probable.
+# * **mean subtraction**: subtracting the average color of the training images, so that inputs are centered on 0.
+# * **BGR**: blue, green, red: OpenCV's order of channels, and therefore Caffe's.
+# * **golden values**: results of another implementation, stored for comparison.
+# * **center crop**: the square in the middle of a resized image.
 
 # %% [markdown]
 # ## Next
 #
-# One look at the middle is the least one can do. Lesson 14 looks 144 times, with 7 networks.
+# One crop from the middle is the least you can do. Lesson 14 averages over 144 crops and 7 networks.

@@ -4,41 +4,41 @@
 # * **Paper:** Szegedy et al. 2014, sections 1 and 2, and Table 2: "12 times fewer parameters"
 # * **Review:** section 4, "Overall Architecture", and section 6, "Testing Details" (Tsang 2018)
 # * **You build:** the ancestors' tables as data
-# * **Picture:** error against multiply-adds against parameters
+# * **Figure:** error against multiply-adds against parameters
 # * **Time:** 10 s
 #
-# A network spends two kinds of money. **Parameters** are memory: what must be stored, sent and learned.
-# **Multiply-adds** are time: what every single photo costs. The two are tied to each other, layer by layer. For a
-# convolution, every weight is used once at each place of the result; for a dense layer, exactly once:
+# A network has two kinds of cost. **Parameters** cost memory: they must be stored, transferred and learned.
+# **Multiply-adds** cost time, for every single image. In each layer the two are related. A convolution uses every
+# weight once at each position of the output; a dense layer uses it exactly once:
 #
 #     convolution   params = K·K·C·F + F        MACs = K·K·C·F · OH·OW
 #     dense         params = D·F + F            MACs = D·F
 #
-# So the same million weights can cost a million multiply-adds, or fifty thousand million, at 224·224 places. Where a
-# network puts its weights is its whole character. This lesson puts sixteen years of networks on one page, GoogLeNet at
-# the end, and checks the sentence that it has "12 times fewer parameters" than the winner of 2012.
+# So a million weights can cost a million multiply-adds, or fifty billion at 224·224 positions. What characterizes a
+# network is where it puts its weights. This lesson compares sixteen years of networks, with GoogLeNet at the end, and
+# checks the claim that it has "12 times fewer parameters" than the winner of 2012.
 
 # %% [markdown]
 # ## Predict first
 
 # %%
-# 1. VGG-16 has 138 million parameters. What share of them is in its three dense layers? (0 to 1)
+# 1. VGG-16 has 138 million parameters. What fraction of them is in its three dense layers? (0 to 1)
 guess_dense = None
 
-# 2. And what share of its multiply-adds?
+# 2. And what fraction of its multiply-adds?
 guess_dense_macs = None
 
-# 3. Which takes more multiply-adds for a photo, "AlexNet" (2012) or "GoogLeNet" (2014)?
+# 3. Which takes more multiply-adds for an image, "AlexNet" (2012) or "GoogLeNet" (2014)?
 guess_more = None
 
-# 4. How many times fewer parameters than AlexNet has GoogLeNet really? (The paper says 12.)
+# 4. How many times fewer parameters than AlexNet does GoogLeNet really have? (The paper says 12.)
 guess_fewer = None
 
 # %% [markdown]
 # ## Build it small
 #
-# A network as data: a list of rows. One function walks down the rows, keeps the shape, and adds up. LeNet-5 of 1998 is
-# small enough to follow by hand.
+# A network as data is a list of rows. One function goes through the rows, tracks the shape, and adds up. LeNet-5 of
+# 1998 is small enough to follow by hand.
 
 # %%
 import numpy as np
@@ -50,20 +50,20 @@ LENET = (("conv", 6, 5), ("pool", 2), ("conv", 16, 5), ("pool", 2),
 
 
 def tally(rows, shape):
-    """[(row, shape out, params, MACs)] for convolutions without padding and pools side by side."""
+    """[(kind, output shape, params, MACs)] for convolutions without padding, and pools without overlap."""
     H, W, C = shape
     lines = []
-    for kind, *numbers in rows:
+    for kind, *values in rows:
         if kind == "conv":
-            F, K = numbers
+            F, K = values
             H, W = H - K + 1, W - K + 1
             weights, places = K * K * C * F, H * W
         elif kind == "dense":
-            F, = numbers
+            F, = values
             weights, places = H * W * C * F, 1
             H, W = 1, 1
         else:
-            size, = numbers
+            size, = values
             H, W = H // size, W // size
             F, weights, places = C, 0, 0
         C = F
@@ -76,13 +76,13 @@ for kind, shape, params, macs in lenet:
     print(f"{kind:<6} -> {'×'.join(map(str, shape)):<8}  {params:>7,} params  {macs:>8,} MACs")
 params, macs = (sum(line[i] for line in lenet) for i in (2, 3))
 print(f"{'total':<19}  {params:>7,} params  {macs:>8,} MACs: "
-      f"each parameter works {macs / params:.1f} times")
+      f"{macs / params:.1f} MACs per parameter")
 
 # %% [markdown]
 # The first row by hand: six filters of 5×5 on one channel are 150 weights, and 6 biases make 156. Each weight is used
-# at 28·28 places: 150 · 784 = 117,600.
+# at 28·28 positions: 150 · 784 = 117,600.
 #
-# Already here the split shows: the two convolutions have 4 % of the parameters and do 86 % of the work.
+# Even here the difference is clear: the two convolutions have 4 % of the parameters and 86 % of the multiply-adds.
 
 # %%
 assert lenet[0] == ("conv", (28, 28, 6), 156, 117_600) and (params, macs) == (61_706, 416_520)
@@ -91,11 +91,10 @@ conv_share = [sum(line[i] for line in lenet if line[0] == "conv") / total
 assert np.round(conv_share, 2).tolist() == [0.04, 0.86]
 
 # %% [markdown]
-# ## The library's own
+# ## In the library
 #
-# `minigooglenet/models/ancestors.py` has them all as such tables, with strides, paddings, groups and dropout. Reading
-# one takes a minute; here is NIN, "Network in Network", from which GoogLeNet has its 1×1 convolutions and the average
-# at its end:
+# `minigooglenet/models/ancestors.py` has all networks as such tables, with strides, paddings, groups and dropout. Here
+# is NIN, "Network in Network". GoogLeNet took its 1×1 convolutions and its average pooling at the end from it:
 
 # %%
 from minigooglenet.models.ancestors import ANCESTORS
@@ -104,10 +103,9 @@ for row in ANCESTORS["nin"].rows:
     print("  ", row)
 
 # %% [markdown]
-# `count` adds up any of them, and any network of `models/catalogue.py`. The totals are those of others, as far as
-# others have printed any: AlexNet's parameters are known from public code of Caffe's model; VGG's are in torchvision's
-# documentation (138357544 and 143667240; 15.47 and 19.63 G); NIN's 7,595,176 numbers are 28.97 MiB, and the model zoo
-# says 29 MB.
+# `count` counts each of them, and any network of `models/catalog.py`. The totals agree with published ones, where there
+# are any: AlexNet's parameters are known from public code for Caffe's model; VGG's are in torchvision's documentation
+# (138357544 and 143667240; 15.47 and 19.63 G); NIN's 7,595,176 parameters are 28.97 MiB, and the model zoo gives 29 MB.
 
 # %%
 from minigooglenet.flops import count
@@ -134,16 +132,16 @@ for name, c in counted.items():
 assert round(counted["nin"].params * 4 / 2**20, 2) == 28.97
 
 # %% [markdown]
-# Read the two columns "in dense" together. AlexNet, ZFNet and VGG keep 86 to 96 % of their parameters in three dense
-# layers, which do at most 8 % of the work: a huge, idle memory. NIN and GoogLeNet threw it away, and replaced it by an
-# average (lesson 07).
+# Compare the two columns "in dense". AlexNet, ZFNet and VGG have 86 to 96 % of their parameters in three dense layers,
+# which do at most 8 % of the work: a large memory that is hardly used. NIN and GoogLeNet removed it, and replaced it by
+# global average pooling (lesson 07).
 #
-# The last column is how often a parameter works for one photo. AlexNet: 12 times. VGG-16: 112 times. GoogLeNet: 226
-# times. That is what the paper means by using computing resources *inside* the network better.
+# The last column is how often each parameter is used for one image. AlexNet: 12 times. VGG-16: 112 times. GoogLeNet:
+# 226 times. That is what the paper means by better use of the computing resources *inside* the network.
 
 # %%
 vgg, alexnet, googlenet = counted["vgg16"], counted["alexnet"], counted["googlenet"]
-compare("VGG-16's share of parameters in dense layers", guess_dense, dense_part(vgg)[0] / vgg.params)
+compare("VGG-16's fraction of parameters in dense layers", guess_dense, dense_part(vgg)[0] / vgg.params)
 compare("and of multiply-adds", guess_dense_macs, dense_part(vgg)[1] / vgg.macs)
 compare("more multiply-adds", guess_more, "GoogLeNet")
 compare("times fewer parameters than AlexNet", guess_fewer, alexnet.params / googlenet.params)
@@ -155,10 +153,10 @@ assert [round(c.macs / c.params) for c in (alexnet, vgg, googlenet)] == [12, 112
 assert dense_part(counted["nin"]) == (0, 0)
 
 # %% [markdown]
-# What about "12 times fewer parameters"? The counts give 60,965,224 / 6,998,552 = 8.7. For 12, GoogLeNet would need as
-# few as 5.1 million, and no reading of Table 1 gives so few: its own params column adds up to 6,798 K (lesson 08). The
-# sentence is off; the point stands. And GoogLeNet spends *more* time than AlexNet, 2.2 times as many multiply-adds,
-# to get from 18.2 % to 7.89 %.
+# What about "12 times fewer parameters"? The counts give 60,965,224 / 6,998,552 = 8.7. For 12, GoogLeNet would need
+# only 5.1 million, and no reading of Table 1 gives so few: its own params column adds up to 6,798 K (lesson 08). The
+# number is wrong, but the point is right. And GoogLeNet takes *more* time than AlexNet: it needs 2.2 times as many
+# multiply-adds to reduce the error from 18.2 % to 7.89 %.
 
 # %%
 from minigooglenet.flops.audit import PRINTED
@@ -170,15 +168,15 @@ assert round(alexnet.params / googlenet.params, 1) == 8.7 and round(alexnet.para
 assert round(googlenet.macs / alexnet.macs, 1) == 2.2
 
 # %% [markdown]
-# ## The picture
+# ## The figure
 #
-# Upper part: error against multiply-adds; the area of a disc is the number of parameters. The errors are each paper's
-# own, one network with many crops on the validation photos. NIN's authors give no top-5 error, and LeNet read digits,
-# so they have none. Lower part: where each one's parameters and multiply-adds are.
+# Top: error against multiply-adds; the area of a circle is the number of parameters. The errors are from each paper,
+# for one network with many crops on the validation images. NIN's authors give no top-5 error, and LeNet reads digits,
+# so both are missing. Bottom: where the parameters and the multiply-adds of each network are.
 
 # %% tags=["figure"]
-from minigooglenet.pictures.style import COLOURS, figure
-from minigooglenet.pictures.systems import SYSTEMS
+from minigooglenet.figures.style import COLORS, figure
+from minigooglenet.figures.systems import SYSTEMS
 
 errors = {system.model: (system.name, system.error) for system in SYSTEMS if system.error}
 names = {"lenet5": "LeNet-5", "alexnet": "AlexNet", "zfnet": "ZFNet", "nin": "NIN", "vgg16": "VGG-16",
@@ -188,28 +186,28 @@ for ax in axes[0]:
     ax.remove()
 top = fig.add_subplot(axes[0, 0].get_gridspec()[0, :])
 top.spines[["top", "right"]].set_visible(False)
-beside = {"alexnet": (26, 0, "left"), "zfnet": (27, 0, "left"), "vgg16": (-38, 4, "right"),
+offsets = {"alexnet": (26, 0, "left"), "zfnet": (27, 0, "left"), "vgg16": (-38, 4, "right"),
           "vgg19": (36, 4, "left"), "googlenet": (0, 24, "center")}
 for model, (name, error) in errors.items():
     c = counted[model]
-    colour = COLOURS[0] if model == "googlenet" else COLOURS[5]
-    top.scatter(c.macs / 1e9, error, s=20 * c.params / 1e6, color=colour, alpha=0.75,
+    color = COLORS[0] if model == "googlenet" else COLORS[5]
+    top.scatter(c.macs / 1e9, error, s=20 * c.params / 1e6, color=color, alpha=0.75,
                 edgecolor="black", lw=0.8, zorder=2)
-    across, up, side = beside[model]
+    across, up, side = offsets[model]
     text = f"{name}, {error:g} %\n{c.macs / 1e9:.1f} G MACs, {c.params / 1e6:.0f} M params"
     top.annotate(text, (c.macs / 1e9, error), xytext=(across, up), textcoords="offset points", ha=side,
                  va="center", fontsize=9)
 top.set_xscale("log")
-top.set(xlim=(0.4, 190), ylim=(4.5, 20.5), xlabel="multiply-adds for one photo, in billions (G)",
-        ylabel="top-5 error in %", title="to the lower left is better; a disc's area is its parameters")
+top.set(xlim=(0.4, 190), ylim=(4.5, 20.5), xlabel="multiply-adds for one image, in billions (G)",
+        ylabel="top-5 error in %", title="lower left is better; area of a circle = parameters")
 top.set_xticks([0.5, 1, 2, 5, 10, 20], ["0.5", "1", "2", "5", "10", "20"])
 top.minorticks_off()
 for ax, part, title in ((axes[1, 0], 0, "where the parameters are"), (axes[1, 1], 1, "where the multiply-adds are")):
     for at, model in enumerate(names):
         total = (counted[model].params, counted[model].macs)[part]
         share = 100 * dense_part(counted[model])[part] / total
-        ax.barh(at, 100 - share, color=COLOURS[5], height=0.62)
-        ax.barh(at, share, left=100 - share, color=COLOURS[1], height=0.62)
+        ax.barh(at, 100 - share, color=COLORS[5], height=0.62)
+        ax.barh(at, share, left=100 - share, color=COLORS[1], height=0.62)
         text = f"{total / 1e6:,.1f} M" if total < 1e9 else f"{total / 1e9:.2f} G"
         ax.text(102, at, text, va="center", fontsize=9)
     ax.set_yticks(range(len(names)), names.values())
@@ -220,13 +218,13 @@ for ax, part, title in ((axes[1, 0], 0, "where the parameters are"), (axes[1, 1]
 fig.legend(handles=[axes[1, 0].patches[0], axes[1, 0].patches[1]], labels=["convolutions", "dense layers"],
            loc="outside lower center", ncols=2, frameon=False)
 show(fig, "16_ancestors", "Top-5 error against multiply-adds: AlexNet 18.2 % and 0.7 G, ZFNet 16 % and 1.2 G, "
-     "GoogLeNet 7.89 % and 1.6 G with a disc of only 7 million parameters, VGG-16 and VGG-19 about 7 % with 15 and "
-     "20 G and 138 and 144 million. Below: AlexNet, ZFNet and VGG keep most parameters in dense layers, which do "
+     "GoogLeNet 7.89 % and 1.6 G with a circle of only 7 million parameters, VGG-16 and VGG-19 about 7 % with 15 and "
+     "20 G and 138 and 144 million. Below: AlexNet, ZFNet and VGG have most parameters in dense layers, which do "
      "little of the work.")
 
 # %% [markdown]
-# VGG-16 is 0.7 points better than GoogLeNet in this comparison of single networks, for 9.8 times the multiply-adds and
-# 19.8 times the parameters. In the competition it was second, with 7.32 % against 6.67 %.
+# In this comparison of single networks, VGG-16 is 0.7 points better than GoogLeNet, with 9.8 times the multiply-adds
+# and 19.8 times the parameters. In the competition it was second, with 7.32 % against 6.67 %.
 
 # %%
 print(f"VGG-16: {vgg.macs / googlenet.macs:.1f} times the MACs,",
@@ -239,11 +237,11 @@ assert round(errors["googlenet"][1] - errors["vgg16"][1], 1) == 0.7
 #
 # Write them in `lessons/exercises/16_ancestors.py`, then run `make check N=16`. Stuck? `make check N=16 HINT=1`.
 #
-# 1. `grouped_conv(shape, F, K, S, P, groups)`: AlexNet ran on two graphics cards, and three of its convolutions see
-#    only their own card's half of the channels. Count one.
+# 1. `grouped_conv(shape, F, K, S, P, groups)`: AlexNet ran on two graphics cards, and three of its convolutions read
+#    only the half of the channels that is on their own card. Count one of them.
 # 2. `vgg(depths, shape, classes)`: VGG-16 by hand. (2, 2, 3, 3, 3) convolutions in five blocks must give 138,357,544
 #    parameters and 15,470,264,320 MACs.
-# 3. `dense_shares(layers)`: what shares of parameters and of MACs the dense layers have.
+# 3. `dense_shares(layers)`: the fractions of parameters and of MACs in the dense layers.
 
 # %% [markdown]
 # ## If you got …
@@ -268,16 +266,16 @@ assert vgg.macs + at_every_place == 15_483_821_032 and dense_params == 123_642_8
 # %% [markdown]
 # ## Where books and libraries get this wrong
 #
-# * **"12 times fewer".** 8.7, see above. The sentence is quoted everywhere, hardly ever checked.
+# * **"12 times fewer".** It is 8.7, see above. The sentence is often quoted and hardly ever checked.
 # * **Which AlexNet?** With groups, as in 2012: 60,965,224 parameters and 0.72 G MACs. Without groups: 62,378,344 and
-#   1.14 G. torchvision's is the thinner one of 2014: 61,100,840 and 0.71 G. The paper of 2012 says "60 million", and
-#   that its pictures have 224 pixels, which does not fit its own layers: without padding it takes 227.
-# * **Which LeNet-5?** The original of 1998 has 60,000 parameters: trainable pools, a second convolution that sees only
-#   some of the maps, and fixed outputs. Everyone builds the one above, with 61,706.
+#   1.14 G. torchvision's is the smaller one of 2014: 61,100,840 and 0.71 G. The paper of 2012 says "60 million", and
+#   that its images have 224 pixels, which does not fit its own layers: without padding they need 227.
+# * **Which LeNet-5?** The original of 1998 has 60,000 parameters: trainable pools, a second convolution that reads only
+#   some of the maps, and fixed outputs. Most implementations are like the one above, with 61,706.
 # * **ZFNet is not Clarifai.** Zeiler's company won in 2013 with a network that was never published.
-# * **Errors from different procedures in one table.** One crop, ten, 144, or densely over the whole photo: lesson 14
-#   showed what that is worth. In our picture each network was tested in its authors' best way.
-# * **FLOPs and MACs mixed in one chart.** VGG-16 has 15.5 G of the one and 30.9 G of the other: see lesson 05.
+# * **Errors from different test procedures in one table.** One crop, ten, 144, or densely over the full image: lesson
+#   14 showed how much that matters. In our figure each network has its authors' best test procedure.
+# * **FLOPs and MACs mixed in one chart.** VGG-16 has 15.5 G MACs and 30.9 GFLOPs: see lesson 05.
 
 # %%
 for name, params, macs in (("alexnet-onetower", 62_378_344, 1_135_256_096),
@@ -288,24 +286,24 @@ assert (227 - 11) % 4 == 0 and (224 - 11) % 4 != 0
 # %% [markdown]
 # ## Recap
 #
-# 1. Parameters are memory, multiply-adds are time: a convolution's weight works OH·OW times, a dense one once.
-# 2. AlexNet, ZFNet and VGG keep 86 to 96 % of their parameters in dense layers that do at most 8 % of the work.
-# 3. NIN had the remedy: 1×1 convolutions and a global average. GoogLeNet made it deep.
-# 4. GoogLeNet: 7.0 M parameters, 1.58 G MACs, 226 MACs for each parameter; VGG-16 has 138 M and 15.5 G.
-# 5. 8.7 times fewer parameters than AlexNet, not 12, and 2.2 times as many multiply-adds.
+# 1. Parameters cost memory, multiply-adds cost time: a convolution uses a weight OH·OW times, a dense layer once.
+# 2. AlexNet, ZFNet and VGG have 86 to 96 % of their parameters in dense layers that do at most 8 % of the work.
+# 3. NIN had the remedy: 1×1 convolutions and global average pooling. GoogLeNet made it deep.
+# 4. GoogLeNet: 7.0 M parameters, 1.58 G MACs, 226 MACs per parameter; VGG-16 has 138 M and 15.5 G.
+# 5. It has 8.7 times fewer parameters than AlexNet, not 12, and 2.2 times as many multiply-adds.
 
 # %% [markdown]
 # ## Glossary
 #
-# * **parameters**: all numbers that training changes: weights and biases.
-# * **dense layer**: every output sees every input; also called fully connected.
-# * **groups**: a convolution cut into parallel ones, each on its share of the channels.
-# * **reuse**: how often a parameter is used for one picture: MACs / parameters.
-# * **tower**: the half of AlexNet that lived on one of two graphics cards.
+# * **parameters**: all values that training changes: weights and biases.
+# * **dense layer**: every output depends on every input; also called fully connected.
+# * **groups**: a convolution split into parallel ones, each with its share of the channels.
+# * **reuse**: how often a parameter is used for one image: MACs / parameters.
+# * **tower**: the half of AlexNet on one of its two graphics cards.
 
 # %% [markdown]
 # ## Next
 #
-# That was the last lesson. What comes after GoogLeNet's first version, batch norm, is already in the library
-# (`norm="batch"`), and `python -m minigooglenet flops --compare` counts all networks side by side. Now change
+# That was the last lesson. Batch norm, which came after GoogLeNet's first version, is already in the library
+# (`norm="batch"`), and `python -m minigooglenet flops --compare` counts all networks in one table. Now change
 # something: a width in `TABLE_1`, a row of your own in `ANCESTORS`. Count it, check its gradients, train it.

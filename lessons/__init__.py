@@ -1,7 +1,7 @@
-"""The course: sixteen lessons, in order. ``python -m lessons`` lists them; README.md says how to take and write them.
+"""The course: sixteen lessons, in order. See README.md; ``python -m lessons`` lists them.
 
-What a lesson imports from here: ``compare`` (a guess with what came out), ``show`` (a figure) and ``QUICK``; those that
-look at pictures also ``traffic_light`` and ``portrait``, and ``weights_of_2014``: where they are, if they are there.
+Lessons import ``compare`` (print a guess and the outcome), ``show`` (a figure) and ``QUICK`` from here. Lessons that
+classify images also import ``traffic_light``, ``portrait`` and ``weights_of_2014``.
 """
 
 from .helpers import QUICK, compare, portrait, show, traffic_light, weights_of_2014

@@ -1,20 +1,29 @@
-"""What the book's pages look like: HTML around the cells. One style sheet, a few lines of script for the keyboard."""
+"""HTML pages of the book: the page around the cells, one style sheet, and a short script for keyboard navigation."""
 
 import re
+from collections.abc import Mapping, Sequence
 from html import escape
 
-#: nbconvert's cells, with the code of figures folded away, and no anchors from elsewhere.
+from minigooglenet.hints import hint
+
+from .catalog import Lesson
+from .check import Exercise
+
+#: nbconvert's template for cells. The code of figures is collapsed.
 TEMPLATE = """\
 {%- extends 'basic/index.html.j2' -%}
 {% block input_group -%}
 {%- if 'figure' in cell.metadata.get('tags', []) -%}
-<details class="figure-code"><summary>how this picture is drawn</summary>{{ super() }}</details>
+<details class="figure-code"><summary>code of this figure</summary>{{ super() }}</details>
 {%- else -%}{{ super() }}{%- endif -%}
 {% endblock input_group %}
 """
 
-#: How a cell begins in nbconvert's HTML.
+#: The beginning of a cell in nbconvert's HTML.
 CELL = '<div class="cell '
+
+#: The link to the pages that docs/api/build.py writes.
+API = ' <a href="../docs/index.html">The API of minigooglenet</a>'
 
 SCRIPT = """\
 document.addEventListener("keydown", function (event) {
@@ -39,7 +48,7 @@ def _page(title, body, navigation="", footer=""):
 <link rel="stylesheet" href="book.css">
 </head>
 <body>
-<a class="skip" href="#main">to the text</a>
+<a class="skip" href="#main">skip to the text</a>
 {navigation}<main id="main">
 {body}
 </main>
@@ -56,11 +65,11 @@ def _link(lesson, rel, before="", after=""):
     return f'<a rel="{rel}" href="{lesson.stem}.html">{before}{lesson.number}. {escape(lesson.question)}{after}</a>'
 
 
-def reachable(body):
-    """The same HTML with a name for every heading, and wide things that scroll by themselves and by keyboard."""
+def accessible(body: str) -> str:
+    """The same HTML with an id for every heading; wide tables and outputs scroll separately, also by keyboard."""
     body = re.sub(r"<h2>(.*?)</h2>", lambda m: f'<h2 id="{_slug(m[1])}">{m[1]}</h2>', body)
     body = body.replace("<table>", '<div class="table" tabindex="0" role="region" aria-label="table"><table>')
-    body = re.sub(r'(output_text">\s*)<pre>', r'\1<pre tabindex="0">', body)  # code wraps, what it prints does not
+    body = re.sub(r'(output_text">\s*)<pre>', r'\1<pre tabindex="0">', body)  # code is wrapped, its output is not
     return body.replace("</table>", "</table></div>")
 
 
@@ -68,40 +77,41 @@ def _slug(text):
     return "-".join(re.findall(r"\w+", re.sub(r"<.*?>|&.*?;|'", "", text).lower()))
 
 
-def lesson_page(lesson, body, before, after):
-    """The page of a lesson, with links to its neighbours (or None) above and below."""
+def lesson_page(lesson: Lesson, body: str, before: Lesson | None, after: Lesson | None) -> str:
+    """The page of a lesson, with links to the previous and the next one, if any."""
     top = '<nav aria-label="lessons"><a rel="index" href="index.html">All lessons</a> ' \
           f'<a href="glossary.html">Glossary</a> <a href="notebooks/{lesson.stem}.ipynb" download>Notebook</a></nav>\n'
     bottom = (f'<nav class="turn" aria-label="previous and next lesson">{_link(before, "prev", "← ")}'
               f'{_link(after, "next", "", " →")}</nav>\n'
-              '<footer>Keys: n next, p previous, i all lessons; arrows left and right turn pages, too.</footer>\n')
+              '<footer>Keys: n next, p previous, i all lessons; left and right arrow keys turn pages.</footer>\n')
     title = f'<h1><span class="number">{lesson.number}</span> {escape(lesson.question)}</h1>'
     return _page(f"{lesson.number}. {lesson.question}", title + body, top, bottom)
 
 
-def index_page(lessons):
-    """The table of contents."""
+def index_page(lessons: Sequence[Lesson], api: bool = False) -> str:
+    """The table of contents; with ``api``, a link to the API pages in the folder docs beside the book."""
     rows = "\n".join(
         f'<li><a href="{lesson.stem}.html"><span class="number">{lesson.number}</span> {escape(lesson.question)}</a>'
-        f'<p>You build {_inline(lesson.facts["You build"])}. Picture: {_inline(lesson.facts["Picture"])}.</p></li>'
+        f'<p>You build {_inline(lesson.facts["You build"])}. Figure: {_inline(lesson.facts["Figure"])}.</p></li>'
         for lesson in lessons)
     first = f'<a rel="next" hidden href="{lessons[0].stem}.html">first lesson</a>' if lessons else ""
     body = f"""\
 <h1>GoogLeNet from scratch</h1>
 <p>A course in {len(lessons)} lessons on <em>Going deeper with convolutions</em> (Szegedy et al. 2014), in plain NumPy.
-Each lesson asks one question, builds the answer small, then shows that the library's own is the same. You need Python
-and school calculus. To take the course, run the lessons yourself: <code>make lesson N=1</code>,
-then <code>make check N=1</code>.</p>
+Each lesson asks one question, builds a small answer, and shows that the library computes the same. You need Python and
+school calculus. To take the course, run the lessons yourself: <code>{hint("lesson", "1")}</code>, then
+<code>{hint("check", "1")}</code>.</p>
 <ol class="contents">
 {rows}
 </ol>
 {first}"""
     return _page("GoogLeNet from scratch: the lessons", body,
-                 '<nav aria-label="book"><a href="glossary.html">Glossary</a></nav>\n')
+                 '<nav aria-label="book"><a href="glossary.html">Glossary</a>'
+                 f'{API if api else ""}</nav>\n')
 
 
-def glossary_page(words):
-    """{term: (meaning, Lesson)} as a list of definitions."""
+def glossary_page(words: Mapping[str, tuple[str, Lesson]]) -> str:
+    """The page of the glossary, from {term: (meaning, Lesson)}."""
     entries = "\n".join(
         f'<dt id="{escape(term.replace(" ", "-"))}">{_inline(term)}</dt><dd>{_inline(meaning)} '
         f'<a href="{lesson.stem}.html">Lesson {lesson.number}</a></dd>' for term, (meaning, lesson) in words.items())
@@ -114,8 +124,8 @@ def _inline(text):
     return markdown2html_mistune(text).strip().removeprefix("<p>").removesuffix("</p>")
 
 
-def hints(exercises, solutions):
-    """The hints of every exercise, one behind the other, and the solutions at the end, all folded."""
+def hints(exercises: Sequence[Exercise], solutions: str) -> str:
+    """The hints of every exercise, followed by the solutions (Python source), all collapsed."""
     from pygments import highlight
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
@@ -125,5 +135,5 @@ def hints(exercises, solutions):
         parts += [f"<details><summary>Hint {at}</summary><p>{escape(hint)}</p></details>"
                   for at, hint in enumerate(exercise.hints, 1)]
     code = highlight(solutions, PythonLexer(), HtmlFormatter(cssclass="highlight"))
-    parts.append(f"<p>Solutions</p><details><summary>all of them</summary>{code}</details></section>")
+    parts.append(f"<p>Solutions</p><details><summary>all exercises</summary>{code}</details></section>")
     return "\n".join(parts)

@@ -1,22 +1,32 @@
-"""What a lesson needs besides the library: compare a guess, show a figure, pictures to look at, the 2014 weights."""
+"""Helpers of the lessons: compare a guess, show a figure, make test images, find the 2014 weights."""
 
 import numbers
 import os
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-ROOT = Path(__file__).resolve().parent.parent
+from minigooglenet.hints import hint
+
+from .catalog import ROOT
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from PIL.Image import Image
+
 FIGURES = ROOT / "figures" / "lessons"
 
-#: True with MINIGOOGLENET_QUICK=1 (``python -m lessons 12 --quick``): fewer steps, the same code. Lessons that train
-#: or time something choose smaller numbers by it; all others ignore it.
+#: True with MINIGOOGLENET_QUICK=1 (``python -m lessons 12 --quick``). Lessons that train or time something then take
+#: fewer steps with the same code; all other lessons ignore it.
 QUICK = os.environ.get("MINIGOOGLENET_QUICK", "0") not in ("", "0")
 
 
-def compare(what, guess, outcome):
-    """Print a guess (a number, a word, or None for none) beside what came out. Never fails, whatever the guess is.
+def compare(what: str, guess: Any, outcome: Any) -> None:
+    """Print a guess (a number, a word, or None) and the outcome. Never fails, whatever the guess is.
 
     compare("multiply-adds", guess_macs, 112_896_000)
     """
@@ -26,21 +36,21 @@ def compare(what, guess, outcome):
 def _verdict(guess, outcome):
     if guess is None:
         return "(No guess was written down.)"
-    said = f"You guessed {_text(guess)}"
+    guessed = f"You guessed {_text(guess)}"
     if isinstance(guess, numbers.Real) and isinstance(outcome, numbers.Real):
         if guess == outcome:
-            return f"{said}: exactly right."
+            return f"{guessed}: exactly right."
         if guess <= 0 or outcome <= 0:
-            return f"{said}: {_text(abs(guess - outcome))} {'too high' if guess > outcome else 'too low'}."
+            return f"{guessed}: {_text(abs(guess - outcome))} {'too high' if guess > outcome else 'too low'}."
         high, times = guess > outcome, max(guess, outcome) / min(guess, outcome)
         way = "high" if high else "low"
         if times < 1.1:
-            return f"{said}: within {100 * (times - 1):.1f} %, very close."
+            return f"{guessed}: within {100 * (times - 1):.1f} %, very close."
         if times < 2:
-            return f"{said}: {100 * abs(guess - outcome) / outcome:.0f} % too {way}."
-        return f"{said}: {times:,.1f} times too {way}. Worth finding out why."
+            return f"{guessed}: {100 * abs(guess - outcome) / outcome:.0f} % too {way}."
+        return f"{guessed}: {times:,.1f} times too {way}. Worth finding out why."
     same = " ".join(str(guess).split()).casefold() == " ".join(str(outcome).split()).casefold()
-    return f"{said}: right." if same else f"{said}. Worth finding out why."
+    return f"{guessed}: right." if same else f"{guessed}. Worth finding out why."
 
 
 def _text(value):
@@ -49,11 +59,11 @@ def _text(value):
     return f"{value:,.4g}" if isinstance(value, numbers.Real) and not isinstance(value, bool) else str(value)
 
 
-def show(fig, name, alt):
-    """Show a figure: inline in a notebook; run as a script, as figures/lessons/NAME.png.
+def show(fig: "Figure", name: str, alt: str) -> None:
+    """Save a figure as figures/lessons/NAME.png, and show it inline in a notebook.
 
-    ``name`` begins with the lesson's number ("05_counter"); ``alt`` says in a sentence what is to be seen, for whoever
-    cannot see it.
+    ``name`` begins with the lesson's number ("05_counter"). ``alt`` is the alternative text: a sentence that describes
+    the figure.
     """
     path = FIGURES / f"{name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -72,41 +82,41 @@ def _in_notebook():
     return bool(shell) and hasattr(shell, "kernel")
 
 
-def weights_of_2014():
-    """The path of Caffe's weights: in the folder that MINIGOOGLENET_CAFFE names, else in datasets/.
+def weights_of_2014() -> Path | None:
+    """The path of Caffe's weights: in the folder MINIGOOGLENET_CAFFE if it is set, else in datasets/.
 
-    None if there are none; then one line says how to get them.
+    Returns None if the file does not exist, and prints one line that says how to get it.
     """
     path = Path(os.environ.get("MINIGOOGLENET_CAFFE") or ROOT / "datasets") / "bvlc_googlenet.caffemodel"
     if path.exists():
         return path
-    print("No weights of 2014 here; get them (54 MB) with: python -m minigooglenet weights")
+    print("The weights of 2014 are not installed; download them (54 MB) with:", hint("weights"))
     return None
 
 
-def traffic_light(W=320, column=160):
-    """A drawn traffic light, its middle at ``column``, before the sky: uint8 (256, W, 3), red first."""
+def traffic_light(W: int = 320, column: int = 160) -> np.ndarray:
+    """A drawing of a traffic light, centered at ``column``, with sky behind it: uint8 (256, W, 3), RGB."""
     v, u = np.mgrid[0:256, 0:W]
     x = np.stack([120 + v / 4, 160 + v / 5, 215 + v / 12], axis=-1)  # the sky
     x[210:, column - 8:column + 8] = 70, 70, 75  # the pole
     x[30:222, column - 38:column + 38] = 35, 38, 40  # the box
-    for row, colour in ((64, (235, 40, 30)), (126, (90, 75, 20)), (188, (20, 80, 50))):
-        x[(u - column) ** 2 + (v - row) ** 2 < 25 ** 2] = colour
+    for row, color in ((64, (235, 40, 30)), (126, (90, 75, 20)), (188, (20, 80, 50))):
+        x[(u - column) ** 2 + (v - row) ** 2 < 25 ** 2] = color
     return x.astype(np.uint8)
 
 
-def portrait():
-    """Grace Hopper, a photo of 512×600 pixels that comes with matplotlib: a PIL image; None where it was left out."""
+def portrait() -> "Image | None":
+    """A photo of Grace Hopper from matplotlib's sample data: a PIL image, 512×600. None if the data is missing."""
     from matplotlib.cbook import get_sample_data
     from PIL import Image
     try:
         return Image.open(get_sample_data("grace_hopper.jpg", asfileobj=False)).convert("RGB")
-    except OSError:  # some packages of matplotlib come without samples
+    except OSError:  # some distributions package matplotlib without its sample data
         return None
 
 
-def mosaic(tiles, columns=8):
-    """Pictures (M, h, w, 3), each stretched over its own range, on one white sheet, line by line: 0 to 1."""
+def mosaic(tiles: np.ndarray, columns: int = 8) -> np.ndarray:
+    """Images (M, h, w, 3), each scaled to [0, 1], arranged row by row in one white image with ``columns`` columns."""
     M, h, w, _ = tiles.shape
     sheet = np.ones((-(-M // columns) * (h + 1) - 1, columns * (w + 1) - 1, 3))
     for at, tile in enumerate(tiles):
@@ -115,16 +125,16 @@ def mosaic(tiles, columns=8):
     return sheet
 
 
-def hang(axes, pictures):
-    """Draw each of ``pictures``, {title: array}, in one of the axes, without scales."""
-    for ax, (title, picture) in zip(axes, pictures.items(), strict=True):
-        ax.imshow(picture)
+def show_images(axes: "Iterable[Axes]", images: Mapping[str, np.ndarray]) -> None:
+    """Draw each of ``images``, {title: array}, in one of ``axes``, without ticks."""
+    for ax, (title, image) in zip(axes, images.items(), strict=True):
+        ax.imshow(image)
         ax.set_title(title)
         ax.axis("off")
 
 
-def noisy_shapes(N, seed):
-    """uint8 (N, 32, 32, 3) and labels (N,): Shapes-10's shapes, light on dark, almost upright, under much noise."""
+def noisy_shapes(N: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Images uint8 (N, 32, 32, 3) and labels (N,): the shapes of Shapes-10, bright on dark, upright, very noisy."""
     from minigooglenet.data.shapes10 import SHAPES
 
     rng, labels = np.random.default_rng(seed), np.arange(N) % len(SHAPES)

@@ -1,25 +1,27 @@
-"""A loop that never ends should end in a verdict: a limit on the processor time of a learner's function."""
+"""A limit on the processor time of a learner's function, so that an endless loop ends with a verdict."""
 
 import contextlib
 import functools
 import signal
 import threading
+from collections.abc import Callable
+from typing import Any
 
-#: Seconds of processor time for one call. The solutions take less than a tenth of one.
+#: Seconds of processor time for one call. Each solution takes less than 0.1 s.
 SECONDS = 10
 
 
 class TooLong(Exception):
-    """What a function that takes longer raises, at the line it has come to."""
+    """The time limit is exceeded. Raised at the line that runs at that moment."""
 
 
-def limited(function):
-    """The same function, raising TooLong after SECONDS of processor time.
+def limited(function: Callable) -> Callable:
+    """The same function, but it raises TooLong after SECONDS of processor time.
 
-    Where the system has no such timer (Windows), and outside the main thread, nothing limits it but Ctrl-C.
+    There is no limit on a system without this timer (Windows) and outside the main thread.
     """
     @functools.wraps(function)
-    def call(*arguments, **named):
+    def call(*arguments: Any, **named: Any) -> Any:
         with _limit():
             return function(*arguments, **named)
     return call

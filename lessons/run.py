@@ -1,4 +1,4 @@
-"""Running lessons: one in this process, cell by cell, or all in processes of their own, against their budgets."""
+"""Run one lesson in this process, cell by cell, or all lessons in one process each, with their time budgets."""
 
 import os
 import subprocess
@@ -6,20 +6,21 @@ import sys
 import time
 import traceback
 import types
+from collections.abc import Sequence
 
 from . import progress
-from .helpers import ROOT
+from .catalog import ROOT, Cell, Lesson
 
 
-def run(lesson, output_only=False):
-    """Run a lesson from top to bottom, printing its text, its code and what the code prints. Returns the exit code.
+def run(lesson: Lesson, output_only: bool = False) -> int:
+    """Run a lesson from top to bottom and print its text, its code and its output. Returns the exit code.
 
-    With ``output_only`` nothing but the last, as ``python lessons/NN_topic.py`` does.
+    With ``output_only``, print only the output, as ``python lessons/NN_topic.py`` does.
     """
     started = time.perf_counter()
     module = types.ModuleType(f"lesson_{lesson.number}")
     module.__file__ = str(lesson.path)
-    sys.modules[module.__name__] = module  # dataclasses and pickles look their module up there
+    sys.modules[module.__name__] = module  # dataclasses and pickle look up their module here
     for cell in lesson.cells():
         if not output_only:
             _print(cell)
@@ -35,29 +36,29 @@ def run(lesson, output_only=False):
     seconds = time.perf_counter() - started
     progress.ran(lesson, seconds)
     if not output_only:
-        print(f"Lesson {lesson.number} took {seconds:.1f} s, of a budget of {lesson.facts['Time']}.")
+        print(f"Lesson {lesson.number} took {seconds:.1f} s; its budget is {lesson.facts['Time']}.")
     return 0
 
 
-def _print(cell):
+def _print(cell: Cell) -> None:
     if cell.kind == "markdown":
         print(cell.text + "\n")
     elif "figure" not in cell.tags:
         print("\n".join(f"  | {line}".rstrip() for line in cell.text.splitlines()) + "\n", flush=True)
 
 
-def _explain(error, lesson):
-    """The traceback from the lesson's own line on."""
+def _explain(error: Exception, lesson: Lesson) -> None:
+    """Print the traceback, starting at the lesson's own line."""
     frames = traceback.extract_tb(error.__traceback__)
     own = next((at for at, frame in enumerate(frames) if frame.filename == str(lesson.path)), 0)
     sys.stdout.flush()
-    print(f"\nLesson {lesson.number} stopped:", file=sys.stderr)
+    print(f"\nLesson {lesson.number} failed:", file=sys.stderr)
     print("".join(traceback.format_list(frames[own:])), end="", file=sys.stderr)
     print("".join(traceback.format_exception_only(error)), end="", file=sys.stderr)
 
 
-def run_apart(lesson, quick=False):
-    """(exit code, seconds, everything printed) of a lesson in a process of its own."""
+def run_in_process(lesson: Lesson, quick: bool = False) -> tuple[int, float, str]:
+    """Run a lesson in a separate process. Returns (exit code, seconds, everything it printed)."""
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8"}
     if quick:
         environment["MINIGOOGLENET_QUICK"] = "1"
@@ -67,12 +68,12 @@ def run_apart(lesson, quick=False):
     return done.returncode, time.perf_counter() - started, done.stdout
 
 
-def run_all(lessons, quick=False, factor=1.0):
-    """Run all, print a line for each with its time against its budget (times ``factor``). Returns the exit code."""
-    width, bad, total = max(len(lesson.question) for lesson in lessons), [], 0
+def run_all(lessons: Sequence[Lesson], quick: bool = False, factor: float = 1.0) -> int:
+    """Run all ``lessons`` and print the time and the budget (times ``factor``) of each. Returns the exit code."""
+    width, bad, total = max(len(lesson.question) for lesson in lessons), [], 0.0
     for lesson in lessons:
         print(f"{lesson.number}  {lesson.question:<{width}} ", end="", flush=True)
-        code, seconds, printed = run_apart(lesson, quick)
+        code, seconds, printed = run_in_process(lesson, quick)
         total += seconds
         late = seconds > lesson.budget * factor
         verdict = "FAILED" if code else "TOO SLOW" if late else "ok"
@@ -81,6 +82,6 @@ def run_all(lessons, quick=False, factor=1.0):
             print("\n".join(f"      {line}" for line in printed.splitlines()[-15:]))
         if code or late:
             bad.append(lesson.number)
-    print(f"\n{len(lessons) - len(bad)} of {len(lessons)} lessons ran within their budgets, in {total:.0f} s."
-          + (f" Not so: {', '.join(bad)}." if bad else ""))
+    print(f"\n{len(lessons) - len(bad)} of {len(lessons)} lessons ran within their budgets; total {total:.0f} s."
+          + (f" Failed or too slow: {', '.join(bad)}." if bad else ""))
     return 1 if bad else 0

@@ -1,4 +1,4 @@
-"""What lessons share besides the library: pictures to look at, and where the weights of 2014 are."""
+"""The helpers of the lessons: test images, and the path of the weights of 2014."""
 
 import matplotlib.cbook
 import numpy as np
@@ -9,8 +9,8 @@ from lessons.helpers import mosaic, noisy_shapes, portrait, traffic_light, weigh
 
 
 @pytest.fixture
-def places(tmp_path, monkeypatch):
-    """(the folder that MINIGOOGLENET_CAFFE names, the project's datasets/), both empty."""
+def folders(tmp_path, monkeypatch):
+    """(the folder MINIGOOGLENET_CAFFE, the project's datasets/), both empty."""
     (named := tmp_path / "named").mkdir()
     (datasets := tmp_path / "datasets").mkdir()
     monkeypatch.setattr(helpers, "ROOT", tmp_path)
@@ -18,9 +18,9 @@ def places(tmp_path, monkeypatch):
     return named, datasets
 
 
-def test_weights_are_found_in_the_named_folder_or_in_datasets(places, monkeypatch, capsys):
-    named, datasets = places
-    for folder in places:
+def test_weights_are_found_in_the_named_folder_or_in_datasets(folders, monkeypatch, capsys):
+    named, datasets = folders
+    for folder in folders:
         (folder / "bvlc_googlenet.caffemodel").touch()
     assert weights_of_2014().parent == named
     monkeypatch.setenv("MINIGOOGLENET_CAFFE", "")
@@ -30,13 +30,13 @@ def test_weights_are_found_in_the_named_folder_or_in_datasets(places, monkeypatc
     assert not capsys.readouterr().out
 
 
-def test_without_weights_one_line_says_how_to_get_them(places, capsys):
+def test_without_weights_one_line_says_how_to_get_them(folders, capsys):
     assert weights_of_2014() is None
-    said = capsys.readouterr().out
-    assert said.count("\n") == 1 and "python -m minigooglenet weights" in said
+    printed = capsys.readouterr().out
+    assert printed.count("\n") == 1 and "python -m minigooglenet weights" in printed
 
 
-def test_the_traffic_light_stands_where_it_should():
+def test_the_traffic_light_is_at_the_given_column():
     x = traffic_light(W=512, column=88)
     dark = (x == (35, 38, 40)).all(axis=2)
     assert x.shape == (256, 512, 3) and x.dtype == np.uint8
@@ -53,13 +53,13 @@ def test_the_portrait_may_be_missing(monkeypatch):
     assert portrait() is None
 
 
-def test_shapes_come_from_their_seed():
+def test_shapes_depend_only_on_the_seed():
     x, y = noisy_shapes(12, seed=1)
     assert x.shape == (12, 32, 32, 3) and x.dtype == np.uint8 and y.tolist() == [*range(10), 0, 1]
     assert np.array_equal(x, noisy_shapes(12, seed=1)[0]) and not np.array_equal(x, noisy_shapes(12, seed=2)[0])
 
 
-def test_a_mosaic_stretches_every_tile():
+def test_a_mosaic_scales_every_tile():
     tiles = np.random.default_rng(0).normal(size=(5, 2, 3, 3))
     sheet = mosaic(tiles, columns=3)
     assert sheet.shape == (5, 11, 3) and (sheet[2] == 1).all() and (sheet[:, 3] == 1).all()

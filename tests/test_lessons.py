@@ -1,4 +1,4 @@
-"""The lessons' form, their exercises, and the machinery. Running them all is the business of tests/lessons/."""
+"""The format of the lessons, their exercises, and the framework. tests/lessons/ runs the lessons."""
 
 import html
 import json
@@ -10,11 +10,11 @@ import sys
 import numpy as np
 import pytest
 
-from lessons import book_page, catalogue, causes, check, helpers, limit, progress
-from lessons.catalogue import cells, lessons
+from lessons import book_page, catalog, causes, check, helpers, limit, progress
+from lessons.catalog import cells, lessons
 from minigooglenet.errors import UserError
 
-SECTIONS = ("Predict first", "Build it small", "The library's own", "The picture", "Exercises", "If you got …",
+SECTIONS = ("Predict first", "Build it small", "In the library", "The figure", "Exercises", "If you got …",
             "Where books and libraries get this wrong", "Recap", "Glossary", "Next")
 LESSONS = lessons()
 EXERCISES = [(lesson, exercise) for lesson in LESSONS for exercise in check.exercises(lesson)]
@@ -36,7 +36,7 @@ def own_progress(tmp_path, monkeypatch):
     return tmp_path / "progress.json"
 
 
-# -- the anatomy of a lesson -------------------------------------------------------------------------------------------
+# -- the format of a lesson --------------------------------------------------------------------------------------------
 
 def sections(lesson):
     """{heading: its cells}"""
@@ -65,7 +65,7 @@ def test_guesses_are_empty_and_compared(lesson):
     for name, _ in guesses:
         assert re.search(rf"compare\((?:[^()]|\([^()]*\))*\b{name}\b", source), f"{name} is never compared"
     if any(value != "None" for _, value in guesses) and not os.environ.get("CI"):
-        pytest.skip("you have written your guesses down")
+        pytest.skip("the guesses are filled in")
     assert all(value == "None" for _, value in guesses)
 
 
@@ -76,7 +76,7 @@ def test_there_is_a_figure_with_a_description(lesson):
 def test_prose_does_not_turn_into_lists_or_headings(lesson):
     for cell in lesson.cells():
         lines = cell.text.splitlines() if cell.kind == "markdown" else []
-        for before, line in zip(lines, lines[1:], strict=False):  # lists begin with "* " or "1. ", behind an empty line
+        for before, line in zip(lines, lines[1:], strict=False):  # lists begin with "* " or "1. ", after an empty line
             assert not re.match(r" {0,3}([+-] |=+$|-+$)", line), line
             numbered = re.match(r" {0,3}\d+[.)] ", line)
             assert not numbered or not before or re.match(r"\d+\. |   ", before), line
@@ -93,7 +93,7 @@ def test_claims_are_asserted(lesson):
 
 
 def test_readme_lists_it_with_its_time(lesson):
-    row = next((line for line in (catalogue.HERE / "README.md").read_text().splitlines()
+    row = next((line for line in (catalog.HERE / "README.md").read_text().splitlines()
                 if line.startswith(f"| {lesson.number} ")), None)
     assert row, "lessons/README.md has no row for it"
     assert lesson.question in row and row.rstrip("| ").endswith(lesson.facts["Time"])
@@ -104,13 +104,13 @@ def test_readme_lists_it_with_its_time(lesson):
 def test_exercises_solutions_and_checks_name_the_same_functions(lesson):
     names = [exercise.name for exercise in check.exercises(lesson)]
     assert 2 <= len(names) <= 3
-    assert catalogue.names_in(lesson.beside("exercises")) == catalogue.names_in(lesson.beside("solutions")) == names
+    assert catalog.names_in(lesson.beside("exercises")) == catalog.names_in(lesson.beside("solutions")) == names
     section = "\n".join(cell.text for cell in sections(lesson)["Exercises"])
     assert all(f"`{name}(" in section for name in names)
 
 
 @pytest.mark.parametrize("lesson, exercise", EXERCISES, ids=[named(e) for e in EXERCISES])
-def test_exercise_has_three_hints_and_three_to_six_mistakes(lesson, exercise):
+def test_exercise_has_three_hints_and_three_to_seven_mistakes(lesson, exercise):
     assert len(exercise.hints) == 3 and all(exercise.hints)
     assert 3 <= len(exercise.mistakes) <= 7
 
@@ -128,14 +128,14 @@ def test_solutions_pass(lesson):
 def test_stubs_are_unfinished(lesson):
     for name, verdict in check.check(lesson).items():
         if verdict.status != "unfinished" and not os.environ.get("CI"):
-            pytest.skip(f"you have written {name}")
+            pytest.skip(f"{name} is written")
         assert verdict.status == "unfinished"
         assert re.fullmatch(f"not written yet: lessons/exercises/{lesson.stem}.py" + r", line \d+: raise \w+",
                             verdict.text)
 
 
 @pytest.mark.parametrize("lesson, exercise, mistake", MISTAKES, ids=[named(m) for m in MISTAKES])
-def test_a_usual_mistake_is_found_and_gets_its_hint(lesson, exercise, mistake):
+def test_a_common_mistake_is_found_and_gets_its_hint(lesson, exercise, mistake):
     verdict = check.judge(exercise, mistake.function, lesson.beside("checks"))
     assert verdict.status == "wrong"
     assert mistake.hint in " ".join(verdict.text.split())
@@ -158,37 +158,37 @@ def writes_into_x(x):
 
 
 @pytest.mark.parametrize("attempt, fragments", [
-    (lambda x: None, ("None", "is there a return?")),
+    (lambda x: None, ("None", "is the return statement missing?")),
     (lambda x: 2 * x, ("case 1 of 2: a small one", "called with x (2, 3, 4) float64", "add the one", "24 of 24")),
-    (lambda x: (2 * x + 1)[:, ::-1], ("worst at", "mirrored along axis 1")),
+    (lambda x: (2 * x + 1)[:, ::-1], ("worst at", "flipped along axis 1")),
     (lambda x: (2 * x + 1).transpose(0, 2, 1), ("(2, 4, 3), expected (2, 3, 4)", "two axes are swapped")),
-    (lambda x: -2 * x - 1, ("the sign is the wrong way round",)),
+    (lambda x: -2 * x - 1, ("the sign is wrong",)),
     (lambda x: x + 0.5, ("averaged over the batch",)),
-    (lambda x: 2 * x.astype(np.float64) + 1, ("in float32", "float64, expected float32", "follows the input")),
+    (lambda x: 2 * x.astype(np.float64) + 1, ("in float32", "float64, expected float32", "has the dtype of the input")),
     (lambda x: 2 * x + 1 + np.nan, ("NaN",)),
     (lambda x: np.zeros_like(x), ("all zeros",)),
-    (lambda x: np.where(np.arange(2)[:, None, None] == 0, 2 * x + 1, 0), ("only the first picture",)),
+    (lambda x: np.where(np.arange(2)[:, None, None] == 0, 2 * x + 1, 0), ("only the first image",)),
     (lambda x: (2 * x + 1)[:, 5:], ("(2, 0, 4), expected (2, 3, 4)", "P:-P is empty when P is 0")),
-    (lambda x: "words", ("expected numbers",)),
-    (lambda x, y: x, ("TypeError", "other arguments")),
+    (lambda x: "words", ("expected an array of numbers",)),
+    (lambda x, y: x, ("TypeError", "does not take the arguments")),
     (lambda x: x[5], ("IndexError", "test_lessons.py, line")),
     (writes_into_x, ("read-only", "write into a new array")),
 ])
 def test_verdict_names_what_is_wrong(attempt, fragments):
-    verdict = check.judge(TWICE, attempt, catalogue.Path(__file__))
+    verdict = check.judge(TWICE, attempt, catalog.Path(__file__))
     assert verdict.status == "wrong"
     for fragment in fragments:
         assert fragment in " ".join(verdict.text.split())
 
 
-def test_a_mistake_in_the_first_wrong_part_is_recognised_beside_others():
+def test_a_mistake_in_the_first_wrong_part_is_recognized_despite_others():
     exercise = check.Exercise("both", ("a", "b", "c"), lambda: [check.Case("small", (3.0,), (6.0, np.ones(2)))],
                               [check.Mistake(lambda x: (x + 0.5, np.ones(2)), "double it")], returns=("y", "dx"))
-    text = check.judge(exercise, lambda x: (x + 0.5, np.zeros(3)), catalogue.Path(__file__)).text
-    assert "y             3.5, right: 6.0" in text and "double it" in text
+    text = check.judge(exercise, lambda x: (x + 0.5, np.zeros(3)), catalog.Path(__file__)).text
+    assert "y             3.5, expected 6.0" in text and "double it" in text
 
 
-def test_a_factor_between_two_numbers_is_told_only_if_it_is_whole():
+def test_a_factor_between_two_numbers_is_reported_only_if_it_is_whole():
     assert "2 times too large" in causes.general_cause(14.4, 7.2, ())
     assert causes.general_cause(9.0, 7.2, ()) == ""
 
@@ -198,9 +198,11 @@ def test_arguments_are_described_in_few_words():
     assert causes.describe(len) == "a function"
 
 
-def test_numbers_tuples_and_texts_are_compared_by_their_kind():
+def test_values_are_compared_according_to_their_type():
     assert not causes.difference(3, 3) and causes.difference(3, 4)
     assert not causes.difference(0.1 + 0.2, 0.3)
+    assert not causes.difference(0.1 + 1e-8, np.float32(0.1)) and causes.difference(0.1 + 1e-8, 0.1)
+    assert causes.difference(0.1001, np.float32(0.1))
     assert causes.difference((1.0, np.ones(2)), (1.0, np.zeros(2)), returns=("loss", "dx"))[0][0] == "dx"
     assert causes.difference([1, 2], (1, 3)) and not causes.difference([1, 2], (1, 2))
     assert causes.difference("floor", "ceil") and not causes.difference("ceil", "ceil")
@@ -211,20 +213,20 @@ def test_numbers_tuples_and_texts_are_compared_by_their_kind():
     assert causes.difference(np.ones(3), (1, 2)) == [("your answer", "(3,), expected (2,)")]
 
 
-def test_a_property_says_what_it_found():
+def test_a_property_reports_what_it_found():
     def test(attempt):
         if attempt() != 144:
             raise check.Wrong(f"{attempt()} boxes", "mirror each crop, too")
     exercise = check.Exercise("boxes", ("a", "b", "c"), lambda: [check.Property("how many", test)])
-    text = check.judge(exercise, lambda: 72, catalogue.Path(__file__)).text
+    text = check.judge(exercise, lambda: 72, catalog.Path(__file__)).text
     assert "how many" in text and "72 boxes" in text and "mirror each crop, too" in text
 
 
 def test_a_file_that_does_not_load_is_explained(tmp_path, monkeypatch):
     lesson = LESSONS[0]
     broken = tmp_path / "exercises.py"
-    monkeypatch.setattr(catalogue.Lesson, "beside", lambda self, folder: broken if folder == "mine" else
-                        catalogue.HERE / folder / f"{self.stem}.py")
+    monkeypatch.setattr(catalog.Lesson, "beside", lambda self, folder: broken if folder == "mine" else
+                        catalog.HERE / folder / f"{self.stem}.py")
     for text, said in (("def output_size(size, K)\n    return 1\n", r"line 1: SyntaxError: .*, in: def output_size"),
                        ("import nothing_of_that_name\n", r"ModuleNotFoundError: .*, line 1: import nothing"),
                        ("x = 1\nexit(3)\n", r"SystemExit: 3, in .*, line 2: exit")):
@@ -242,12 +244,12 @@ def never_ends(x):
         x = x + 1
 
 
-@pytest.mark.parametrize("attempt, said", [(leaves, "exit() ends the whole program"), (never_ends, "never ends")])
-def test_an_answer_cannot_end_or_hold_up_the_check(attempt, said, monkeypatch):
+@pytest.mark.parametrize("attempt, said", [(leaves, "exit() ends the whole program"), (never_ends, "an endless loop")])
+def test_an_answer_cannot_end_or_block_the_check(attempt, said, monkeypatch):
     monkeypatch.setattr(limit, "SECONDS", 0.05)
-    verdict = check.judge(TWICE, attempt, catalogue.Path(__file__))
+    verdict = check.judge(TWICE, attempt, catalog.Path(__file__))
     assert verdict.status == "wrong" and said in verdict.text
-    assert "test_lessons.py, line" in verdict.text  # where it was
+    assert "test_lessons.py, line" in verdict.text  # the line where it happened
 
 
 # -- the command line --------------------------------------------------------------------------------------------------
@@ -268,7 +270,7 @@ def test_check_reveals_hints_one_by_one():
     lesson, exercise = EXERCISES[0]
     text, passing, done = check.report(lesson, hint=0)
     if "not written yet" not in text:
-        pytest.skip("you have written it")
+        pytest.skip("the exercise is written")
     assert not done and exercise.hints[0] not in text and f"make check N={int(lesson.number)} HINT=1" in text
     text, *_ = check.report(lesson, hint=2)
     assert exercise.hints[1] in text and exercise.hints[2] not in text
@@ -277,7 +279,7 @@ def test_check_reveals_hints_one_by_one():
 
 
 def test_wrong_input_takes_one_line():
-    for arguments in (("99",), ("check", "99"), ("juggle",), ("check", "1", "--exercise", "nothing")):
+    for arguments in (("99",), ("check", "99"), ("unknown",), ("check", "1", "--exercise", "nothing")):
         done = call(*arguments)
         assert done.returncode == 2 and done.stderr.startswith("lessons: ") and done.stderr.count("\n") == 1
 
@@ -290,7 +292,7 @@ def test_exit_codes_of_check():
 
 # -- progress ----------------------------------------------------------------------------------------------------------
 
-def test_progress_leads_through_the_course(own_progress):
+def test_progress_names_the_next_step(own_progress):
     lesson, after = LESSONS[0], progress.exercises_of(LESSONS[0])
     progress.ran(lesson, 1.23)
     assert f"write {after[0]} in lessons/exercises/{lesson.stem}.py" in progress.overview()
@@ -300,14 +302,14 @@ def test_progress_leads_through_the_course(own_progress):
     assert json.loads(own_progress.read_text())["ran"]["01"]["seconds"] == 1.2
 
 
-def test_unreadable_progress_is_said_and_survived(own_progress, capsys):
+def test_unreadable_progress_is_reported_and_ignored(own_progress, capsys):
     own_progress.write_text("{]")
     assert progress.load() == {"ran": {}, "passed": {}}
-    assert "starting afresh" in capsys.readouterr().err
+    assert "starting with an empty record" in capsys.readouterr().err
     own_progress.unlink()
     own_progress.mkdir()
     progress.ran(LESSONS[0], 1)
-    assert "progress is not kept" in capsys.readouterr().err
+    assert "progress is not saved" in capsys.readouterr().err
 
 
 # -- helpers -----------------------------------------------------------------------------------------------------------
@@ -316,7 +318,7 @@ def test_unreadable_progress_is_said_and_survived(own_progress, capsys):
     (None, 9, "No guess"), (9, 9, "exactly right"), (9.0, 9, "exactly right"), (18, 9, "2.0 times too high"),
     (3, 9, "3.0 times too low"), (8, 9, "11 % too low"), (8.9, 9, "very close"), (-1, 9, "10 too low"),
     ("Yes ", "yes", "right"), ("no", "yes", "Worth finding out why"), ([1], 9, "Worth finding out why")])
-def test_compare_judges_kindly_whatever_the_guess(guess, outcome, said, capsys):
+def test_compare_accepts_any_guess(guess, outcome, said, capsys):
     helpers.compare("something", guess, outcome)
     assert said in capsys.readouterr().out
 

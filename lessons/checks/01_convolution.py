@@ -1,22 +1,22 @@
-"""Checks of lesson 01: sizes by the formula, convolution against seven loops, col2im against the library's."""
+"""Checks of lesson 01: sizes against the formula, convolution against seven loops, col2im against the library's."""
 
 import numpy as np
 
 from lessons.check import Case, Exercise, Mistake
-from minigooglenet.geometry import output_size as right_size
-from minigooglenet.reference.columns import col2im as right_col2im
-from minigooglenet.reference.convolution import convolve as seven_loops
+from minigooglenet.kernels.geometry import output_size as right_size
+from minigooglenet.kernels.im2col import col2im_numpy as right_col2im
+from minigooglenet.kernels.naive_conv import convolve as seven_loops
 
-#: (H, W, K, S, P): no square pictures; strides that leave a rest, windows that overlap, touch and leave gaps.
+#: (H, W, K, S, P): non-square images; strides that do not divide evenly; windows that overlap, touch and leave gaps.
 GRID = ((5, 4, 3, 1, 0), (4, 6, 3, 1, 1), (7, 5, 3, 2, 1), (6, 8, 2, 2, 0), (5, 7, 1, 1, 0), (5, 8, 2, 3, 1),
         (9, 6, 5, 2, 2))
 
 
 def label(H, W, K, S, P):
-    return f"{K}×{K} windows, stride {S}, padding {P}, pictures of {H}×{W}"
+    return f"{K}×{K} windows, stride {S}, padding {P}, images of {H}×{W}"
 
 
-# -- how many windows ------------------------------------------------------------------------------------------------
+# -- output size -----------------------------------------------------------------------------------------------------
 
 def size_cases():
     for size, K, S, P in ((5, 3, 1, 0), (224, 7, 2, 3), (56, 3, 1, 1), (28, 5, 1, 2), (14, 1, 1, 0), (9, 2, 3, 0),
@@ -100,7 +100,7 @@ def col2im_cases():
 
 
 def _put_back(columns, shape, K, S, P, put):
-    """The walk of col2im; ``put(padded, place, window)`` writes one window of the batch."""
+    """The loops of col2im; ``put(padded, index, window)`` writes window (i, j) of the whole batch."""
     N, H, W, C = shape
     OH, OW = right_size(H, K, S, P), right_size(W, K, S, P)
     windows = columns.reshape(N, OH, OW, K, K, C)
@@ -111,13 +111,13 @@ def _put_back(columns, shape, K, S, P, put):
     return padded
 
 
-def _add(padded, place, window):
-    padded[place] += window
+def _add(padded, index, window):
+    padded[index] += window
 
 
 def assigned(columns, shape, K, S, P):
-    def assign(padded, place, window):
-        padded[place] = window
+    def assign(padded, index, window):
+        padded[index] = window
     return _put_back(columns, shape, K, S, P, assign)[:, P:P + shape[1], P:P + shape[2]]
 
 
@@ -137,56 +137,56 @@ def cut_at_one_end(columns, shape, K, S, P):
 
 def window_transposed(columns, shape, K, S, P):
     C = shape[3]
-    turned = columns.reshape(-1, K, K, C).transpose(0, 2, 1, 3).reshape(len(columns), -1)
-    return right_col2im(turned, shape, (K, K), (S, S), (P, P))
+    swapped = columns.reshape(-1, K, K, C).transpose(0, 2, 1, 3).reshape(len(columns), -1)
+    return right_col2im(swapped, shape, (K, K), (S, S), (P, P))
 
 
 def channels_first(columns, shape, K, S, P):
     C = shape[3]
-    turned = columns.reshape(-1, C, K, K).transpose(0, 2, 3, 1).reshape(len(columns), -1)
-    return right_col2im(turned, shape, (K, K), (S, S), (P, P))
+    swapped = columns.reshape(-1, C, K, K).transpose(0, 2, 3, 1).reshape(len(columns), -1)
+    return right_col2im(swapped, shape, (K, K), (S, S), (P, P))
 
 
 EXERCISES = [
     Exercise(
         "output_size",
-        hints=("Put the window at the very left of the padded side. How far can it move from there, in pixels?",
-               "It can move size + 2P - K pixels, in steps of S. How many whole steps are that?",
-               "(size + 2P - K) // S steps, and the place where it began counts too: add 1."),
+        hints=("Put the window at the very left of the padded image. How many pixels can it move to the right?",
+               "It can move size + 2P - K pixels, in steps of S. How many whole steps is that?",
+               "(size + 2P - K) // S steps, and the first position counts too: add 1."),
         cases=size_cases,
         mistakes=[
-            Mistake(no_one_added, "the first window is one, too: add 1 after the division"),
-            Mistake(no_padding_counted, "the padding P is ignored: it makes the side longer"),
+            Mistake(no_one_added, "the first window is not counted: add 1 after the division"),
+            Mistake(no_padding_counted, "the padding P is ignored: the padded size is size + 2·P"),
             Mistake(padded_once, "padding is added at both ends: 2·P"),
-            Mistake(rounded_up, "a convolution rounds down: a window that does not fit entirely is left out"),
+            Mistake(rounded_up, "a convolution rounds down: a window that does not fit completely is dropped"),
             Mistake(stride_ignored, "the window moves S pixels at a time: divide by S"),
         ]),
     Exercise(
         "convolve",
-        hints=("Make the padded picture first, with np.pad on axes 1 and 2 only. Then no index can be outside.",
-               "For each (i, j), the window is padded[:, i*S:i*S+K, j*S:j*S+K], of the shape (N, K, K, C).",
+        hints=("Pad the images first, with np.pad on axes 1 and 2 only. Then no index is out of range.",
+               "For each (i, j), the window is padded[:, i*S:i*S+K, j*S:j*S+K], of shape (N, K, K, C).",
                "window.reshape(N, -1) @ w.reshape(-1, F) + b gives y[:, i, j] for the whole batch."),
         cases=convolve_cases,
         mistakes=[
-            Mistake(mirrored, "the weights are mirrored; deep learning does not: x[i + u] meets w[u]"),
+            Mistake(mirrored, "the weights are flipped, but deep learning does not flip them: x[i + u] meets w[u]"),
             Mistake(height_for_width, "height and width are swapped: axis 1 is H, axis 2 is W"),
-            Mistake(no_padding, "the padding P is ignored: there should be P rows and columns of zeros on each side"),
-            Mistake(no_bias, "the bias b is missing: one number per filter, added everywhere"),
-            Mistake(first_channel_only, "only the first channel is summed: the sum runs over c, too"),
-            Mistake(window_does_not_stride, "the stride is ignored: window (i, j) begins at row i·S and column j·S"),
-            Mistake(edge_repeated, "the padding must be zeros; yours repeats the border"),
+            Mistake(no_padding, "the padding P is ignored: add P rows and columns of zeros on each side"),
+            Mistake(no_bias, "the bias b is missing: add one value per filter at every position"),
+            Mistake(first_channel_only, "only the first channel is summed: the sum must run over all channels c"),
+            Mistake(window_does_not_stride, "the stride is ignored: window (i, j) starts at row i·S and column j·S"),
+            Mistake(edge_repeated, "the padding must be zeros; yours repeats the border pixels"),
         ]),
     Exercise(
         "col2im",
-        hints=("columns.reshape(N, OH, OW, K, K, C) has a window for every (i, j). OH and OW are exercise 1.",
-               "Make a picture of zeros of the padded size, and add window (i, j) at rows i*S to i*S + K, with +=.",
-               "At the end cut the padding off at both ends: padded[:, P:P+H, P:P+W]."),
+        hints=("columns.reshape(N, OH, OW, K, K, C) has one window per (i, j). Exercise 1 computes OH and OW.",
+               "Create zeros of the padded size, and add window (i, j) at rows i*S to i*S + K, with +=.",
+               "Finally, remove the padding on both sides: padded[:, P:P+H, P:P+W]."),
         cases=col2im_cases,
         mistakes=[
-            Mistake(assigned, "windows overlap: add (+=) where you assign (=)"),
+            Mistake(assigned, "windows overlap: add with +=, do not assign with ="),
             Mistake(averaged, "you take the mean where windows overlap; the adjoint takes the sum"),
-            Mistake(padding_kept, "the padding is still there: cut P rows and columns off at each end"),
-            Mistake(cut_at_one_end, "you cut the padding off at one end only: begin at row P and column P"),
+            Mistake(padding_kept, "the padding is still there: remove P rows and columns on each side"),
+            Mistake(cut_at_one_end, "you remove the padding on one side only: start at row P and column P"),
             Mistake(window_transposed, "u and v are swapped: a row runs over u (down), then v (to the right), then c"),
             Mistake(channels_first, "the channel is the last axis of a row: reshape to (..., K, K, C)"),
         ]),

@@ -1,13 +1,13 @@
-"""Checks of lesson 03: gradients against the library's and the seven loops', the gradient check on cubic functions."""
+"""Checks of lesson 03: gradients against the library and the seven loops, check_gradient on cubic functions."""
 
 import numpy as np
 
 from lessons.check import Case, Exercise, Mistake
-from minigooglenet.geometry import output_size
+from minigooglenet.kernels.geometry import output_size
+from minigooglenet.kernels.naive_conv import convolve_dw, convolve_dx
 from minigooglenet.layers import Dense, ReLU
-from minigooglenet.reference.convolution import convolve_dw, convolve_dx
 
-#: (H, W, K, S, P): no square pictures; strides that leave a rest, windows that overlap, touch and leave gaps.
+#: (H, W, K, S, P): non-square images; strides that do not divide evenly; windows that overlap, touch and leave gaps.
 GRID = ((5, 4, 3, 1, 0), (4, 6, 3, 1, 1), (7, 5, 3, 2, 1), (6, 8, 2, 2, 0), (5, 7, 1, 1, 0), (5, 8, 2, 3, 1),
         (9, 6, 5, 2, 2), (4, 5, 5, 1, 2))
 
@@ -20,7 +20,7 @@ def dense_cases():
         dy, x, w, b = (rng.standard_normal(shape) for shape in ((N, F), (N, D), (D, F), (F,)))
         yield Case(f"batch {N}, {D} inputs, {F} outputs", (dy, x, w, b), _dense_relu(dy, x, w, b))
     zero = np.zeros_like(b)
-    yield Case("all of z exactly 0", (dy, 0 * x, w, zero), _dense_relu(dy, 0 * x, w, zero))
+    yield Case("z exactly 0 everywhere", (dy, 0 * x, w, zero), _dense_relu(dy, 0 * x, w, zero))
     dy, x, w, b = (a.astype(np.float32) for a in (dy, x, w, b))
     yield Case("float32 in, float32 out", (dy, x, w, b), _dense_relu(dy, x, w, b))
 
@@ -54,7 +54,7 @@ def bias_forgotten(dy, x, w, b):
     return _dense(dy * (x @ w > 0), x, w)
 
 
-def only_dx_stopped(dy, x, w, b):
+def only_dx_masked(dy, x, w, b):
     dz = dy * (x @ w + b > 0)
     return dz @ w.T, x.T @ dy, dy.sum(axis=0)
 
@@ -75,7 +75,7 @@ def conv_cases():
     for H, W, K, S, P in GRID:
         dy = rng.standard_normal((2, output_size(H, K, S, P), output_size(W, K, S, P), 4))
         x, w = rng.standard_normal((2, H, W, 3)), rng.standard_normal((K, K, 3, 4))
-        yield Case(f"{K}×{K} windows, stride {S}, padding {P}, pictures of {H}×{W}, batch 2", (dy, x, w, S, P),
+        yield Case(f"{K}×{K} windows, stride {S}, padding {P}, images of {H}×{W}, batch 2", (dy, x, w, S, P),
                    _gradients(dy, x, w, S, P))
     dy, x, w = (a.astype(np.float32) for a in (dy, x, w))
     yield Case("float32 in, float32 out", (dy, x, w, S, P), _gradients(dy, x, w, S, P))
@@ -126,7 +126,7 @@ def dw_of_last_window(dy, x, w, S, P):
             np.einsum("nuvc,nf->uvcf", _padded(x, P)[_window(i, j, S, len(w))], dy[:, i, j]))
 
 
-def dw_of_last_picture(dy, x, w, S, P):
+def dw_of_last_image(dy, x, w, S, P):
     return _gradients(dy, x, w, S, P)[0], _gradients(dy[-1:], x[-1:], w, S, P)[1]
 
 
@@ -139,11 +139,11 @@ def dw_averaged(dy, x, w, S, P):
 
 def check_cases():
     rng = np.random.default_rng(203)
-    for shape, eps, blunder in (((4,), 0.5, 0.0), ((2, 3), 0.25, 2.0), ((3, 1, 2), 0.125, -3.0), ((5, 2), 1e-3, 0.5)):
+    for shape, eps, error in (((4,), 0.5, 0.0), ((2, 3), 0.25, 2.0), ((3, 1, 2), 0.125, -3.0), ((5, 2), 1e-3, 0.5)):
         x, a = rng.standard_normal(shape), rng.standard_normal(shape)
         gradient = 3 * (a * x).sum() ** 2 * a
-        gradient[tuple(n - 1 for n in shape)] += blunder
-        label = f"x {shape}, L = (Σ a x)³, ε = {eps}, the gradient is {'wrong at one place' if blunder else 'right'}"
+        gradient[tuple(n - 1 for n in shape)] += error
+        label = f"x {shape}, L = (Σ a x)³, ε = {eps}, the gradient is {'wrong in one entry' if error else 'right'}"
         yield Case(label, (_cubic(a), gradient, x, eps), _checked(_central(a, x, eps), gradient))
 
 
@@ -165,7 +165,7 @@ def _checked(numeric, gradient, scale=None):
 
 
 def _slopes(L, x, eps, below, width):
-    """(L(x + ε) - L(x - below ε)) / (width ε), one number at a time."""
+    """(L(x + ε) - L(x - below ε)) / (width ε), one element at a time."""
     found = np.zeros(x.shape)
     for k in np.ndindex(x.shape):
         up, down = x.copy(), x.copy()
@@ -215,52 +215,52 @@ def flat_index(L, gradient, x, eps):
 EXERCISES = [
     Exercise(
         "dense_relu_backward",
-        hints=("Give the value between the two layers a name: z = x w + b, y = max(z, 0). Backward begins at y.",
-               "Where z > 0, dz is dy; elsewhere it is 0. Compute z again to know where.",
+        hints=("Give the value between the two layers a name: z = x w + b, y = max(z, 0). Start at y and go backward.",
+               "Where z > 0, dz is dy; elsewhere it is 0. Recompute z to know where.",
                "dz = dy * (z > 0); then dx = dz @ w.T, dw = x.T @ dz, db = dz.sum(axis=0)."),
         cases=dense_cases,
         returns=("dx", "dw", "db"),
         mistakes=[
-            Mistake(relu_forgotten, "the ReLU is missing: where z is not positive, nothing flows back"),
-            Mistake(sign_of_dy, "what decides is the sign of z, not that of dy"),
+            Mistake(relu_forgotten, "the ReLU is missing: where z is not positive, the gradient is 0"),
+            Mistake(sign_of_dy, "the mask depends on the sign of z, not on that of dy"),
             Mistake(times_y, "the slope of the ReLU is 1 or 0: do not multiply by y"),
-            Mistake(bias_forgotten, "the bias is missing in z: z = x w + b decides where the gradient may pass"),
-            Mistake(only_dx_stopped, "dw and db come after the ReLU, too: use dz for all three"),
-            Mistake(bias_over_features, "db sums over the batch (axis 0) and keeps one number for each output"),
-            Mistake(passes_at_zero, "at z = 0 exactly the gradient is 0: z > 0, not z >= 0"),
+            Mistake(bias_forgotten, "the bias is missing in z: the mask is where z = x w + b is positive"),
+            Mistake(only_dx_masked, "the ReLU applies to dw and db, too: use dz for all three"),
+            Mistake(bias_over_features, "db sums over the batch (axis 0) and keeps one value per output"),
+            Mistake(passes_at_zero, "where z is exactly 0, the gradient is 0: use z > 0, not z >= 0"),
         ]),
     Exercise(
         "conv_backward",
-        hints=("Take the forward loop: padded x, one window for each (i, j). Every window is a small dense layer.",
-               "With d = dy[:, i, j], of the shape (N, F): the window's pixels get d · w, the weights get pixels · d.",
+        hints=("Start from the forward loop: padded x, one window per (i, j). Every window is a small dense layer.",
+               "Let d = dy[:, i, j], of shape (N, F). Add d · w to the gradient of the window, and window · d to dw.",
                "dpadded[:, rows, columns] += (d @ w.reshape(-1, F).T).reshape(N, K, K, C); "
-               "dw += (window.reshape(N, -1).T @ d).reshape(w.shape); cut the padding off dpadded at the end."),
+               "dw += (window.reshape(N, -1).T @ d).reshape(w.shape); remove the padding from dpadded at the end."),
         cases=conv_cases,
         returns=("dx", "dw"),
         mistakes=[
-            Mistake(assigned, "dx: windows overlap, so add (+=) where you assign (=)"),
-            Mistake(mirrored, "dx: the weights are mirrored; pixel [i·S + u] gets dy[i] · w[u], with the same u"),
-            Mistake(stride_ignored, "the stride is ignored: window (i, j) begins at row i·S and column j·S"),
-            Mistake(cut_at_one_end, "dx: cut the padding off at both ends: padded[:, P:P+H, P:P+W]"),
-            Mistake(dw_of_last_window, "dw: every window adds to it: += over all (i, j)"),
-            Mistake(dw_of_last_picture, "dw: every picture of the batch adds to it"),
-            Mistake(dw_averaged, "averaged over the batch, where the sum was asked for"),
+            Mistake(assigned, "dx: windows overlap, so add with +=, do not assign with ="),
+            Mistake(mirrored, "dx: the weights are flipped; pixel [i·S + u] gets dy[i] · w[u], with the same u"),
+            Mistake(stride_ignored, "the stride is ignored: window (i, j) starts at row i·S and column j·S"),
+            Mistake(cut_at_one_end, "dx: remove the padding on both sides: padded[:, P:P+H, P:P+W]"),
+            Mistake(dw_of_last_window, "dw: sum over all windows: += for every (i, j)"),
+            Mistake(dw_of_last_image, "dw: sum over all images of the batch"),
+            Mistake(dw_averaged, "dw is averaged over the batch; return the sum"),
         ]),
     Exercise(
         "check_gradient",
-        hints=("For every index k of np.ndindex(x.shape): move x[k] up, move it down, and see how L differs.",
-               "x is read-only, and a move must not stay: make a copy for each move.",
+        hints=("For every index k of np.ndindex(x.shape): move x[k] up, move it down, and compare the two values of L.",
+               "x is read-only, and each move must be undone: make a copy for each move.",
                "differences[k] = abs((L(up) - L(down)) / (2 * eps) - gradient[k]); "
-               "np.unravel_index(differences.argmax(), x.shape) is where."),
+               "where = np.unravel_index(differences.argmax(), x.shape)."),
         cases=check_cases,
         returns=("error", "where"),
         mistakes=[
-            Mistake(all_at_once, "you move all numbers at once: x + eps adds to each; move x[k] alone, in a copy"),
-            Mistake(one_sided, "that is the one-sided difference; move down by ε as well, and divide by 2ε"),
-            Mistake(divided_by_eps, "from x - ε to x + ε it is 2ε: divide by that"),
-            Mistake(not_moved_back, "a move stays: put x[k] back before you move the next number"),
-            Mistake(relative_to_each, "divide by the largest gradient of all, not by that of the same entry"),
+            Mistake(all_at_once, "x + eps moves all elements together; move x[k] alone, in a copy"),
+            Mistake(one_sided, "this is the one-sided difference; move down by ε as well, and divide by 2ε"),
+            Mistake(divided_by_eps, "the distance from x - ε to x + ε is 2ε: divide by 2ε"),
+            Mistake(not_moved_back, "a move is never undone: restore x[k] before you move the next element"),
+            Mistake(relative_to_each, "divide by the largest gradient of all, not by the gradient of the same entry"),
             Mistake(absolute, "divide the largest difference by the largest gradient"),
-            Mistake(flat_index, "the index should be a tuple: np.unravel_index(differences.argmax(), x.shape)"),
+            Mistake(flat_index, "the index must be a tuple: np.unravel_index(differences.argmax(), x.shape)"),
         ]),
 ]

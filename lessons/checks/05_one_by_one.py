@@ -1,10 +1,10 @@
-"""Checks of lesson 05: counts against the library's ``macs``, the 1×1 convolution against its loops."""
+"""Checks of lesson 05: counts against the library's ``macs``, the 1×1 convolution against the seven loops."""
 
 import numpy as np
 
 from lessons.check import Case, Exercise, Mistake
+from minigooglenet.kernels.naive_conv import convolve
 from minigooglenet.layers import Conv
-from minigooglenet.reference.convolution import convolve
 
 #: (shape, F, K, S, P)
 CONVOLUTIONS = (((14, 14, 480), 48, 5, 1, 2), ((14, 14, 480), 16, 1, 1, 0), ((9, 6, 3), 4, 3, 1, 0),
@@ -59,7 +59,7 @@ def branch_cases():
                            ((9, 4, 10), 4, 7, 3)):
         H, W, C = shape
         macs = Conv(C, R, 1).macs(shape) + Conv(R, F, K, pad=K // 2).macs((H, W, R))
-        yield Case(f"{shape} to {R} maps, then {F} filters of {K}×{K}", (shape, R, F, K), (macs, 2 * macs))
+        yield Case(f"{shape} to {R} channels, then {F} filters of {K}×{K}", (shape, R, F, K), (macs, 2 * macs))
 
 
 def _branch(shape, first, second):
@@ -101,7 +101,7 @@ def one_by_one_cases():
     rng = np.random.default_rng(105)
     for (H, W, C, F), S in (((2, 3, 3, 2), 1), ((5, 4, 6, 6), 1), ((4, 7, 5, 3), 2), ((7, 5, 4, 8), 3)):
         x, w, b = rng.standard_normal((2, H, W, C)), rng.standard_normal((C, F)), rng.standard_normal(F)
-        yield Case(f"two pictures of {H}×{W}, {C} channels to {F}, stride {S}", (x, w, b, S),
+        yield Case(f"two images of {H}×{W}, {C} channels to {F}, stride {S}", (x, w, b, S),
                    convolve(x, w[None, None], b, (S, S), (0, 0)))
     x, w, b = (a.astype(np.float32) for a in (x, w, b))
     yield Case("float32 in, float32 out", (x, w, b, 3), convolve(x, w[None, None], b, (3, 3), (0, 0)))
@@ -121,7 +121,7 @@ def stride_on_height_only(x, w, b, S=1):
 
 def channels_first(x, w, b, S=1):
     N, H, W, C = x.shape
-    pixels = x.reshape(N, C, H * W).transpose(0, 2, 1)  # takes NHWC for NCHW
+    pixels = x.reshape(N, C, H * W).transpose(0, 2, 1)  # mistakes NHWC for NCHW
     return (pixels @ w + b).reshape(N, H, W, -1)[:, ::S, ::S]
 
 
@@ -132,45 +132,45 @@ def strides_from_the_end(x, w, b, S=1):
 EXERCISES = [
     Exercise(
         "conv_macs",
-        hints=("Count in two steps: how many numbers come out, and how many multiply-adds makes each of them?",
-               "OH·OW·F numbers come out, with OH = (H + 2P - K) // S + 1. Each is a sum over a window of K×K pixels.",
-               "Each sums K·K·C products: the window sees all channels. So OH * OW * F * K * K * C."),
+        hints=("Count in two steps: how many output values are there, and how many multiply-adds does each need?",
+               "There are OH·OW·F outputs, with OH = (H + 2P - K) // S + 1. Each is a sum over a window of K×K pixels.",
+               "Each sums K·K·C products: the window includes all channels. So OH * OW * F * K * K * C."),
         cases=count_cases,
         mistakes=[
-            Mistake(flops_for_macs, "those are FLOPs: one multiply-add (MAC) is two of them"),
-            Mistake(window_once, "the window has K·K places, not K"),
-            Mistake(channels_forgotten, "every filter sees all C channels: the sum runs over K·K·C products"),
-            Mistake(filters_forgotten, "there are F filters, each with a result at every pixel"),
-            Mistake(at_the_input, "count at the output: OH·OW places, which stride and padding decide"),
+            Mistake(flops_for_macs, "these are FLOPs: one multiply-add (MAC) is two FLOPs"),
+            Mistake(window_once, "the window has K·K positions, not K"),
+            Mistake(channels_forgotten, "every filter reads all C channels: the sum has K·K·C products"),
+            Mistake(filters_forgotten, "there are F filters, each with one output per pixel"),
+            Mistake(at_the_input, "count output pixels: OH·OW, which depends on stride and padding"),
             Mistake(height_squared, "height and width differ here: OH·OW, not OH·OH"),
-            Mistake(weights_only, "that is the number of weights; each of them is used at OH·OW places"),
+            Mistake(weights_only, "this is the number of weights; each of them is used at OH·OW positions"),
         ]),
     Exercise(
         "branch_cost",
-        hints=("Two convolutions, so two counts to add up. Height and width are H and W for both.",
-               "The 1×1 takes H·W·R·C multiply-adds. The K×K one reads what the first made: how many channels?",
-               "H·W·(R·C + F·K·K·R) MACs. A MAC is a multiplication and an addition: twice as many FLOPs."),
+        hints=("There are two convolutions: count both and add. Height and width are H and W for both.",
+               "The 1×1 takes H·W·R·C multiply-adds. The K×K reads its output: how many channels does that have?",
+               "H·W·(R·C + F·K·K·R) MACs. A MAC is a multiplication and an addition, so FLOPs are twice the MACs."),
         cases=branch_cases,
         returns=("MACs", "FLOPs"),
         mistakes=[
             Mistake(reads_all_channels, "the K×K convolution reads the R reduced channels, not all C"),
-            Mistake(reduction_left_out, "the 1×1 convolution has its price, too: H·W·R·C"),
-            Mistake(window_on_both, "the first convolution has a window of 1×1: K·K only counts in the second"),
-            Mistake(no_padding, "the second convolution is padded to keep height and width: H·W places, not fewer"),
+            Mistake(reduction_left_out, "the 1×1 convolution is missing: add H·W·R·C"),
+            Mistake(window_on_both, "the first convolution has a 1×1 window: only the second has the factor K·K"),
+            Mistake(no_padding, "the second convolution is padded to keep height and width: H·W positions, not fewer"),
             Mistake(no_difference, "FLOPs are not MACs: each MAC is a multiplication and an addition, so 2 FLOPs"),
-            Mistake(halved, "the other way round: one MAC is two FLOPs, so FLOPs = 2 · MACs"),
+            Mistake(halved, "MACs and FLOPs are reversed: one MAC is two FLOPs, so FLOPs = 2 · MACs"),
         ]),
     Exercise(
         "one_by_one",
-        hints=("First the stride: which rows and columns of x are looked at? Slices with a step do it: x[:, ::S, ::S].",
-               "What is left has the shape (N, OH, OW, C), and w is (C, F). NumPy's @ multiplies over the last axis.",
-               "x[:, ::S, ::S] @ w + b: every axis before the last one is left as it is."),
+        hints=("First the stride: which rows and columns of x are read? Slices with a step select them.",
+               "x[:, ::S, ::S] has shape (N, OH, OW, C), and w is (C, F). NumPy's @ multiplies over the last axis.",
+               "x[:, ::S, ::S] @ w + b: all axes before the last one stay unchanged."),
         cases=one_by_one_cases,
         mistakes=[
-            Mistake(stride_ignored, "the stride S is ignored: only every S-th row and column is looked at"),
-            Mistake(bias_forgotten, "the bias b is missing: one number per filter, added everywhere"),
-            Mistake(stride_on_height_only, "the stride goes for columns as well as for rows: x[:, ::S, ::S]"),
+            Mistake(stride_ignored, "the stride S is ignored: read only every S-th row and column"),
+            Mistake(bias_forgotten, "the bias b is missing: add one value per filter at every position"),
+            Mistake(stride_on_height_only, "the stride applies to columns as well as rows: x[:, ::S, ::S]"),
             Mistake(channels_first, "the channels are the last axis (NHWC): a reshape to (N, C, H·W) mixes pixels"),
-            Mistake(strides_from_the_end, "the first window is at row 0 and column 0, whatever the stride"),
+            Mistake(strides_from_the_end, "the first window is at row 0 and column 0, for any stride"),
         ]),
 ]

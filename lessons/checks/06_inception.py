@@ -1,27 +1,27 @@
-"""Checks of lesson 06: widths against the library's naive network, gradients against its Concat."""
+"""Checks of lesson 06: channels against the library's naive network, gradients against its Concat."""
 
 import numpy as np
 
 from lessons.check import Case, Exercise, Mistake
-from minigooglenet.compose import Concat
 from minigooglenet.flops import count
 from minigooglenet.layers import Conv, ReLU
+from minigooglenet.layers.containers import Concat
 from minigooglenet.models.googlenet import TABLE_1
 from minigooglenet.models.inception import Style, inception
 from minigooglenet.models.rows import Inception
 
-#: Widths of branches: three different ones, four, equal ones, one alone.
+#: Widths of the branches: three different ones, four, two equal ones, a single one.
 WIDTHS = ((4, 5, 3), (1, 6, 2, 3), (2, 2), (3,))
 
 
-# -- stacked widths ----------------------------------------------------------------------------------------------------
+# -- channels of stacked modules ---------------------------------------------------------------------------------------
 
 def chain_cases():
     modules = [row for row in TABLE_1 if isinstance(row, Inception)]
     counted = count("googlenet-naive")
     yield Case("GoogLeNet's nine modules", (192, [(row.n1x1, row.n3x3, row.n5x5) for row in modules]),
                [counted[row.name].output[-1] for row in modules])
-    for C, rows in ((3, ((1, 2, 3), (4, 5, 6))), (7, ((2, 2, 2),)), (5, ((3, 0, 1), (1, 1, 1), (2, 4, 0)))):
+    for C, rows in ((3, ((1, 2, 3), (4, 5, 6))), (7, ((2, 2, 2),)), (5, ((3, 6, 1), (1, 1, 1), (2, 4, 7)))):
         right, size = [], (5, 4, C)
         for n1x1, n3x3, n5x5 in rows:
             size = inception(Style(reduced=False), size[-1], n1x1, 0, n3x3, 0, n5x5, 0).output_shape(size)
@@ -80,7 +80,7 @@ def cut_at_the_widths(dy, widths):
     return tuple(np.split(dy, widths, axis=-1))
 
 
-def equal_shares(dy, widths):
+def equal_parts(dy, widths):
     return tuple(np.array_split(dy, len(widths), axis=-1))
 
 
@@ -92,7 +92,7 @@ def along_the_width(dy, widths):
     return tuple(np.split(dy, np.cumsum(widths)[:-1], axis=2))
 
 
-def everything_to_everyone(dy, widths):
+def whole_dy_to_each(dy, widths):
     return tuple(dy for _ in widths)
 
 
@@ -123,95 +123,95 @@ def module_cases():
     yield Case("float32 in, float32 out", (dy, x, weights), _library(dy, x, weights))
 
 
-def _back(dy, x, weights, masked=True):
+def _backward(dy, x, weights, masked=True):
     """Each branch's (dx, dw)."""
-    C, shares = x.shape[-1], []
+    C, gradients = x.shape[-1], []
     for w, part in zip(weights, _parts(dy, [w.shape[1] for w in weights]), strict=True):
         dz = part * (x @ w > 0) if masked else part
-        shares.append((dz @ w.T, x.reshape(-1, C).T @ dz.reshape(-1, w.shape[1])))
-    return shares
+        gradients.append((dz @ w.T, x.reshape(-1, C).T @ dz.reshape(-1, w.shape[1])))
+    return gradients
 
 
 def last_branch_only(dy, x, weights):
-    shares = _back(dy, x, weights)
-    return shares[-1][0], [dw for _, dw in shares]
+    gradients = _backward(dy, x, weights)
+    return gradients[-1][0], [dw for _, dw in gradients]
 
 
 def first_branch_only(dy, x, weights):
-    shares = _back(dy, x, weights)
-    return shares[0][0], [dw for _, dw in shares]
+    gradients = _backward(dy, x, weights)
+    return gradients[0][0], [dw for _, dw in gradients]
 
 
 def mean_of_branches(dy, x, weights):
-    shares = _back(dy, x, weights)
-    return sum(dx for dx, _ in shares) / len(shares), [dw for _, dw in shares]
+    gradients = _backward(dy, x, weights)
+    return sum(dx for dx, _ in gradients) / len(gradients), [dw for _, dw in gradients]
 
 
 def relu_forgotten(dy, x, weights):
-    shares = _back(dy, x, weights, masked=False)
-    return sum(dx for dx, _ in shares), [dw for _, dw in shares]
+    gradients = _backward(dy, x, weights, masked=False)
+    return sum(dx for dx, _ in gradients), [dw for _, dw in gradients]
 
 
 def mask_of_the_input(dy, x, weights):
-    shares = _back(dy, x, weights, masked=False)
-    return sum(dx for dx, _ in shares) * (x > 0), [dw for _, dw in shares]
+    gradients = _backward(dy, x, weights, masked=False)
+    return sum(dx for dx, _ in gradients) * (x > 0), [dw for _, dw in gradients]
 
 
 def mask_of_the_gradient(dy, x, weights):
-    shares = _back(np.maximum(dy, 0), x, weights, masked=False)
-    return sum(dx for dx, _ in shares), [dw for _, dw in shares]
+    gradients = _backward(np.maximum(dy, 0), x, weights, masked=False)
+    return sum(dx for dx, _ in gradients), [dw for _, dw in gradients]
 
 
-def start_stays(dy, x, weights):
-    shares = [_back(dy[..., :w.shape[1]], x, [w])[0] for w in weights]
-    return sum(dx for dx, _ in shares), [dw for _, dw in shares]
+def start_not_advanced(dy, x, weights):
+    gradients = [_backward(dy[..., :w.shape[1]], x, [w])[0] for w in weights]
+    return sum(dx for dx, _ in gradients), [dw for _, dw in gradients]
 
 
 EXERCISES = [
     Exercise(
         "naive_chain",
-        hints=("What leaves a naive module? The filters of three branches, and what the pool passes on.",
-               "The pool passes on every channel that it reads: a module of C channels gives C + n1x1 + n3x3 + n5x5.",
+        hints=("What does a naive module output? The filters of three branches, and what the pool passes on.",
+               "The pool passes on every channel that it reads: C channels become C + n1x1 + n3x3 + n5x5.",
                "In a loop over rows: C = C + sum(filters), and append C to a list."),
         cases=chain_cases,
         mistakes=[
-            Mistake(pool_forgotten, "the pool branch is a branch, too: it passes on all the channels that it reads"),
-            Mistake(always_the_first_input, "each module reads what the one before gave, not the first C again"),
-            Mistake(one_by_one_forgotten, "a row has three kinds of filters: the 1×1 branch counts as well"),
-            Mistake(pool_added_twice, "the channels read are passed on once, by the pool; not by the other branches"),
+            Mistake(pool_forgotten, "the pool branch is missing: it passes on all the channels that it reads"),
+            Mistake(always_the_first_input, "each module reads the output of the previous one, not the original C"),
+            Mistake(one_by_one_forgotten, "the 1×1 branch is missing: a row has three kinds of filters"),
+            Mistake(pool_added_twice, "only the pool passes the input channels on: add C once"),
             Mistake(only_the_last, "only the last module is in the list: append inside the loop"),
-            Mistake(input_listed_too, "the list begins after the first module, not before it"),
+            Mistake(input_listed_too, "the list must start after the first module, not before it"),
         ]),
     Exercise(
         "concat_backward",
-        hints=("Concatenation computes nothing. Going back, each branch gets the gradient of just what it wrote.",
+        hints=("Concatenation computes nothing. In the backward pass, each branch gets the gradient of what it wrote.",
                "Branch 0 wrote the first widths[0] channels, branch 1 the next widths[1], and so on, on axis -1.",
-               "Keep a start = 0; take dy[..., start:start + width]; then start += width. Return tuple(parts)."),
+               "Begin with start = 0; take dy[..., start:start + width]; then start += width. Return tuple(parts)."),
         cases=concat_cases,
         mistakes=[
-            Mistake(start_does_not_move, "every part begins at channel 0: let start move on by the branch's width"),
-            Mistake(cut_at_the_widths, "np.split takes the places to cut at, not widths: np.cumsum(widths)[:-1]"),
-            Mistake(equal_shares, "branches need not be equally wide: cut by widths, not into equal parts"),
-            Mistake(from_the_end, "the first branch wrote the first channels: cut from the front, in order"),
-            Mistake(along_the_width, "you cut along the picture's width: the channels are the last axis"),
-            Mistake(everything_to_everyone, "each branch gets only its own channels of dy, not all of them"),
-            Mistake(divided, "nothing is divided: each branch gets the whole gradient of what it wrote"),
+            Mistake(start_does_not_move, "every part starts at channel 0: advance start by the branch's width"),
+            Mistake(cut_at_the_widths, "np.split takes split indices, not widths: np.cumsum(widths)[:-1]"),
+            Mistake(equal_parts, "branches may have different widths: split by widths, not into equal parts"),
+            Mistake(from_the_end, "the first branch wrote the first channels: split from the front, in order"),
+            Mistake(along_the_width, "you split along the image's width: the channels are the last axis"),
+            Mistake(whole_dy_to_each, "each branch gets only its own channels of dy, not all of them"),
+            Mistake(divided, "do not divide: each branch gets the full gradient of what it wrote"),
         ]),
     Exercise(
         "module_backward",
-        hints=("Cut dy first (exercise 2, the widths are w.shape[1]). Then treat each branch as if it were alone.",
-               "In a branch: dz = part where x @ w > 0, else 0. Then dw = xᵀ dz over all pixels, and dz @ w.T for x.",
+        hints=("Split dy first (exercise 2; the widths are w.shape[1]). Then treat each branch as if it were alone.",
+               "In a branch: dz = part where x @ w > 0, else 0. Then dw = xᵀ dz over all pixels, and dx gets dz @ w.T.",
                "Start with dx = np.zeros_like(x) and add every branch's dz @ w.T. For dw: x.reshape(-1, C).T @ "
                "dz.reshape(-1, F)."),
         cases=module_cases,
         returns=("dx", "dws"),
         mistakes=[
-            Mistake(last_branch_only, "dx is overwritten by each branch: add (+=) where you assign (=)"),
-            Mistake(first_branch_only, "dx comes from the first branch only: all of them read x"),
+            Mistake(last_branch_only, "each branch overwrites dx: add with +=, do not assign with ="),
+            Mistake(first_branch_only, "dx comes from the first branch only, but all of them read x"),
             Mistake(mean_of_branches, "you take the mean over the branches; the chain rule takes the sum"),
-            Mistake(relu_forgotten, "the ReLU is ignored: where x w was not positive, no gradient goes through"),
+            Mistake(relu_forgotten, "the ReLU is ignored: where x @ w is not positive, the gradient is 0"),
             Mistake(mask_of_the_input, "the ReLU's mask is where x @ w > 0, not where x > 0"),
             Mistake(mask_of_the_gradient, "ReLU's backward is not ReLU: the mask is where x @ w > 0, not where dy > 0"),
-            Mistake(start_stays, "every branch takes dy's first channels: let start move on by the branch's width"),
+            Mistake(start_not_advanced, "every branch gets dy's first channels: advance start by the branch's width"),
         ]),
 ]

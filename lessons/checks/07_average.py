@@ -1,15 +1,15 @@
-"""Checks of lesson 07: gradients against the library's layers, the map against a network that ends in GAP and Dense."""
+"""Checks of lesson 07: gradients against the library's layers, the map against GlobalAvgPool followed by Dense."""
 
 import numpy as np
 
 from lessons.check import Case, Exercise, Mistake
 from minigooglenet.layers import Dense, GlobalAvgPool
 
-#: (N, H, W, C): maps that are not square, one pixel, one map.
+#: (N, H, W, C): non-square maps, a single pixel, a single channel.
 SHAPES = ((2, 2, 3, 4), (3, 5, 4, 2), (2, 1, 1, 3), (4, 3, 7, 1))
 
 
-def _said(shape):
+def _label(shape):
     N, H, W, C = shape
     return f"batch {N}, {C} map{'s' if C > 1 else ''} of {H}×{W}"
 
@@ -20,7 +20,7 @@ def gap_cases():
     rng = np.random.default_rng(107)
     for shape in SHAPES:
         dy = rng.standard_normal((shape[0], shape[3]))
-        yield Case(_said(shape), (dy, shape), GlobalAvgPool().backward(dy, shape))
+        yield Case(_label(shape), (dy, shape), GlobalAvgPool().backward(dy, shape))
     dy = rng.standard_normal((2, 4)).astype(np.float32)
     yield Case("float32 in, float32 out", (dy, (2, 5, 3, 4)), GlobalAvgPool().backward(dy, (2, 5, 3, 4)))
 
@@ -68,8 +68,8 @@ def dropout_cases():
                    (x * mask, dy * mask))
 
 
-def _masked(x, dy, there, back):
-    return x * there.astype(x.dtype), dy * back.astype(x.dtype)
+def _masked(x, dy, forward, backward):
+    return x * forward.astype(x.dtype), dy * backward.astype(x.dtype)
 
 
 def not_divided(x, dy, kept, p):
@@ -84,7 +84,7 @@ def divided_forward_only(x, dy, kept, p):
     return _masked(x, dy, kept / (1 - p), kept)
 
 
-def dropped_for_kept(x, dy, kept, p):
+def mask_inverted(x, dy, kept, p):
     return _masked(x, dy, ~kept / (1 - p), ~kept / (1 - p))
 
 
@@ -102,7 +102,7 @@ def map_cases():
     rng = np.random.default_rng(307)
     for shape, label in zip(SHAPES, (3, 0, 4, 2), strict=True):
         x, w, b = rng.standard_normal(shape), rng.standard_normal((shape[3], 5)), rng.standard_normal(5)
-        yield Case(f"{_said(shape)}, class {label} of 5", (x, w, b, label), _right(x, w, b, label))
+        yield Case(f"{_label(shape)}, class {label} of 5", (x, w, b, label), _right(x, w, b, label))
     x, w, b = (a.astype(np.float32) for a in (x, w, b))
     yield Case("float32 in, float32 out", (x, w, b, label), _right(x, w, b, label))
     x, w, b = rng.standard_normal((2, 3, 2, 4)), rng.standard_normal((4, 4)), rng.standard_normal(4)
@@ -110,11 +110,11 @@ def map_cases():
 
 
 def _right(x, w, b, label):
-    """M by a loop over channels; z from the library's own ending."""
-    ending = Dense(*w.shape, dtype=w.dtype)
-    ending.params["w"][:], ending.params["b"][:] = w, b
+    """M by a loop over channels; z from the library's own layers."""
+    linear = Dense(*w.shape, dtype=w.dtype)
+    linear.params["w"][:], linear.params["b"][:] = w, b
     M = sum(x[..., c] * w[c, label] for c in range(x.shape[3]))
-    return M, ending.predict(GlobalAvgPool().predict(x))[:, label]
+    return M, linear.predict(GlobalAvgPool().predict(x))[:, label]
 
 
 def _map(x, w, b, label):
@@ -142,7 +142,7 @@ def map_divided(x, w, b, label):
     return M / (x.shape[1] * x.shape[2]), z
 
 
-def negative_cut(x, w, b, label):
+def negative_clipped(x, w, b, label):
     M, z = _map(x, w, b, label)
     return np.maximum(M, 0), z
 
@@ -159,47 +159,47 @@ def next_class(x, w, b, label):
 EXERCISES = [
     Exercise(
         "gap_backward",
-        hints=("y is a mean over H·W pixels. Move one pixel by h: how far does y move?",
-               "Every pixel of map c in picture n gets dy[n, c] / (H·W), the same for all (h, w).",
-               "dy[:, None, None, :] has the shape (N, 1, 1, C). Divide it, then np.tile it by (1, H, W, 1)."),
+        hints=("y is a mean over H·W pixels. If one pixel changes by h, by how much does y change?",
+               "Every pixel of map c of image n gets dy[n, c] / (H·W), the same for all (h, w).",
+               "dy[:, None, None, :] has shape (N, 1, 1, C). Divide it, then apply np.tile with (1, H, W, 1)."),
         cases=gap_cases,
         mistakes=[
-            Mistake(undivided, "each pixel had only 1/(H·W) of the say: divide by H·W"),
+            Mistake(undivided, "each pixel contributes only 1/(H·W) of the mean: divide by H·W"),
             Mistake(batch_averaged_too, "divide by H·W only: the mean is over the pixels, not over the batch"),
             Mistake(divided_by_height, "a map has H·W pixels, not H"),
-            Mistake(divided_by_everything, "divide by H·W, without C: each map has a mean of its own"),
-            Mistake(one_pixel_only, "all pixels of the map get their share, not the first one alone"),
-            Mistake(pixels_mixed_up, "the channels got mixed up with the places: a reshape cannot move the last axis"),
+            Mistake(divided_by_everything, "divide by H·W, without C: each channel has its own mean"),
+            Mistake(one_pixel_only, "every pixel of the map gets its share, not only the first"),
+            Mistake(pixels_mixed_up, "channels and positions are mixed up: a reshape does not move the last axis"),
         ]),
     Exercise(
         "dropout",
-        hints=("What is dropped is 0. What is kept must grow, so that the expectation stays: 1 - p of all are kept.",
-               "y = x · mask, where mask is 1 / (1 - p) where kept and 0 elsewhere.",
-               "For the gradient the mask is a constant: dx = dy · mask, with the same mask (kept.astype(x.dtype))."),
+        hints=("Dropped elements become 0. Kept ones, a fraction 1 - p, must grow to keep the expectation the same.",
+               "y = x · mask, where mask is 1 / (1 - p) for kept elements and 0 elsewhere.",
+               "For the gradient the mask is a constant: dx = dy · mask, with mask = kept.astype(x.dtype) / (1 - p)."),
         cases=dropout_cases,
         returns=("y", "dx"),
         mistakes=[
-            Mistake(not_divided, "what is kept must make up for what is dropped: divide by 1 - p"),
-            Mistake(divided_by_p, "p is the share that is dropped; 1 - p is kept, so divide by 1 - p"),
-            Mistake(divided_forward_only, "the factor 1 / (1 - p) is in y, so it is in dy/dx, too"),
-            Mistake(dropped_for_kept, "the other way round: kept is True where a number stays"),
-            Mistake(gradient_everywhere, "what was dropped had no influence on y: its gradient is 0"),
-            Mistake(mask_of_y, "the mask is where numbers were kept, not where y is positive"),
+            Mistake(not_divided, "kept elements must compensate for dropped ones: divide by 1 - p"),
+            Mistake(divided_by_p, "p is the fraction that is dropped; 1 - p is kept, so divide by 1 - p"),
+            Mistake(divided_forward_only, "y has the factor 1 / (1 - p), so the gradient has it, too"),
+            Mistake(mask_inverted, "the mask is inverted: kept is True where an element stays"),
+            Mistake(gradient_everywhere, "dropped elements do not affect y: their gradient is 0"),
+            Mistake(mask_of_y, "the mask is where elements are kept, not where y is positive"),
         ]),
     Exercise(
         "activation_map",
-        hints=("First pick the weights of the class: one for each channel. Is that a row or a column of w?",
-               "w[:, label] has C numbers. x @ w[:, label] sums over the last axis at every place: that is M.",
-               "z is b[label] + M.mean(axis=(1, 2)): over height and width, separately for each picture."),
+        hints=("First select the weights of the class: one per channel. Is that a row or a column of w?",
+               "w[:, label] has C values. x @ w[:, label] sums over the last axis at every position: that is M.",
+               "z is b[label] + M.mean(axis=(1, 2)): the mean over height and width, separately for each image."),
         cases=map_cases,
         returns=("M", "z"),
         mistakes=[
             Mistake(bias_forgotten, "the logit has a bias: add b[label] to the mean"),
-            Mistake(bias_in_the_map, "the bias belongs to the logit, not to every place of the map"),
-            Mistake(sum_for_mean, "the logit is the mean of the map, not its sum: the pooling was an average"),
-            Mistake(map_divided, "the map itself is not divided by H·W: taking the mean does that"),
-            Mistake(negative_cut, "no ReLU here: places may speak against a class, and the mean needs them"),
-            Mistake(averaged_over_the_batch, "each picture has its own logit: take the mean over axes 1 and 2 only"),
-            Mistake(next_class, "that is another class: classes are counted from 0"),
+            Mistake(bias_in_the_map, "the bias belongs to the logit, not to every position of the map"),
+            Mistake(sum_for_mean, "the logit uses the mean of the map, not its sum: the pooling is an average"),
+            Mistake(map_divided, "do not divide the map by H·W: taking the mean does that"),
+            Mistake(negative_clipped, "no ReLU here: the mean must include positions that count against the class"),
+            Mistake(averaged_over_the_batch, "each image has its own logit: take the mean over axes 1 and 2 only"),
+            Mistake(next_class, "this is another class: class indices start at 0"),
         ]),
 ]

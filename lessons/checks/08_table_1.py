@@ -1,9 +1,9 @@
-"""Checks of lesson 08: depth of the library's own networks, counts from its layers."""
+"""Checks of lesson 08: the depth of the library's networks, and counts from its layers."""
 
 from lessons.check import Case, Exercise, Mistake
-from minigooglenet.compose import Sequential
 from minigooglenet.flops.audit import separable_conv1
 from minigooglenet.layers import Conv, GroupedConv, MaxPool
+from minigooglenet.layers.containers import Sequential
 from minigooglenet.layers.pooling import GlobalAvgPool
 from minigooglenet.models import ancestor, googlenet
 from minigooglenet.models.googlenet import TABLE_1
@@ -17,7 +17,7 @@ WITH_WEIGHTS = ("conv", "dense")
 # -- depth -------------------------------------------------------------------------------------------------------------
 
 def _words(layer):
-    """A network of the library as words, lists and tuples."""
+    """A network of the library as strings, lists and tuples."""
     if branches := getattr(layer, "branches", None):
         return tuple(_words(branch) for branch in branches)
     if isinstance(layer, (Conv, GroupedConv)):
@@ -32,7 +32,7 @@ def depth_cases():
             ("a convolution", "conv", (1, 1)), ("a ReLU", "relu", (0, 0)), ("a pool", "pool", (0, 1)),
             ("two convolutions, a pool", ["conv", "relu", "conv", "relu", "pool"], (2, 3)),
             ("a module", (["conv"], ["conv", "relu", "conv"], ["conv", "conv"], ["pool", "conv"]), (2, 2)),
-            ("a pool branch that is the longest", (["conv"], ["pool", "conv", "pool"]), (1, 3)),
+            ("a pool branch that is the longest path", (["conv"], ["pool", "conv", "pool"]), (1, 3)),
             ("modules in modules", ["conv", (["conv", (["conv"], ["conv", "conv", "dense"])], ["conv"] * 3), "dense"],
              (6, 6)),
             ("VGG-16", _words(ancestor("vgg16")), (16, 21)), ("GoogLeNet", _words(googlenet(heads=False)), (22, 27))):
@@ -41,7 +41,7 @@ def depth_cases():
 
 
 def _depth(net, pools, counts, join):
-    """``counts(word)`` says how much a layer counts, ``join(depths)`` what side by side does."""
+    """``counts(word)`` is the depth of a layer, ``join(depths)`` that of parallel networks."""
     if isinstance(net, str):
         return counts(net)
     return (sum if isinstance(net, list) else join)([_depth(part, pools, counts, join) for part in net])
@@ -105,7 +105,7 @@ def full_convolution(C, times, F, K, OH, OW):
     return _both(K * K * C * F, OH, OW)
 
 
-def filters_see_all_channels(C, times, F, K, OH, OW):
+def filters_read_all_channels(C, times, F, K, OH, OW):
     return _both(K * K * C * C * times + C * times * F, OH, OW)
 
 
@@ -134,7 +134,7 @@ def biases_too(C, times, F, K, OH, OW):
 
 #: (label, shape, widths, ops, step)
 PUZZLES = (
-    ("5a, multiples of 8", (7, 7, 832), MODULES["5a"], 54, 8), ("5a, every number", (7, 7, 832), MODULES["5a"], 54, 1),
+    ("5a, multiples of 8", (7, 7, 832), MODULES["5a"], 54, 8), ("5a, every width", (7, 7, 832), MODULES["5a"], 54, 1),
     ("5b, which is right as printed", (7, 7, 832), MODULES["5b"], 71, 8),
     ("3a, which is right as printed", (28, 28, 192), MODULES["3a"], 128, 4),
     ("4a: no multiple of 8 fits", (14, 14, 480), MODULES["4a"], 73, 8),
@@ -192,48 +192,48 @@ def only_the_first(shape, widths, ops, step):
 EXERCISES = [
     Exercise(
         "depth",
-        hints=("Let the function call itself for the parts of a list or a tuple. What is left to decide is one word.",
-               "A list adds up the depths of its parts; a tuple takes the largest of them.",
+        hints=("Use recursion for the parts of a list or a tuple. The base case is a single string.",
+               "For a list, sum the depths of its parts; for a tuple, take the largest of them.",
                "isinstance(net, str): 1 for \"conv\", \"dense\", and \"pool\" if pools. Pass pools on in every call."),
         cases=depth_cases,
         mistakes=[
-            Mistake(all_branches_added, "side by side, only the longest way counts: max, not sum"),
+            Mistake(all_branches_added, "of parallel networks, only the deepest counts: max, not sum"),
             Mistake(a_module_is_one, "a module is as deep as its longest branch, not one layer"),
-            Mistake(everything_counts, "only layers with weights count: not ReLUs, LRN or dropout"),
+            Mistake(everything_counts, "only layers with weights count: not ReLU, LRN or dropout"),
             Mistake(pools_always, "pools count only if pools is True"),
-            Mistake(pools_never, "pools are to be counted when pools is True; is it passed on to the parts?"),
+            Mistake(pools_never, "pools must count if pools is True; do you pass it on in the recursive calls?"),
             Mistake(first_branch, "the longest branch counts, not the first one"),
             Mistake(dense_forgotten, "dense layers have weights, too"),
         ]),
     Exercise(
         "separable_conv",
-        hints=("Two layers, two counts. How many numbers has one filter of the first layer, if it sees one channel?",
-               "The first has C·times filters of K·K numbers. The second reads C·times maps with F filters of 1×1.",
-               "weights = K*K*C*times + C*times*F; each is used at all OH·OW places."),
+        hints=("Count the two layers separately. How many weights does a filter that reads one channel have?",
+               "The first has C·times filters of K·K weights. The second reads C·times maps with F filters of 1×1.",
+               "weights = K*K*C*times + C*times*F; each is used at all OH·OW positions."),
         cases=separable_cases,
         returns=("weights", "multiply-adds"),
         mistakes=[
-            Mistake(full_convolution, "that is an ordinary convolution: here a K×K filter sees one channel only"),
-            Mistake(filters_see_all_channels, "a K×K filter sees its own channel only: K·K numbers, not K·K·C"),
+            Mistake(full_convolution, "this is an ordinary convolution: here each K×K filter reads only one channel"),
+            Mistake(filters_read_all_channels, "a K×K filter reads only its own channel: K·K weights, not K·K·C"),
             Mistake(pointwise_reads_the_input, "the 1×1 convolution reads all C·times maps, not C"),
             Mistake(pointwise_forgotten, "the 1×1 convolution that mixes the maps has weights, too"),
-            Mistake(multiplier_forgotten, "each channel gets `times` filters of its own"),
-            Mistake(window_once, "a window has K·K places, not K"),
-            Mistake(biases_too, "without biases: weights only"),
+            Mistake(multiplier_forgotten, "each channel has `times` filters of its own"),
+            Mistake(window_once, "a window has K·K positions, not K"),
+            Mistake(biases_too, "do not count biases, only weights"),
         ]),
     Exercise(
         "fitting_reductions",
         hints=("First write the multiply-adds of a module as a function of r5 alone; then try every r5.",
-               "H·W·(C·(n1 + r3 + r5 + proj) + 9·r3·n3 + 25·r5·n5): r5 is in there twice.",
+               "H·W·(C·(n1 + r3 + r5 + proj) + 9·r3·n3 + 25·r5·n5): r5 occurs twice.",
                "[r5 for r5 in range(step, 129, step) if round(macs(r5) / 1e6) == ops]"),
         cases=fitting_cases,
         mistakes=[
             Mistake(cut_not_rounded, "round to the nearest million: 53.6 is printed as 54"),
-            Mistake(five_by_five_unchanged, "the 5×5 convolution reads the reduced maps, so it changes, too: 25·r5·n5"),
-            Mistake(reduction_unchanged, "the reduction itself costs C·r5, so it changes, too"),
-            Mistake(projection_forgotten, "the projection after the pool is the sixth convolution: C·proj"),
+            Mistake(five_by_five_unchanged, "the 5×5 convolution reads the r5 reduced channels: 25·r5·n5"),
+            Mistake(reduction_unchanged, "the cost of the reduction itself depends on r5: C·r5"),
+            Mistake(projection_forgotten, "the projection after the pool is missing, the sixth convolution: C·proj"),
             Mistake(millions_of_1024, "a million is 1,000,000 here; only the K of the params is 1024"),
-            Mistake(windows_read_the_input, "the 3×3 and 5×5 read the reduced maps, not all C channels"),
-            Mistake(only_the_first, "all widths that fit, not only the first"),
+            Mistake(windows_read_the_input, "the 3×3 and 5×5 read the reduced channels, not all C"),
+            Mistake(only_the_first, "return all widths that fit, not only the first"),
         ]),
 ]

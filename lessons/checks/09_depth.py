@@ -1,25 +1,25 @@
-"""Checks of lesson 09: deviations by the formula, losses against weighted_loss, gradients against Trunk."""
+"""Checks of lesson 09: standard deviations by the formula, losses against weighted_loss, gradients against Trunk."""
 
 import numpy as np
 
 from lessons.check import Case, Exercise, Mistake
-from minigooglenet.compose import Sequential, Trunk
 from minigooglenet.layers import Dense
+from minigooglenet.layers.containers import Sequential, Trunk
 from minigooglenet.layers.init import he
 from minigooglenet.training.losses import weighted_loss
 
-# -- initialisation --------------------------------------------------------------------------------------------------
+# -- initialization --------------------------------------------------------------------------------------------------
 
 
 class _Ones:
-    """In place of a generator: what it multiplies its numbers by is then to be seen."""
+    """Replaces a generator: all values are 1, so that the result shows the factor."""
 
     def standard_normal(self, shape):
         return np.ones(shape)
 
 
 def deviation_cases():
-    for shape, what in (((8, 5), "a dense layer, 8 numbers to 5"), ((1, 1, 50, 8), "a 1×1 convolution"),
+    for shape, what in (((8, 5), "a dense layer, 8 inputs, 5 outputs"), ((1, 1, 50, 8), "a 1×1 convolution"),
                         ((3, 3, 64, 192), "3×3 on 64 channels, 192 filters"), ((7, 7, 3, 64), "GoogLeNet's conv1"),
                         ((1, 5, 6, 2), "a window of 1×5")):
         yield Case(f"{what}: {shape}", (shape,), float(he(_Ones(), shape, int(np.prod(shape[:-1]))).flat[0]))
@@ -55,17 +55,18 @@ def loss_cases():
     rng = np.random.default_rng(9)
     labels = np.array([1, 0, 3, 3, 2])
     zeros = [np.zeros((2, 10))] * 3
-    yield Case("three classifiers that guess: 1.6 · ln 10", (zeros, np.array([4, 7]), (1.0, 0.3, 0.3)),
+    yield Case("three untrained classifiers: 1.6 · ln 10", (zeros, np.array([4, 7]), (1.0, 0.3, 0.3)),
                _combined(zeros, np.array([4, 7]), (1.0, 0.3, 0.3)))
     for weights in ((1.0,), (1.0, 0.3, 0.3), (1.0, 0.5), (0.7, 0.0, 0.2, 0.4)):
         logits = [2 * rng.standard_normal((5, 4)) for _ in weights]
-        yield Case(f"{len(weights)} arrays of 5 pictures and 4 classes, weights {weights}", (logits, labels, weights),
+        yield Case(f"{len(weights)} arrays of 5 images and 4 classes, weights {weights}", (logits, labels, weights),
                    _combined(logits, labels, weights))
     large = [np.array([[1000.0, 0.0, -1000.0], [3.0, 1.0, 2.0]])]
     yield Case("logits of 1000: exp must not overflow", (large, np.array([0, 2]), (0.3,)),
                _combined(large, np.array([0, 2]), (0.3,)))
     logits = [z.astype(np.float32) for z in logits]
-    yield Case("float32 in, float32 out", (logits, labels, weights), _combined(logits, labels, weights))
+    total, gradients = _combined(logits, labels, weights)
+    yield Case("float32 in, float32 out", (logits, labels, weights), (np.float32(total), gradients))
 
 
 def _combined(logits, labels, weights):
@@ -109,7 +110,7 @@ def label_not_subtracted(logits, labels, weights):
     return total, gradients
 
 
-# -- two gradients meet ----------------------------------------------------------------------------------------------
+# -- backward with a head --------------------------------------------------------------------------------------------
 
 def head_cases():
     rng = np.random.default_rng(109)
@@ -193,39 +194,39 @@ EXERCISES = [
         mistakes=[
             Mistake(channels_only, "an output sums over the whole window, too: fan_in is KH · KW · C"),
             Mistake(fan_out, "that is fan-out, how many outputs an input reaches; count what one output sums"),
-            Mistake(xavier, "that is Xavier's: ReLU throws half away, hence He's 2 in place of 1"),
+            Mistake(xavier, "that is Xavier's: ReLU removes half, so He has 2 where Xavier has 1"),
             Mistake(glorot, "that is Glorot's mean of fan-in and fan-out; He takes 2 / fan_in"),
-            Mistake(no_root, "that is the variance; the deviation is its square root"),
+            Mistake(no_root, "that is the variance; the standard deviation is its square root"),
             Mistake(all_axes, "the last axis counts filters; it is not summed over"),
         ]),
     Exercise(
         "combined_loss",
-        hints=("Each array of logits is a loss of its own, as in lesson 03. Do one at a time, in a loop.",
+        hints=("Each array of logits has a loss of its own, as in lesson 03. Handle one at a time, in a loop.",
                "dL/dlogits[k] is weights[k] · (p_k - t) / N, with t 1 at the label and 0 elsewhere.",
                "Take z - z.max(axis=1, keepdims=True) before exp; add weight · loss to the total, append weight · dz."),
         cases=loss_cases,
         returns=("loss", "gradients"),
         mistakes=[
-            Mistake(gradients_not_weighted, "the loss is weighted, its gradients are not: the weight goes into both"),
+            Mistake(gradients_not_weighted, "the loss is weighted, but its gradients are not: both need the weight"),
             Mistake(not_weighted, "the weights are ignored: a head counts 0.3"),
-            Mistake(divided_by_weights, "a weighted sum, not a mean: do not divide by the sum of the weights"),
-            Mistake(own_loss_only, "the loss is the network's own only: the heads' belong to the sum"),
+            Mistake(divided_by_weights, "return a weighted sum, not a mean: do not divide by the sum of the weights"),
+            Mistake(own_loss_only, "the loss is the main classifier's only: add the heads' weighted losses"),
             Mistake(summed_over_batch, "the loss is the mean over the batch: divide by N, once"),
-            Mistake(gradient_summed_over_batch, "the loss is a mean over the batch, so its gradient has 1/N in it"),
-            Mistake(label_not_subtracted, "subtract 1 from p where the label is"),
+            Mistake(gradient_summed_over_batch, "the loss is a mean over the batch, so its gradient has a factor 1/N"),
+            Mistake(label_not_subtracted, "subtract 1 from p at the label"),
         ]),
     Exercise(
         "backward_with_head",
-        hints=("Compute all h first. Then go back as through any row of layers, with dh the gradient of h_i.",
-               "On arriving at h_tap, before anything else: dh = dh + dy_head @ head.T. Then go on as usual.",
+        hints=("Compute all h first. Then run the usual backward pass, with dh the gradient of h_i.",
+               "When you reach h_tap, before anything else: dh = dh + dy_head @ head.T. Then go on as usual.",
                "For i = L … 1: (add if i == tap), dws[i-1] = h_(i-1)ᵀ dh, dh = dh ws[i-1]ᵀ. dhead = h_tapᵀ dy_head."),
         cases=head_cases,
         returns=("dx", "dws", "dhead"),
         mistakes=[
-            Mistake(head_forgotten, "nothing comes back from the head: dh = dh + dy_head @ head.T at layer tap"),
-            Mistake(head_overwrites, "the head's gradient overwrites the trunk's: two gradients meet, add them"),
-            Mistake(weighted_again, "0.3 is in dy_head already; it must not be multiplied in once more"),
-            Mistake(averaged, "where gradients meet they are added, not averaged"),
+            Mistake(head_forgotten, "the head's gradient is missing: dh = dh + dy_head @ head.T at layer tap"),
+            Mistake(head_overwrites, "the head's gradient overwrites the trunk's: add the two"),
+            Mistake(weighted_again, "dy_head contains the factor 0.3 already: do not multiply by it again"),
+            Mistake(averaged, "where two gradients meet they are added, not averaged"),
             Mistake(below_its_layer, "the head reads the output of layer tap: add before dws[tap - 1] is computed"),
             Mistake(head_reads_too_early, "dhead: the head reads h_tap, and h_0 is x; yours reads one layer too early"),
         ]),

@@ -1,4 +1,4 @@
-"""Checks of lesson 10: a trace by hand, then the library's SGD, schedule and Average."""
+"""Checks of lesson 10: cases by hand, and the library's SGD, schedule and Average."""
 
 import numpy as np
 
@@ -15,7 +15,7 @@ def momentum_cases():
     rng = np.random.default_rng(10)
     for shape, lr, momentum in (((4,), 0.1, 0.9), ((3, 5), 0.02, 0.5), ((2, 3, 4), 0.3, 0.0)):
         w, v, g = rng.standard_normal((3, *shape))
-        yield Case(f"shape {shape}, rate {lr}, momentum {momentum}", (w, v, g, lr, momentum),
+        yield Case(f"shape {shape}, learning rate {lr}, momentum {momentum}", (w, v, g, lr, momentum),
                    _library(w, v, g, lr, momentum))
     w, v, g = rng.standard_normal((3, 3, 5)).astype(np.float32)
     yield Case("float32 in, float32 out", (w, v, g, 0.1, 0.9), _library(w, v, g, 0.1, 0.9))
@@ -52,7 +52,7 @@ def damped(w, v, g, lr, momentum):
     return w - lr * v, v
 
 
-def rate_inside(w, v, g, lr, momentum):
+def lr_inside(w, v, g, lr, momentum):
     v = momentum * v - lr * g
     return w + v, v
 
@@ -62,11 +62,11 @@ def nesterov(w, v, g, lr, momentum):
     return w - lr * (g + momentum * v), v
 
 
-# -- the staircase ---------------------------------------------------------------------------------------------------
+# -- step schedule ---------------------------------------------------------------------------------------------------
 
 def rate_cases():
     for first, epoch in ((1.0, 0), (0.01, 7), (0.01, 8), (0.1, 12.5), (0.1, 15.99), (1.0, 136), (0.0015, 249)):
-        yield Case(f"first rate {first}, epoch {epoch}", (first, epoch), first * steps((epoch + 1e-6) / 250, 250))
+        yield Case(f"initial rate {first}, epoch {epoch}", (first, epoch), first * steps((epoch + 1e-6) / 250, 250))
 
 
 def smooth(first, epoch):
@@ -93,7 +93,7 @@ def rounded(first, epoch):
     return first * 0.96 ** round(epoch / 8)
 
 
-# -- Polyak's average ------------------------------------------------------------------------------------------------
+# -- Polyak averaging ------------------------------------------------------------------------------------------------
 
 def polyak_cases():
     # by hand: d is 1/10, 2/11 (and would be 3/12): 10, 1 + 0 = 1, 2/11 + 11 · 9/11 = 9.18…
@@ -139,7 +139,7 @@ def never_longer(weights, decay):
     return _walk(weights, lambda t: max(decay, (1 + t) / (10 + t)))
 
 
-def began_at_zero(weights, decay):
+def started_at_zero(weights, decay):
     return _walk(weights, lambda t: min(decay, (1 + t) / (10 + t)), 0 * weights[0])
 
 
@@ -150,46 +150,46 @@ def plain_mean(weights, decay):
 EXERCISES = [
     Exercise(
         "momentum_step",
-        hints=("Two lines: the velocity first, for the weight moves along the velocity and not along the gradient.",
+        hints=("Two lines. The velocity comes first, because the weight moves along the velocity, not the gradient.",
                "v_new = momentum * v + g. Do not write v += …: the arrays are read-only.",
                "return w - lr * v_new, v_new"),
         cases=momentum_cases,
         returns=("w", "v"),
         mistakes=[
             Mistake(plain, "the old velocity is lost: v is momentum · v + g, not g"),
-            Mistake(uphill, "you go uphill: subtract the step from w"),
-            Mistake(gradient_subtracted, "the velocity adds the gradient up, v = momentum · v + g; w subtracts it"),
+            Mistake(uphill, "this goes up the gradient: subtract the step from w"),
+            Mistake(gradient_subtracted, "the velocity adds the gradient, v = momentum · v + g; w subtracts v"),
             Mistake(old_velocity, "w moves along the old velocity: compute v first, then use the new one"),
             Mistake(damped, "the gradient is multiplied by 1 - momentum: here v is a sum, not an average"),
-            Mistake(rate_inside, "the rate is inside your velocity (Caffe's form): here v is made of gradients only"),
-            Mistake(nesterov, "that is Nesterov's form, which looks ahead; here w moves along v itself"),
+            Mistake(lr_inside, "your velocity contains the learning rate (Caffe's form): here v sums gradients only"),
+            Mistake(nesterov, "that is Nesterov momentum, which looks ahead; here w moves along v itself"),
         ]),
     Exercise(
         "learning_rate",
-        hints=("How many times has the rate fallen by the time of this epoch? In epochs 0 to 7: not yet.",
-               "It has fallen ⌊epoch / 8⌋ times; in Python, // divides and rounds down, for 12.5 as well.",
-               "Each fall multiplies by 0.96: first * 0.96 ** (epoch // 8)."),
+        hints=("How many times has the learning rate been reduced before this epoch? In epochs 0 to 7: not at all.",
+               "It has been reduced ⌊epoch / 8⌋ times; Python's // divides and rounds down, for 12.5 as well.",
+               "Each reduction multiplies by 0.96: first * 0.96 ** (epoch // 8)."),
         cases=rate_cases,
         mistakes=[
-            Mistake(smooth, "that is a smooth curve: count whole drops only, with //"),
-            Mistake(every_epoch, "the rate falls every 8 epochs, not in each"),
-            Mistake(straight, "4 % of what is left, not of the first rate: multiply by 0.96 each time"),
-            Mistake(to_four_percent, "the rate falls by 4 %, not to 4 %: the factor is 0.96"),
+            Mistake(smooth, "that is a smooth curve: count completed drops only, with //"),
+            Mistake(every_epoch, "the learning rate drops every 8 epochs, not in each"),
+            Mistake(straight, "take 4 % of what is left, not of the initial rate: multiply by 0.96 each time"),
+            Mistake(to_four_percent, "the learning rate drops by 4 %, not to 4 %: the factor is 0.96"),
             Mistake(one_early, "epochs count from 0: the first drop is at epoch 8, not 7"),
-            Mistake(rounded, "round down: a drop that is more than half due has not happened yet"),
+            Mistake(rounded, "round down, not to the nearest integer"),
         ]),
     Exercise(
         "polyak",
-        hints=("Begin with averages = [weights[0]], and append one row for each further row of weights.",
+        hints=("Start with averages = [weights[0]], and append one row for each further row of weights.",
                "for t, w in enumerate(weights[1:]): t counts from 0, so the first d is min(decay, 1 / 10).",
                "averages.append(d * averages[-1] + (1 - d) * w), and np.array(averages) at the end."),
         cases=polyak_cases,
         mistakes=[
             Mistake(exchanged, "d and 1 - d are exchanged: d is how much of the average stays"),
-            Mistake(long_from_the_start, "the memory must begin short: d = min(decay, (1 + t) / (10 + t))"),
+            Mistake(long_from_the_start, "the memory must start short: d = min(decay, (1 + t) / (10 + t))"),
             Mistake(counted_from_one, "t counts finished updates: it is 0 in the first one, and d is 1/10"),
             Mistake(never_longer, "the smaller of the two, min and not max: the memory grows up to decay"),
-            Mistake(began_at_zero, "the average begins at weights[0], not at zero"),
+            Mistake(started_at_zero, "the average starts at weights[0], not at zero"),
             Mistake(plain_mean, "that is the plain mean (Polyak's own); here old weights count less and less"),
         ]),
 ]

@@ -1,12 +1,12 @@
-"""Checks of lesson 13: preprocessing against the library's, softmax and the best five, and diagnoses."""
+"""Checks of lesson 13: preprocessing against the library's, softmax and the top 5, and diagnoses."""
 
 import numpy as np
 
 from lessons.check import Case, Exercise, Mistake, Property, Wrong
-from minigooglenet.inference.photos import MEAN_BGR, caffe_input
+from minigooglenet.data.photos import MEAN_BGR, caffe_input
 from minigooglenet.layers import softmax
 
-# -- preparing ---------------------------------------------------------------------------------------------------------
+# -- preprocessing -----------------------------------------------------------------------------------------------------
 
 
 def photos_of(rng, *shape):
@@ -46,9 +46,9 @@ def mirrored(photos):
     return photos[:, :, ::-1].astype(np.float32) - MEAN_BGR
 
 
-# -- the best five -----------------------------------------------------------------------------------------------------
+# -- top 5 -------------------------------------------------------------------------------------------------------------
 
-OVERFLOW = "subtract the largest logit of each picture before exp: exp(1000) is infinite, exp(0) is 1"
+OVERFLOW = "subtract the largest logit of each image before exp: exp(1000) is infinite, exp(0) is 1"
 
 
 def top_cases():
@@ -57,7 +57,7 @@ def top_cases():
         z = 2 * rng.standard_normal((N, K))
         p = softmax(z)
         classes = np.argsort(-p, axis=1)[:, :5]
-        yield Case(f"{N} pictures, {K} classes", (z,), (classes, np.take_along_axis(p, classes, 1)))
+        yield Case(f"{N} images, {K} classes", (z,), (classes, np.take_along_axis(p, classes, 1)))
     yield Property("logits of 1000", large_logits)
 
 
@@ -103,9 +103,9 @@ def worst_first(z):
     return classes[:, ::-1], p[:, ::-1]
 
 
-# -- spotting ----------------------------------------------------------------------------------------------------------
+# -- diagnosis ---------------------------------------------------------------------------------------------------------
 
-WRONG = {"nothing": caffe_input, "colours": red_first_with_its_mean, "mean": mean_forgotten, "scale": divided,
+WRONG = {"nothing": caffe_input, "colors": red_first_with_its_mean, "mean": mean_forgotten, "scale": divided,
          "axes": lambda photos: caffe_input(photos).transpose(0, 2, 1, 3)}
 
 
@@ -114,10 +114,10 @@ def diagnose_cases():
     bright = (150 + photos_of(rng, 2, 4, 3) % 100).astype(np.uint8)
     for name, wrong in WRONG.items():
         photos = photos_of(rng, 2, 5, 4)
-        yield Case(f"photos of 5×4, wrong: {name}", (photos, wrong(photos)), name)
+        yield Case(f"photos of 5×4, mistake: {name}", (photos, wrong(photos)), name)
     square = photos_of(rng, 1, 4, 4)
     yield Case("square photos, height and width swapped", (square, WRONG["axes"](square)), "axes")
-    yield Case("a bright photo, nothing wrong", (bright, caffe_input(bright)), "nothing")
+    yield Case("a bright photo, correct input", (bright, caffe_input(bright)), "nothing")
 
 
 def _named(photos, fed, names=tuple(WRONG), otherwise="nothing"):
@@ -128,12 +128,12 @@ def _named(photos, fed, names=tuple(WRONG), otherwise="nothing"):
     return otherwise
 
 
-def never_colours(photos, fed):
+def never_colors(photos, fed):
     return _named(photos, fed, ("nothing", "mean", "scale", "axes"))
 
 
 def by_the_shape(photos, fed):
-    return "axes" if fed.shape != photos.shape else _named(photos, fed, ("nothing", "colours", "mean", "scale"))
+    return "axes" if fed.shape != photos.shape else _named(photos, fed, ("nothing", "colors", "mean", "scale"))
 
 
 def no_negatives(photos, fed):
@@ -144,56 +144,56 @@ def mean_not_divided(photos, fed):
     blue_first = photos[..., ::-1].astype(np.float32)
     if np.allclose(fed, blue_first / 255 - MEAN_BGR, atol=1e-3):
         return "scale"
-    return _named(photos, fed, ("nothing", "colours", "mean", "axes"))
+    return _named(photos, fed, ("nothing", "colors", "mean", "axes"))
 
 
 def mean_of_red_first(photos, fed):
     if np.allclose(fed, photos.astype(np.float32), atol=1e-3):
         return "mean"
-    return _named(photos, fed, ("nothing", "colours", "scale", "axes"))
+    return _named(photos, fed, ("nothing", "colors", "scale", "axes"))
 
 
 EXERCISES = [
     Exercise(
         "prepare",
-        hints=("Three things happen: numbers become float32, colours change places, a mean goes. In which order?",
-               "Floats first: photos.astype(np.float32). Then [..., ::-1] runs through the last axis backwards.",
+        hints=("Three steps: convert to float32, reverse the channels, subtract the mean. In which order?",
+               "Floats first: photos.astype(np.float32). Then [..., ::-1] reverses the last axis.",
                "photos.astype(np.float32)[..., ::-1] - np.array(MEAN, np.float32): the mean is blue first, too."),
         cases=prepare_cases,
         mistakes=[
-            Mistake(red_first, "the colours are red first, and lose the wrong means: turn the last axis round first"),
-            Mistake(red_first_with_its_mean, "blue comes first: turn the last axis round with [..., ::-1]"),
+            Mistake(red_first, "the colors are red first, and lose the wrong means: reverse the last axis first"),
+            Mistake(red_first_with_its_mean, "blue comes first: reverse the last axis with [..., ::-1]"),
             Mistake(mean_forgotten, "the mean is still there: subtract MEAN from every pixel"),
-            Mistake(divided, "nothing is divided: Caffe's weights expect numbers in the hundreds"),
-            Mistake(wrapped, "uint8 wraps around below 0: make float32 of the photos before you subtract"),
-            Mistake(mirrored, "[:, :, ::-1] mirrors the pictures; the colours are the last axis: [..., ::-1]"),
+            Mistake(divided, "nothing is divided: Caffe's weights expect values in the hundreds"),
+            Mistake(wrapped, "uint8 wraps around below 0: convert the photos to float32 before you subtract"),
+            Mistake(mirrored, "[:, :, ::-1] mirrors the images; the channels are the last axis: [..., ::-1]"),
         ]),
     Exercise(
         "top_5",
-        hints=("Probabilities first, by the formula, each picture for itself: sums along axis 1, with keepdims=True.",
-               "np.argsort sorts upwards; np.argsort(-p, axis=1)[:, :5] are the places of the five largest.",
+        hints=("Probabilities first, by the formula, for each image: sums along axis 1, with keepdims=True.",
+               "np.argsort sorts in ascending order; np.argsort(-p, axis=1)[:, :5] are the indices of the best five.",
                "e = np.exp(logits - logits.max(axis=1, keepdims=True)), and np.take_along_axis(p, classes, axis=1)."),
         cases=top_cases,
         returns=("classes", "probabilities"),
         mistakes=[
             Mistake(overflows, OVERFLOW),
-            Mistake(over_the_batch, "the sum runs over the classes of one picture (axis 1), not over the batch"),
-            Mistake(over_everything, "each picture's probabilities add up to 1: sum along axis 1, with keepdims=True"),
-            Mistake(of_the_five_only, "softmax comes first, over all classes; only then are five picked out"),
+            Mistake(over_the_batch, "the sum runs over the classes of one image (axis 1), not over the batch"),
+            Mistake(over_everything, "each image's probabilities add up to 1: sum along axis 1, with keepdims=True"),
+            Mistake(of_the_five_only, "softmax comes first, over all classes; only then take the five largest"),
             Mistake(logits_returned, "those are the logits; the probabilities are exp(z) / Σ exp(z)"),
-            Mistake(worst_first, "best first: np.argsort sorts upwards, so sort -p"),
+            Mistake(worst_first, "best first: np.argsort sorts in ascending order, so sort -p"),
         ]),
     Exercise(
         "diagnose",
-        hints=("Looking at the range finds some mistakes, not all. Better: make each mistake yourself and compare.",
-               "A dict {name: what would have been fed} of five arrays, then np.allclose with fed. Mind the shapes.",
-               "right = prepare(photos), and of that [..., ::-1], + MEAN, / 255 and .transpose(0, 2, 1, 3)."),
+        hints=("The range of values reveals some mistakes, not all. Better: make each mistake yourself and compare.",
+               "A dict {name: the input with this mistake} of five arrays, then np.allclose with fed. Mind the shapes.",
+               "right = prepare(photos); from it [..., ::-1], + MEAN, / 255 and .transpose(0, 2, 1, 3)."),
         cases=diagnose_cases,
         mistakes=[
-            Mistake(never_colours, "red first leaves the range and the mean nearly as they are: compare every number"),
-            Mistake(by_the_shape, "in a square picture height and width change places without changing the shape"),
-            Mistake(no_negatives, "a bright photo has no negative numbers either: compare with photos[..., ::-1]"),
+            Mistake(never_colors, "red first hardly changes the range and the mean: compare every value"),
+            Mistake(by_the_shape, "in a square image height and width can be swapped without changing the shape"),
+            Mistake(no_negatives, "a bright photo has no negative values either: compare with photos[..., ::-1]"),
             Mistake(mean_not_divided, "for \"scale\" the mean was subtracted first and divided, too: right / 255"),
-            Mistake(mean_of_red_first, "for \"mean\" the colours are blue first: compare with photos[..., ::-1]"),
+            Mistake(mean_of_red_first, "for \"mean\" the channels are blue first: compare with photos[..., ::-1]"),
         ]),
 ]

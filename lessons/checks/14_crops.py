@@ -3,8 +3,8 @@
 import numpy as np
 
 from lessons.check import Case, Exercise, Mistake
+from minigooglenet.data.crops import SCALES, crops_144
 from minigooglenet.inference.ablation import error
-from minigooglenet.inference.crops import SCALES, crops_144
 from minigooglenet.layers import softmax
 
 # -- boxes -------------------------------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def average_cases():
     rng = np.random.default_rng(14)
     for M, C, N, K in ((2, 3, 1, 4), (1, 5, 2, 3), (3, 2, 4, 6)):
         z = 3 * rng.standard_normal((M, C, N, K))
-        yield Case(f"{M} models, {C} crops, {N} pictures, {K} classes", (z,), softmax(z).mean(axis=(0, 1)))
+        yield Case(f"{M} models, {C} crops, {N} images, {K} classes", (z,), softmax(z).mean(axis=(0, 1)))
     z = z.astype(np.float32)
     yield Case("float32 in, float32 out", (z,), softmax(z).mean(axis=(0, 1)))
 
@@ -94,7 +94,7 @@ def votes(logits):
     return (logits.argmax(-1)[..., None] == np.arange(K)).mean(axis=(0, 1)).astype(logits.dtype)
 
 
-def not_normalised(logits):
+def not_normalized(logits):
     return np.exp(logits).mean(axis=(0, 1))
 
 
@@ -105,7 +105,7 @@ def error_cases():
     for N, K, top in ((7, 3, 1), (9, 12, 5), (11, 8, 2), (5, 6, 5)):
         p = softmax(rng.standard_normal((N, K)))
         y = rng.integers(0, K, N)
-        yield Case(f"top-{top} of {N} pictures, {K} classes", (p, y, top), error(p, y, top))
+        yield Case(f"top-{top} of {N} images, {K} classes", (p, y, top), error(p, y, top))
 
 
 def accuracy(p, y, top):
@@ -128,7 +128,7 @@ def counted(p, y, top):
     return round(len(y) * error(p, y, top))
 
 
-def the_place_itself(p, y, top):
+def at_one_rank_only(p, y, top):
     best = np.argsort(-p, axis=1)[:, top - 1]
     return float(np.mean(best != y))
 
@@ -136,45 +136,45 @@ def the_place_itself(p, y, top):
 EXERCISES = [
     Exercise(
         "boxes",
-        hints=("Four loops, one inside the other: scales, squares, places, sides. First get 36 rows for one scale.",
-               "spare = max(w, h) - shorter; the squares begin at 0, spare // 2 and spare, along the longer side.",
+        hints=("Four nested loops: scales, squares, positions, versions. First get 36 rows for one scale.",
+               "spare = max(w, h) - shorter; the squares start at 0, spare // 2 and spare, along the longer side.",
                "In a square, with far = shorter - size: (0, 0), (far, 0), (0, far), (far, far), (far // 2, far // 2)."),
         cases=box_cases,
         mistakes=[
-            Mistake(portraits_like_landscapes, "the squares of a portrait lie one above the other: the step is in top"),
+            Mistake(portraits_like_landscapes, "the squares of a portrait lie one below the other: the step is in top"),
             Mistake(no_whole_square, "five of the six are there; the sixth is the whole square, with side shorter"),
             Mistake(not_mirrored, "each crop comes twice: as it is (0) and mirrored (1)"),
             Mistake(middle_square_only, "there are three squares along the longer side, not only the middle one"),
-            Mistake(longer_side_scaled, "the shorter side becomes shorter pixels: divide by min(width, height)"),
-            Mistake(mirrored_last, "the order: mirrored runs fastest, so each crop stands beside its mirror image"),
+            Mistake(longer_side_scaled, "the shorter side gets ``shorter`` pixels: divide by min(width, height)"),
+            Mistake(mirrored_last, "mirrored varies fastest, so each crop is followed by its mirror image"),
             Mistake(left_and_top_swapped, "left comes before top: x, then y"),
         ]),
     Exercise(
         "average",
-        hints=("Two steps: a softmax for every look by itself, then a mean.",
+        hints=("Two steps: a softmax for each prediction, then a mean.",
                "Softmax runs along the last axis: minus the maximum, exp, divided by the sum, all with keepdims=True.",
                "(e / e.sum(axis=-1, keepdims=True)).mean(axis=(0, 1)): over models and crops alike."),
         cases=average_cases,
         mistakes=[
-            Mistake(logits_averaged, "you average logits: first the softmax of every look, then the mean"),
+            Mistake(logits_averaged, "you average logits: first the softmax of each prediction, then the mean"),
             Mistake(summed, "that is the sum; divide by M·C, so that the probabilities add up to 1"),
             Mistake(crops_only, "the mean runs over the models, too: axes 0 and 1"),
-            Mistake(most_certain, "take the mean, not the largest: one sure look must not decide alone"),
+            Mistake(most_certain, "take the mean, not the maximum: one confident prediction must not decide alone"),
             Mistake(votes, "probabilities are averaged, not votes for the best class"),
-            Mistake(not_normalised, "exp(z) must be divided by its sum over the classes before averaging"),
+            Mistake(not_normalized, "exp(z) must be divided by its sum over the classes before averaging"),
         ]),
     Exercise(
         "top_error",
-        hints=("Find the best classes of each picture: np.argsort(-p, axis=1), and keep the first columns.",
-               "best != y[:, None] compares each of them with the label. When is a picture wrong?",
+        hints=("Find the best classes of each image: np.argsort(-p, axis=1), and keep the first columns.",
+               "best != y[:, None] compares each of them with the label. When is a prediction wrong?",
                "If none of them is the label: np.mean((best != y[:, None]).all(axis=1))."),
         cases=error_cases,
         mistakes=[
-            Mistake(accuracy, "that is the accuracy; the error is 1 minus it"),
+            Mistake(accuracy, "that is the accuracy; the error is 1 minus the accuracy"),
             Mistake(always_top_1, "the label may be any of the top classes, not only the first"),
-            Mistake(least_probable, "np.argsort sorts upwards: those are the least probable classes"),
-            Mistake(in_percent, "a fraction from 0 to 1, not percent"),
-            Mistake(counted, "that is how many are wrong; divide by the number of pictures"),
-            Mistake(the_place_itself, "you look at place number top only: the first top places all count"),
+            Mistake(least_probable, "np.argsort sorts in ascending order: those are the least probable classes"),
+            Mistake(in_percent, "return a fraction from 0 to 1, not percent"),
+            Mistake(counted, "that is how many are wrong; divide by the number of images"),
+            Mistake(at_one_rank_only, "you compare only the class at rank ``top``: all ranks up to it count"),
         ]),
 ]

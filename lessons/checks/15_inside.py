@@ -1,11 +1,11 @@
-"""Checks of lesson 15: input gradients by the library's layers and by differences, steps, and heat maps."""
+"""Checks of lesson 15: input gradients against the library's layers and finite differences, steps, and heat maps."""
 
 import numpy as np
 
 from lessons.check import Case, Exercise, Mistake, Property, Wrong
 from minigooglenet.layers import Conv, ReLU
 
-# -- the gradient of pixels --------------------------------------------------------------------------------------------
+# -- the input gradient ------------------------------------------------------------------------------------------------
 
 
 def gradient_cases():
@@ -15,7 +15,7 @@ def gradient_cases():
         yield Case(f"{N} of {H}×{W}, {C} channels to {F}", (x, w), _by_layers(x, w))
     x, w = x.astype(np.float32), w.astype(np.float32)
     yield Case("float32 in, float32 out", (x, w), _by_layers(x, w))
-    yield Property("wiggled pixels, and a step up", _differences)
+    yield Property("finite differences, and a step up", _differences)
 
 
 def _by_layers(x, w):
@@ -34,12 +34,12 @@ def _differences(attempt):
     rng = np.random.default_rng(115)
     x, w = rng.standard_normal((2, 3, 2, 3)), rng.standard_normal((3, 4))
     g, u, eps = np.asarray(attempt(x.copy(), w.copy())), rng.standard_normal(x.shape), 1e-6
-    wiggled = (_loss(x + eps * u, w) - _loss(x - eps * u, w)) / (2 * eps)
-    if not np.isclose((g * u).sum(), wiggled, rtol=1e-4):
-        raise Wrong(f"along a random direction L changes by {wiggled:.6g}, your gradient says {(g * u).sum():.6g}",
-                    "the gradient of a sum of squares, halved, is y, through the ReLU and the product")
+    numeric = (_loss(x + eps * u, w) - _loss(x - eps * u, w)) / (2 * eps)
+    if not np.isclose((g * u).sum(), numeric, rtol=1e-4):
+        raise Wrong(f"along a random direction L changes by {numeric:.6g}, by your gradient {(g * u).sum():.6g}",
+                    "the gradient of half a sum of squares is y; pass it back through the ReLU and the product")
     if not _loss(x + 0.01 * g, w) > _loss(x, w):
-        raise Wrong("a small step along it does not raise L", "the sign is the wrong way round")
+        raise Wrong("a small step along it does not increase L", "the sign is wrong")
 
 
 def mask_forgotten(x, w):
@@ -59,7 +59,7 @@ def averaged(x, w):
     return y @ w.T / y.dtype.type(y.size)
 
 
-def mask_upside_down(x, w):
+def mask_inverted(x, w):
     return np.minimum(x @ w, 0) @ w.T
 
 
@@ -80,7 +80,7 @@ def step_cases():
                    _up(x, g, step, LOW, HIGH))
     low, high = np.array([-1.0, -2.0, 0.0]), np.array([1.0, 1.0, 3.0])  # other ranges, one for each channel
     x = rng.uniform(low, high, (4, 3, 3))
-    yield Case("4×3, channels of other ranges", (x, g[:1, :3] * np.ones((4, 3, 3)), 0.1, low, high),
+    yield Case("4×3, another range for each channel", (x, g[:1, :3] * np.ones((4, 3, 3)), 0.1, low, high),
                _up(x, g[:1, :3] * np.ones((4, 3, 3)), 0.1, low, high))
 
 
@@ -92,7 +92,7 @@ def downhill(x, g, step, low, high):
     return _up(x, -g, step, low, high)
 
 
-def not_normalised(x, g, step, low, high):
+def not_normalized(x, g, step, low, high):
     return np.clip(x + step * (high - low) * g, low, high)
 
 
@@ -151,7 +151,7 @@ def averaged_over_the_batch(A, dA):
     return np.maximum(A @ dA.mean(axis=(0, 1, 2)), 0)
 
 
-def the_other_way_round(A, dA):
+def arguments_swapped(A, dA):
     return np.maximum(np.einsum("nhwc,nc->nhw", dA, A.mean(axis=(1, 2))), 0)
 
 
@@ -163,45 +163,45 @@ EXERCISES = [
     Exercise(
         "input_gradient",
         hints=("Chain rule, from the end: dL/dy first, then through the ReLU, then through the product (lesson 03).",
-               "dL/dy = y. The ReLU passes it where z > 0. Where it does not, y is 0 anyway.",
+               "dL/dy = y. The ReLU passes it where z > 0. Elsewhere y is 0 anyway.",
                "y = np.maximum(x @ w, 0), and y @ w.T has the shape of x."),
         cases=gradient_cases,
         mistakes=[
-            Mistake(mask_forgotten, "the ReLU's mask is missing: nothing comes back where z is negative"),
-            Mistake(gradient_of_the_sum, "that is the gradient of Σ y; for Σ y²/2 it is y itself that goes back"),
+            Mistake(mask_forgotten, "the ReLU's mask is missing: the gradient is 0 where z is negative"),
+            Mistake(gradient_of_the_sum, "that is the gradient of Σ y; for Σ y²/2 the gradient dL/dy is y itself"),
             Mistake(not_halved, "L is Σ y²/2: the gradient of y²/2 is y, not 2y"),
             Mistake(averaged, "L is a sum, not a mean: nothing is divided"),
-            Mistake(mask_upside_down, "the ReLU passes what is positive: np.maximum(z, 0), not np.minimum"),
+            Mistake(mask_inverted, "the ReLU passes positive values: np.maximum(z, 0), not np.minimum"),
             Mistake(mask_of_the_pixels, "the mask belongs to z, the ReLU's input, not to the pixels"),
         ]),
     Exercise(
         "step_up",
-        hints=("How large g is says little: one layer has 0.0001, another 30. Only its direction is used.",
-               "g / np.abs(g).mean() is about 1 everywhere; step · (high - low) of it is a part of the whole range.",
-               "np.clip(…, low, high) takes arrays: a darkest and a brightest value for each channel."),
+        hints=("The size of g means little: it is 0.0001 at one layer, 30 at another. Only its direction is used.",
+               "g / np.abs(g).mean() is about 1 in size; step · (high - low) times that is a part of the full range.",
+               "np.clip(…, low, high) takes arrays: a minimum and a maximum for each channel."),
         cases=step_cases,
         mistakes=[
-            Mistake(downhill, "dreaming goes up the gradient: plus, not minus"),
-            Mistake(not_normalised, "divide g by the mean of its absolute values: its size must not matter"),
-            Mistake(by_the_largest, "divide by the mean of |g|, not by the largest"),
-            Mistake(mean_with_signs, "the mean of |g|: with signs, positive and negative numbers cancel"),
+            Mistake(downhill, "dreaming is gradient ascent: plus, not minus"),
+            Mistake(not_normalized, "divide g by the mean of its absolute values: its size must not matter"),
+            Mistake(by_the_largest, "divide by the mean of |g|, not by its maximum"),
+            Mistake(mean_with_signs, "the mean of |g|: with signs, positive and negative values cancel"),
             Mistake(not_clipped, "pixels leave the range: clip to low … high after the step"),
-            Mistake(range_forgotten, "the step is a part of the range from black to white: times (high - low)"),
-            Mistake(one_range_for_all, "each channel has a black and a white of its own: clip with the arrays"),
+            Mistake(range_forgotten, "the step is relative to the range from black to white: multiply by (high - low)"),
+            Mistake(one_range_for_all, "each channel has its own black and white: clip with the arrays"),
         ]),
     Exercise(
         "grad_cam",
-        hints=("Three lines: a mean of dA over places, a weighted sum of A over channels, a ReLU.",
-               "dA.mean(axis=(1, 2), keepdims=True) has the shape (N, 1, 1, C) and multiplies A as it is.",
+        hints=("Three lines: a mean of dA over positions, a weighted sum of A over channels, a ReLU.",
+               "dA.mean(axis=(1, 2), keepdims=True) has the shape (N, 1, 1, C) and broadcasts against A.",
                "np.maximum((alpha * A).sum(axis=-1), 0)."),
         cases=heat_cases,
         mistakes=[
-            Mistake(no_relu, "what speaks against the class is cut off: ReLU at the end"),
-            Mistake(not_pooled, "average the gradient over the places first: one α for each channel"),
-            Mistake(summed_gradients, "α is the mean over the places, not the sum"),
+            Mistake(no_relu, "negative values count against the class: remove them with a ReLU at the end"),
+            Mistake(not_pooled, "average the gradient over the positions first: one α for each channel"),
+            Mistake(summed_gradients, "α is the mean over the positions, not the sum"),
             Mistake(relu_too_early, "the ReLU comes after the sum over channels, not before it"),
-            Mistake(averaged_over_the_batch, "each picture has its own α: the mean runs over h and w only"),
-            Mistake(the_other_way_round, "the gradients are averaged and weight the maps, not the other way round"),
-            Mistake(mean_over_channels, "sum over the channels; the mean is of the gradients, over places"),
+            Mistake(averaged_over_the_batch, "each image has its own α: the mean is over h and w only"),
+            Mistake(arguments_swapped, "the averaged gradients weight the maps, not the other way round"),
+            Mistake(mean_over_channels, "sum over the channels; the mean is of the gradients, over positions"),
         ]),
 ]

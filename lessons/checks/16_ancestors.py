@@ -1,4 +1,4 @@
-"""Checks of lesson 16: grouped convolutions, VGG and shares, against the library's counts."""
+"""Checks of lesson 16: grouped convolutions, VGG and fractions, against the library's counts."""
 
 from lessons.check import Case, Exercise, Mistake
 from minigooglenet.flops import count
@@ -57,8 +57,8 @@ def vgg_cases():
         depths = {"vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}[name]
         yield Case(f"{name} as published", (depths, (224, 224, 3), 1000), (counted.params, counted.macs))
     counted = count("vgg16", (96, 64, 3))
-    yield Case("pictures of 96×64", ((2, 2, 3, 3, 3), (96, 64, 3), 1000), (counted.params, counted.macs))
-    yield Case("one convolution in each block, ten classes, pictures of 70×41 in grey",
+    yield Case("images of 96×64", ((2, 2, 3, 3, 3), (96, 64, 3), 1000), (counted.params, counted.macs))
+    yield Case("one convolution in each block, ten classes, gray images of 70×41",
                ((1, 1, 1, 1, 1), (70, 41, 1), 10), _vgg((1, 1, 1, 1, 1), (70, 41, 1), 10))
 
 
@@ -103,7 +103,7 @@ def widths_keep_doubling(depths, shape, classes):
     return _vgg(depths, shape, classes, widths=(64, 128, 256, 512, 1024))
 
 
-# -- shares ------------------------------------------------------------------------------------------------------------
+# -- fractions ---------------------------------------------------------------------------------------------------------
 
 NETWORK = [("conv", 10, 4000), ("pool", 0, 0), ("conv", 50, 5000), ("dense", 120, 900), ("dense", 20, 100)]
 
@@ -145,34 +145,34 @@ def last_only(layers):
 EXERCISES = [
     Exercise(
         "grouped_conv",
-        hints=("Start from an ordinary convolution (lesson 05). What changes is how many channels a filter sees.",
-               "Each of the F filters sees C // groups channels: K·K·(C // groups)·F weights.",
+        hints=("Start from an ordinary convolution (lesson 05). What changes is how many channels a filter reads.",
+               "Each of the F filters reads C // groups channels: K·K·(C // groups)·F weights.",
                "Parameters: these weights and F biases. MACs: the weights times OH·OW, OH = (H + 2P - K) // S + 1."),
         cases=grouped_cases,
         returns=("parameters", "MACs"),
         mistakes=[
-            Mistake(groups_ignored, "each filter sees only C / groups channels"),
-            Mistake(one_group_only, "that is one part; there are as many as groups, with F filters in all"),
+            Mistake(groups_ignored, "each filter reads only C / groups channels"),
+            Mistake(one_group_only, "that is one part; there are ``groups`` parts, with F filters in all"),
             Mistake(biases_divided, "there are F biases, one for each filter, whatever the groups"),
             Mistake(no_biases, "the biases are parameters, too: F of them"),
-            Mistake(parameters_only, "the multiply-adds shrink as the weights do: weights · OH · OW"),
+            Mistake(parameters_only, "fewer weights also mean fewer multiply-adds: weights · OH · OW"),
             Mistake(flops, "those are FLOPs: one MAC is two of them"),
         ]),
     Exercise(
         "vgg",
-        hints=("Keep H, W and C, and two sums. A loop over blocks, in it a loop over convolutions.",
+        hints=("Keep track of H, W, C and two sums. A loop over blocks contains a loop over convolutions.",
                "A convolution adds 9·C·F + F parameters and 9·C·F·H·W MACs; then C = F. After a block, H and W halve.",
                "The first dense layer reads D = H·W·C numbers. Each adds D·F + F parameters and D·F MACs; then D = F."),
         cases=vgg_cases,
         returns=("parameters", "MACs"),
         mistakes=[
-            Mistake(no_biases_in_vgg, "the biases are missing among the parameters: F for each layer"),
-            Mistake(biases_are_macs, "adding a bias is no multiply-add: MACs are of weights only"),
+            Mistake(no_biases_in_vgg, "the biases are missing in the parameters: F for each layer"),
+            Mistake(biases_are_macs, "adding a bias is not a multiply-add: count only weights as MACs"),
             Mistake(no_dense, "the three dense layers are missing: 4096, 4096 and the classes"),
-            Mistake(always_7x7, "the first dense layer reads H·W·512 numbers, which is 7·7·512 for 224 pixels only"),
-            Mistake(maps_averaged, "VGG has no global average: its first dense layer reads every pixel, H·W·C"),
-            Mistake(reads_its_own_width, "the first convolution of a block reads the channels of the block before"),
-            Mistake(widths_keep_doubling, "the fifth block has 512 filters, as the fourth"),
+            Mistake(always_7x7, "the first dense layer reads H·W·512 values, which is 7·7·512 for 224 pixels only"),
+            Mistake(maps_averaged, "VGG has no global average pooling: its first dense layer reads all H·W·C values"),
+            Mistake(reads_its_own_width, "the first convolution of a block reads the channels of the previous block"),
+            Mistake(widths_keep_doubling, "the fifth block has 512 filters, like the fourth"),
         ]),
     Exercise(
         "dense_shares",
@@ -180,12 +180,12 @@ EXERCISES = [
                "sum(params for kind, params, macs in layers if kind == \"dense\") is the first of them.",
                "Return two quotients: dense parameters / all parameters, dense MACs / all MACs."),
         cases=share_cases,
-        returns=("share of parameters", "share of MACs"),
+        returns=("fraction of parameters", "fraction of MACs"),
         mistakes=[
-            Mistake(the_others, "that is the share of everything else; the dense layers have 1 minus it"),
+            Mistake(the_others, "that is the fraction of all other layers; the dense layers have 1 minus it"),
             Mistake(swapped, "parameters first, then MACs"),
-            Mistake(percent, "a share from 0 to 1, not percent"),
-            Mistake(against_the_others, "divide by the sum over all layers, the dense ones included"),
+            Mistake(percent, "return a fraction from 0 to 1, not percent"),
+            Mistake(against_the_others, "divide by the sum over all layers, dense ones included"),
             Mistake(last_only, "all dense layers count, not only the last"),
         ]),
 ]

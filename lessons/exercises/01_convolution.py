@@ -1,13 +1,13 @@
-"""Exercises of lesson 01. Replace each `raise NotImplementedError`, then: make check N=1   (a hint: HINT=1)
+"""Exercises of lesson 01. Replace each `raise NotImplementedError`, then: make check N=1   (for a hint: HINT=1)
 
-K, S and P are single numbers here: the same for height and width. Pictures need not be square.
+Here K, S and P are single integers, the same for height and width. Images need not be square.
 """
 
 import numpy as np  # noqa: F401
 
 
 def output_size(size, K, S, P):
-    """How many windows of K pixels fit along a side of ``size`` pixels, with stride S and padding P on both ends."""
+    """The number of windows of K pixels that fit along ``size`` pixels, with stride S and padding P at both ends."""
     raise NotImplementedError
 
 
@@ -22,7 +22,7 @@ def convolve(x, w, b, S, P):
 def col2im(columns, shape, K, S, P):
     """Put every row back where im2col took it from, adding where windows overlap.
 
-    columns (N·OH·OW, K·K·C), in the order of ``minigooglenet.kernels.im2col``: rows run over n, i, j, and numbers
-    within a row over u, v, c. Returns a picture of ``shape`` = (N, H, W, C), without the padding.
+    columns (N·OH·OW, K·K·C), in the order of ``minigooglenet.kernels.im2col``: rows run over n, i, j, and values
+    within a row over u, v, c. Returns images of ``shape`` = (N, H, W, C), without the padding.
     """
     raise NotImplementedError

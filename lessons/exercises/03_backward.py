@@ -1,6 +1,6 @@
-"""Exercises of lesson 03. Replace each `raise NotImplementedError`, then: make check N=3   (a hint: HINT=1)
+"""Exercises of lesson 03. Replace each `raise NotImplementedError`, then: make check N=3   (for a hint: HINT=1)
 
-All arrays you get are read-only. No means over the batch: the loss has taken them.
+All input arrays are read-only. Do not average over the batch: the loss has already taken the mean.
 """
 
 import numpy as np  # noqa: F401
@@ -23,9 +23,9 @@ def conv_backward(dy, x, w, S, P):
 
 
 def check_gradient(L, gradient, x, eps):
-    """Compare ``gradient`` with the central differences of L at x: (L(x + ε) - L(x - ε)) / 2ε, one number at a time.
+    """Compare ``gradient`` with the central differences of L at x: (L(x + ε) - L(x - ε)) / 2ε, one element at a time.
 
-    L takes an array of x's shape and returns a number. Returns (error, where): the largest |difference| divided by
-    the largest |gradient| of all, and the index of that entry as a tuple, such as (1, 2).
+    L takes an array of x's shape and returns a number. Returns (error, where): the largest |difference| of all entries
+    divided by the largest |gradient|, and the index of that difference as a tuple, such as (1, 2).
     """
     raise NotImplementedError

@@ -1,20 +1,20 @@
-"""Exercises of lesson 05. Replace each `raise NotImplementedError`, then: make check N=5   (a hint: HINT=1)
+"""Exercises of lesson 05. Replace each `raise NotImplementedError`, then: make check N=5   (for a hint: HINT=1)
 
-Shapes are (H, W, C) for one picture; counts are for one picture, too. Biases are not counted.
+Shapes are (H, W, C) for one image, and counts are for one image, too. Biases are not counted.
 """
 
 import numpy as np  # noqa: F401
 
 
 def conv_macs(shape, F, K, S, P):
-    """The multiply-adds of a convolution with F filters of K×K, stride S, padding P, on a picture of ``shape``."""
+    """The multiply-adds of a convolution with F filters of K×K, stride S and padding P, on an image of ``shape``."""
     raise NotImplementedError
 
 
 def branch_cost(shape, R, F, K):
     """(MACs, FLOPs) of two layers: a 1×1 convolution to R channels, then F filters of K×K that keep height and width.
 
-    Only the two convolutions count.
+    Count only the two convolutions.
     """
     raise NotImplementedError
 

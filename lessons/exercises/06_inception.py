@@ -1,21 +1,21 @@
-"""Exercises of lesson 06. Replace each `raise NotImplementedError`, then: make check N=6   (a hint: HINT=1)"""
+"""Exercises of lesson 06. Replace each `raise NotImplementedError`, then: make check N=6   (for a hint: HINT=1)"""
 
 import numpy as np  # noqa: F401
 
 
 def naive_chain(C, rows):
-    """The number of channels after each of several naive modules, stacked: a list as long as ``rows``.
+    """The number of channels after each of several stacked naive modules: a list as long as ``rows``.
 
-    The first module reads C channels, each further one what the one before gave. A row is (n1x1, n3x3, n5x5), the
-    filters of a module; its max pool passes on as many channels as it reads.
+    The first module reads C channels, each later one the output of the previous one. A row is (n1x1, n3x3, n5x5), the
+    filters of a module; its max pool passes on all channels that it reads.
     """
     raise NotImplementedError
 
 
 def concat_backward(dy, widths):
-    """The parts of dy that belong to the branches, as a tuple of arrays.
+    """The part of dy for each branch, as a tuple of arrays.
 
-    dy (N, H, W, F) is the gradient of a concatenation along the channels; branch b had written widths[b] of them, in
+    dy (N, H, W, F) is the gradient of a concatenation along the channels. Branch b wrote widths[b] of the channels, in
     this order; F = Σ widths.
     """
     raise NotImplementedError

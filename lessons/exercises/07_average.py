@@ -1,4 +1,4 @@
-"""Exercises of lesson 07. Replace each `raise NotImplementedError`, then: make check N=7   (a hint: HINT=1)"""
+"""Exercises of lesson 07. Replace each `raise NotImplementedError`, then: make check N=7   (for a hint: HINT=1)"""
 
 import numpy as np  # noqa: F401
 
@@ -6,16 +6,17 @@ import numpy as np  # noqa: F401
 def gap_backward(dy, shape):
     """dx of global average pooling, y[n, c] = the mean of x[n, :, :, c].
 
-    dy (N, C) is dLoss/dy, ``shape`` = (N, H, W, C) that of x. Returns dx (N, H, W, C), of dy's dtype. No loops needed.
+    dy (N, C) is dLoss/dy, ``shape`` = (N, H, W, C) is that of x. Returns dx (N, H, W, C), with dy's dtype. No loops
+    are needed.
     """
     raise NotImplementedError
 
 
 def dropout(x, dy, kept, p):
-    """(y, dx) of dropout in training, where each number had been dropped with probability p.
+    """(y, dx) of dropout in training, where each element was dropped with probability p.
 
-    ``kept`` says which were not: True or False, shaped like x. y has the same expectation as x. dy is dLoss/dy, shaped
-    like x; dx likewise. Both are of x's dtype.
+    ``kept`` is True where an element was not dropped; it has the shape of x. y must have the same expectation as x.
+    dy is dLoss/dy. dy and dx have the shape of x; y and dx have its dtype.
     """
     raise NotImplementedError
 

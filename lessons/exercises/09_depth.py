@@ -7,9 +7,9 @@ import numpy as np  # noqa: F401
 
 
 def deviation(shape):
-    """He's deviation √(2 / fan_in) for the weights of a layer followed by ReLU.
+    """He's standard deviation √(2 / fan_in) for the weights of a layer followed by ReLU.
 
-    ``shape`` is (D, F) for a dense layer that makes F numbers of D, (KH, KW, C, F) for a convolution.
+    ``shape`` is (D, F) for a dense layer with D inputs and F outputs, (KH, KW, C, F) for a convolution.
     """
     raise NotImplementedError
 
@@ -17,19 +17,19 @@ def deviation(shape):
 def combined_loss(logits, labels, weights):
     """L = Σ_k weights[k] · L_k        L_k = -(1/N) Σ_n ln p_k[n, labels[n]]        p_k = softmax(logits[k])
 
-    logits: a list of arrays (N, K), the network's own first; labels (N,) of integers; weights: as many numbers.
+    logits: a list of arrays (N, K), the main classifier's first; labels (N,): integers; weights: one for each array.
     Returns (L, [dL/dlogits[0], dL/dlogits[1], …]).
     """
     raise NotImplementedError
 
 
 def backward_with_head(x, ws, head, tap, dy, dy_head):
-    """The gradients of a row of dense layers, and of a head that reads the output of layer number ``tap``.
+    """The gradients of a stack of dense layers, with a head that reads the output of layer number ``tap``.
 
         h_0 = x        h_i = h_(i-1) ws[i-1]        y = h_L        y_head = h_tap · head
 
     with L = len(ws) and 1 <= tap <= L; no biases, no ReLU. dy and dy_head are the gradients of the loss with respect
-    to y and y_head; the head's weight of 0.3 is in dy_head already. x (N, D), ws[i] and head are matrices.
+    to y and y_head; dy_head already contains the head's weight of 0.3. x (N, D), ws[i] and head are matrices.
     Returns (dx, [dws[0], dws[1], …], dhead).
     """
     raise NotImplementedError

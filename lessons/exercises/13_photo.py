@@ -1,6 +1,6 @@
 """Exercises of lesson 13. Replace each `raise NotImplementedError`, then: make check N=13   (a hint: HINT=1)
 
-Photos are uint8, red first, (N, H, W, 3). What a network of Caffe's reads is float32, blue first, minus MEAN.
+Photos are uint8, red first, (N, H, W, 3). Caffe's networks read float32, blue first, minus MEAN.
 """
 
 import numpy as np  # noqa: F401
@@ -17,7 +17,7 @@ def prepare(photos):
 
 
 def top_5(logits):
-    """The five most probable classes of each picture, best first, and their probabilities by softmax:
+    """The five most probable classes of each image, best first, and their probabilities by softmax:
 
         p[n, k] = exp(z[n, k]) / Σ_j exp(z[n, j])
 
@@ -27,14 +27,14 @@ def top_5(logits):
 
 
 def diagnose(photos, fed):
-    """What went wrong on the way from ``photos`` (uint8, red first) to what was ``fed`` to the network? One of
+    """What went wrong between ``photos`` (uint8, red first) and the input ``fed`` to the network? One of
 
         "nothing"    fed is right
-        "colours"    red first: fed[..., c] = photos[..., c] - MEAN[2 - c], so each mean met its own colour
+        "colors"     red first: fed[..., c] = photos[..., c] - MEAN[2 - c], so each channel has its own mean
         "mean"       blue first, but the mean was not subtracted
-        "scale"      blue first, mean subtracted, then all divided by 255
-        "axes"       right but for height and width, which changed places
+        "scale"      blue first, mean subtracted, then everything divided by 255
+        "axes"       right, except that height and width are swapped
 
-    Both are (N, H, W, 3), or (N, W, H, 3) for "axes"; square pictures are possible.
+    Both are (N, H, W, 3), or (N, W, H, 3) for "axes"; images may be square.
     """
     raise NotImplementedError

@@ -4,12 +4,12 @@ import numpy as np
 
 
 def output_size(size, K, S, P):
-    """The window's first pixel may be 0, S, 2S, ... up to size + 2P - K."""
+    """A window may start at pixel 0, S, 2S, ... up to size + 2P - K."""
     return (size + 2 * P - K) // S + 1
 
 
 def convolve(x, w, b, S, P):
-    """Pad once; then each window is a slice, and its sum over u, v and c a product of matrices."""
+    """Pad once; then each window is a slice, and the sum over u, v and c is a matrix product."""
     (N, H, W, _), (K, _, _, F) = x.shape, w.shape
     OH, OW = output_size(H, K, S, P), output_size(W, K, S, P)
     padded = np.pad(x, ((0, 0), (P, P), (P, P), (0, 0)))
@@ -22,7 +22,7 @@ def convolve(x, w, b, S, P):
 
 
 def col2im(columns, shape, K, S, P):
-    """Walk the windows as im2col did, and add each row into the padded picture; then cut the padding off."""
+    """Visit the windows in im2col's order, add each row to the padded images, then remove the padding."""
     N, H, W, C = shape
     OH, OW = output_size(H, K, S, P), output_size(W, K, S, P)
     windows = columns.reshape(N, OH, OW, K, K, C)

@@ -4,18 +4,18 @@ import numpy as np
 
 
 def fastest(function, repeats, clock):
-    """A first call to warm up, and the smallest time: whatever disturbs a run makes it longer."""
+    """Warm up with a first call; then take the smallest time, since any disturbance makes a run longer."""
     function()
     times = []
     for _ in range(repeats):
-        began = clock()
+        start = clock()
         function()
-        times.append(clock() - began)
+        times.append(clock() - start)
     return min(times)
 
 
 def steps(index, x_shape, w_shape, S):
-    """A step along an axis skips everything that the axes behind it hold."""
+    """The stride of an axis is the product of the sizes of all later axes."""
     (_, H, W, C), (KH, KW, _, F) = x_shape, w_shape
     OH, OW = (H - KH) // S + 1, (W - KW) // S + 1
     x = {"n": H * W * C, "i": S * W * C, "j": S * C, "u": W * C, "v": C, "c": 1}
@@ -25,7 +25,7 @@ def steps(index, x_shape, w_shape, S):
 
 
 def convolve(x, w):
-    """K·K steps in Python; each is one product for all pixels, seen through a shifted view of x."""
+    """K·K steps in Python; each is one product for all pixels, on a shifted view of x."""
     (N, H, W, _), (K, _, _, F) = x.shape, w.shape
     OH, OW = H - K + 1, W - K + 1
     y = np.zeros((N, OH, OW, F), x.dtype)

@@ -4,14 +4,14 @@ import numpy as np
 
 
 def dense_relu_backward(dy, x, w, b):
-    """First back through the ReLU, to dz; then through the dense layer."""
+    """Backward through the ReLU first, to dz; then through the dense layer."""
     z = x @ w + b
     dz = np.where(z > 0, dy, 0).astype(dy.dtype)
     return dz @ w.T, x.T @ dz, dz.sum(axis=0)
 
 
 def conv_backward(dy, x, w, S, P):
-    """Each window is a small dense layer: dy · w goes back into its pixels, its pixels times dy to the weights."""
+    """Each window is a small dense layer: add dy · w to the gradient of its pixels, and pixels · dy to dw."""
     (N, H, W, C), (K, _, _, F) = x.shape, w.shape
     padded = np.pad(x, ((0, 0), (P, P), (P, P), (0, 0)))
     dpadded, dw = np.zeros_like(padded), np.zeros_like(w)
@@ -25,7 +25,7 @@ def conv_backward(dy, x, w, S, P):
 
 
 def check_gradient(L, gradient, x, eps):
-    """A fresh copy for each entry, so that no move is left behind."""
+    """Each entry gets fresh copies, so that no earlier move remains."""
     differences = np.zeros(x.shape)
     for k in np.ndindex(x.shape):
         up, down = x.copy(), x.copy()

@@ -2,7 +2,7 @@
 
 
 def conv_macs(shape, F, K, S, P):
-    """OH·OW·F results, each a sum of K·K·C products."""
+    """OH·OW·F outputs, each a sum of K·K·C products."""
     H, W, C = shape
     OH, OW = (H + 2 * P - K) // S + 1, (W + 2 * P - K) // S + 1
     return OH * OW * F * K * K * C
@@ -16,5 +16,5 @@ def branch_cost(shape, R, F, K):
 
 
 def one_by_one(x, w, b, S=1):
-    """Keep every S-th row and column; ``@`` works on the last axis, whatever stands before it."""
+    """Keep every S-th row and column; ``@`` multiplies over the last axis and keeps the others."""
     return x[:, ::S, ::S] @ w + b

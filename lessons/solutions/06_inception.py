@@ -13,13 +13,13 @@ def naive_chain(C, rows):
 
 
 def concat_backward(dy, widths):
-    """Cut where one branch ends and the next begins."""
+    """Split where one branch ends and the next begins."""
     ends = np.cumsum(widths)
     return tuple(dy[..., end - width:end] for width, end in zip(widths, ends, strict=True))
 
 
 def module_backward(dy, x, weights):
-    """Each branch: ReLU lets through where it was positive, then the two products of a matrix product's backward."""
+    """In each branch: the gradient passes where the ReLU was positive; then the two products of a dense layer."""
     C = x.shape[-1]
     dx, dws = np.zeros_like(x), []
     for w, part in zip(weights, concat_backward(dy, [w.shape[1] for w in weights]), strict=True):

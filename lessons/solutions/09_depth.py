@@ -9,7 +9,7 @@ def deviation(shape):
 
 
 def combined_loss(logits, labels, weights):
-    """The gradient of a weighted sum is the weighted sum of the gradients; here each z has one term of its own."""
+    """The gradient of a weighted sum is the weighted sum of the gradients; each z appears in one term only."""
     total, gradients = 0.0, []
     rows = np.arange(len(labels))
     for z, weight in zip(logits, weights, strict=True):
@@ -22,7 +22,7 @@ def combined_loss(logits, labels, weights):
 
 
 def backward_with_head(x, ws, head, tap, dy, dy_head):
-    """Forward once more for the h; then back, adding the head's gradient where it reads."""
+    """Compute all h first; then run the backward pass and add the head's gradient at layer ``tap``."""
     hs = [x]
     for w in ws:
         hs.append(hs[-1] @ w)

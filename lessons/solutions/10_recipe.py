@@ -10,7 +10,7 @@ def momentum_step(w, v, g, lr, momentum):
 
 
 def learning_rate(first, epoch):
-    """A drop counts once it is complete: the division rounds down."""
+    """Only completed drops count: the division rounds down."""
     return first * 0.96 ** (epoch // 8)
 
 

@@ -6,19 +6,19 @@ from minigooglenet.models import mini_googlenet
 
 
 def choose_width(budget, widths):
-    """Count each, keep what the budget allows, take the largest."""
+    """Count each, keep those within the budget, take the largest."""
     allowed = [width for width in widths if mini_googlenet(width, heads=False).macs((32, 32, 3)) <= budget]
     return max(allowed, default=None)
 
 
 def batch_of(step, N, B, seed):
-    """The epoch gives the order, the place within it the slice."""
+    """The epoch determines the order, the position within the epoch the slice."""
     epoch, place = divmod(step, N // B)
     return np.random.default_rng([seed, epoch]).permutation(N)[place * B:(place + 1) * B]
 
 
 def train(w, v, start, stop, x, y, seed, B=16):
-    """Nothing outlives a step but w, v and the number of the step."""
+    """Nothing is kept from step to step but w, v and the step number."""
     for step in range(start, stop):
         chosen = batch_of(step, len(y), B, seed)
         z = x[chosen] @ w

@@ -6,7 +6,7 @@ MEAN = (104, 117, 123)  # blue, green, red
 
 
 def prepare(photos):
-    """First into floats, for uint8 has no negative numbers; then the last axis backwards; then minus the mean."""
+    """Floats first, because uint8 has no negative values; then reverse the last axis; then subtract the mean."""
     return photos.astype(np.float32)[..., ::-1] - np.array(MEAN, np.float32)
 
 
@@ -19,9 +19,9 @@ def top_5(logits):
 
 
 def diagnose(photos, fed):
-    """Make every mistake on purpose, and see which one gives the same numbers."""
+    """Make every mistake on purpose, and see which one gives the same values."""
     right = prepare(photos)
-    suspects = {"nothing": right, "colours": right[..., ::-1], "mean": right + np.array(MEAN, np.float32),
+    suspects = {"nothing": right, "colors": right[..., ::-1], "mean": right + np.array(MEAN, np.float32),
                 "scale": right / 255, "axes": right.transpose(0, 2, 1, 3)}
     for name, suspect in suspects.items():
         if suspect.shape == fed.shape and np.allclose(suspect, fed, atol=1e-3):

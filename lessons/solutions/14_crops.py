@@ -4,7 +4,7 @@ import numpy as np
 
 
 def boxes(width, height, size, scales):
-    """Four loops, one inside the other, in the order of the list."""
+    """Four nested loops, in the order of the list."""
     found = []
     for shorter in scales:
         scale = shorter / min(width, height)
@@ -21,12 +21,12 @@ def boxes(width, height, size, scales):
 
 
 def average(logits):
-    """Softmax along the last axis, for each look by itself; then one mean over models and crops."""
+    """Softmax along the last axis, for each prediction; then one mean over models and crops."""
     e = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return (e / e.sum(axis=-1, keepdims=True)).mean(axis=(0, 1))
 
 
 def top_error(p, y, top):
-    """A picture is right if its label is equal to one of the first ``top`` columns."""
+    """A prediction is right if the label equals one of the first ``top`` columns."""
     best = np.argsort(-p, axis=1)[:, :top]
     return float(np.mean((best != y[:, None]).all(axis=1)))

@@ -4,13 +4,13 @@ import numpy as np
 
 
 def input_gradient(x, w):
-    """dL/dy = y, and y is 0 where the ReLU cuts: its mask is in it already. Then back through the product."""
+    """dL/dy = y, and y is 0 where the ReLU blocks, so it contains the mask. Then backward through the product."""
     y = np.maximum(x @ w, 0)
     return y @ w.T
 
 
 def step_up(x, g, step, low, high):
-    """np.clip takes a lowest and a highest value for each channel."""
+    """np.clip accepts a minimum and a maximum for each channel."""
     return np.clip(x + step * (high - low) * g / np.abs(g).mean(), low, high)
 
 

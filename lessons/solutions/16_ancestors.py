@@ -2,7 +2,7 @@
 
 
 def grouped_conv(shape, F, K, S, P, groups):
-    """Each filter reads only C/groups channels: ``groups`` times fewer weights and MACs, all biases."""
+    """Each filter reads only C/groups channels: ``groups`` times fewer weights and MACs, but all the biases."""
     H, W, C = shape
     OH, OW = (H + 2 * P - K) // S + 1, (W + 2 * P - K) // S + 1
     weights = K * K * (C // groups) * F
@@ -10,7 +10,7 @@ def grouped_conv(shape, F, K, S, P, groups):
 
 
 def vgg(depths, shape, classes):
-    """Walk down the blocks with H, W and C; then the dense layers, the first of which reads H·W·C numbers."""
+    """Go through the blocks with H, W and C; then the dense layers, the first of which reads H·W·C values."""
     H, W, C = shape
     params = macs = 0
     for depth, F in zip(depths, (64, 128, 256, 512, 512), strict=True):
@@ -25,6 +25,6 @@ def vgg(depths, shape, classes):
 
 
 def dense_shares(layers):
-    """Sums first, then the division."""
+    """The sums first, then the division."""
     return tuple(sum(layer[i] for layer in layers if layer[0] == "dense") / sum(layer[i] for layer in layers)
                  for i in (1, 2))

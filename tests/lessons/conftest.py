@@ -1,4 +1,4 @@
-"""Running lessons takes minutes, so plain ``pytest`` leaves this folder out. Ask for it: ``pytest tests/lessons``."""
+"""Running the lessons takes minutes, so plain ``pytest`` skips this folder. Run it with ``pytest tests/lessons``."""
 
 
 def pytest_ignore_collect(collection_path, config):

@@ -1,4 +1,4 @@
-"""The book: its pages hold together, need no network, and work in a browser, if there is a Chromium to try it in."""
+"""The book: its links are valid, it needs no network, and it works in Chromium, if that is installed."""
 
 import os
 import re
@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from lessons.catalogue import find, lessons
+from lessons.catalog import find, lessons
 
 pytest.importorskip("jupytext", reason="the book's tools are not installed: make book sets them up")
 pytest.importorskip("nbconvert", reason="the book's tools are not installed: make book sets them up")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-NUMBERS = os.environ.get("MINIGOOGLENET_BOOK", "1 5").split()  # "all": the whole book, which takes minutes
+NUMBERS = os.environ.get("MINIGOOGLENET_BOOK", "1 5").split()  # "all": the complete book, which takes minutes
 
 
 class Page(HTMLParser):
-    """What a page refers to, its pictures' descriptions, its headings' names."""
+    """The links of a page, the alternative texts of its images, its ids and the levels of its headings."""
 
     def __init__(self, text):
         super().__init__()
@@ -31,7 +31,7 @@ class Page(HTMLParser):
         if tag == "img":
             self.alts.append(found.get("alt"))
         if "id" in found:
-            assert found["id"] not in self.ids, f"two elements are called {found['id']}"
+            assert found["id"] not in self.ids, f"two elements have the id {found['id']}"
             self.ids.add(found["id"])
         if re.fullmatch("h[1-6]", tag):
             self.headings.append(int(tag[1]))
@@ -50,11 +50,11 @@ def pages(book):
     return {path: Page(path.read_text(encoding="utf-8")) for path in book[0].glob("*.html")}
 
 
-def test_every_link_leads_somewhere_and_nothing_is_fetched(book):
+def test_every_link_is_valid_and_nothing_is_loaded_from_a_network(book):
     for path, page in pages(book).items():
         for reference in page.references:
             if reference.startswith(("http:", "https:")):
-                assert f'<a href="{reference}"' in path.read_text(encoding="utf-8")  # only links that one may follow
+                assert f'<a href="{reference}"' in path.read_text(encoding="utf-8")  # only links, no images or scripts
             elif not reference.startswith("data:"):
                 file, _, name = reference.partition("#")
                 target = path.parent / file if file else path
@@ -70,13 +70,13 @@ def test_figures_are_inline_and_described(book):
         assert any(reference.startswith("data:image/png;base64,") for reference in page.references)
 
 
-def test_headings_do_not_jump(book):
+def test_heading_levels_are_not_skipped(book):
     for page in pages(book).values():
         assert page.headings.count(1) == 1 and page.headings[0] == 1
         assert all(after <= before + 1 for before, after in zip(page.headings, page.headings[1:], strict=False))
 
 
-def test_lessons_are_chained_with_hints_and_notebooks(book):
+def test_lessons_link_to_their_neighbors_and_have_hints_and_notebooks(book):
     out, chosen = book
     for before, after in zip(chosen, chosen[1:], strict=False):
         assert f'rel="next" href="{after.stem}.html"' in (out / f"{before.stem}.html").read_text(encoding="utf-8")
@@ -84,6 +84,12 @@ def test_lessons_are_chained_with_hints_and_notebooks(book):
     for lesson in chosen:
         assert "<summary>Hint 3</summary>" in (out / f"{lesson.stem}.html").read_text(encoding="utf-8")
         assert (out / "notebooks" / f"{lesson.stem}.ipynb").exists()
+
+
+def test_the_contents_link_to_the_api_pages_where_there_are_any(book):
+    from lessons.book_page import index_page
+    assert 'href="../docs/index.html"' in index_page(book[1], api=True)
+    assert "../docs/" not in (book[0] / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_second_build_runs_nothing_again(book, capsys):
@@ -94,7 +100,7 @@ def test_a_second_build_runs_nothing_again(book, capsys):
 
 
 def browse(page, tmp_path, *options):
-    """(what Chromium printed of the page, what it complained about)."""
+    """Open a page in Chromium. Returns (its standard output, the messages of the page's console)."""
     done = subprocess.run(
         [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
@@ -104,7 +110,7 @@ def browse(page, tmp_path, *options):
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
-def test_pages_open_in_a_browser_without_complaint_and_fit_a_phone(book, tmp_path):
+def test_pages_open_without_console_messages_and_fit_a_phone(book, tmp_path):
     out, _ = book
     probe = ("<script>addEventListener('load', () => parent.postMessage("
              "document.documentElement.scrollWidth + ' wide, ' "
@@ -114,11 +120,11 @@ def test_pages_open_in_a_browser_without_complaint_and_fit_a_phone(book, tmp_pat
     for path in sorted(out.glob("*.html")):
         (out / "probe.html").write_text(path.read_text(encoding="utf-8").replace("</body>", probe), encoding="utf-8")
         (out / "phone.html").write_text(phone, encoding="utf-8")
-        dumped, complaints = browse(out / "phone.html", tmp_path, "--dump-dom")
+        dumped, messages = browse(out / "phone.html", tmp_path, "--dump-dom")
         (out / "probe.html").unlink()
         (out / "phone.html").unlink()
         wide, broken = map(int, re.search(r"<title>(\d+) wide, (\d+) broken</title>", dumped).groups())
-        assert not complaints and not broken
+        assert not messages and not broken
         assert wide <= 360, f"{path.name} is {wide} pixels wide on a phone of 360"
 
 
