@@ -1,1 +1,1 @@
-"""How fast is it, beside other engines on the same cores? ``python -m benchmarks``; see README.md here."""
+"""Speed compared with other engines on the same cores: ``python -m benchmarks``. See README.md in this folder."""

@@ -4,24 +4,26 @@ import argparse
 import functools
 import json
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from minigooglenet.errors import UserError
 from minigooglenet.files import write_atomically
 
-from . import machine, report, roof, scaling, startup, work
+from . import machine, peak, report, scaling, startup, work
 from .compare import FULL, QUICK, TINY, available, compare
 from .side import SIDES
 
 DESCRIPTION = """\
-How fast is it? Ours beside other engines, on the same cores, in one run, taking turns.
+Speed of our implementation and of other engines, on the same cores, measured alternately in one run.
 
   a   training step of the reduced GoogLeNet, batch 128      b   its inference, batch 128
   c   inference of GoogLeNet on 224x224, batch 1 and 8       d   its training step, batch 16
   e   single layers of GoogLeNet: convolutions and pools
 
-Before anything is timed, every side must compute what our plain network computes, gradients included. Without options:
-a and b, quickly, in about two minutes. benchmarks/README.md says how it is measured and how to read it."""
+Before anything is timed, every side must compute the same outputs and gradients as our plain network. Without options:
+a and b, quickly, in about two minutes. benchmarks/README.md describes the method and the table."""
 
 EXAMPLES = """\
 examples:
@@ -30,11 +32,14 @@ examples:
   python -m benchmarks --only a:full,c --sides ours,torch-cl --threads 1
   python -m benchmarks --only e:3b --quick"""
 
-#: Left out of the quick form: it would take longer than all others together.
+#: Left out with ``--quick``: they would take longer than everything else together.
 SLOW = {("textbook", "a:full"), ("textbook", "b:full")}
 
+Say = Callable[[str], object]
 
-def parser():
+
+def parser() -> argparse.ArgumentParser:
+    """The command-line options."""
     made = argparse.ArgumentParser(prog="python -m benchmarks", description=DESCRIPTION, epilog=EXAMPLES,
                                    formatter_class=functools.partial(argparse.RawDescriptionHelpFormatter,
                                                                      max_help_position=26, width=100))
@@ -45,16 +50,17 @@ def parser():
     made.add_argument("--startup", action="store_true", help="from the start of train to its first step")
     made.add_argument("--sides", default=",".join(SIDES), metavar="X,Y", help=f"default: {','.join(SIDES)}")
     made.add_argument("--threads", type=int, metavar="N", help="for every side (default: all cores)")
-    made.add_argument("--weights", type=Path, metavar="FILE", help="GoogLeNet's of 2014, for c (default: random ones)")
-    made.add_argument("--data", metavar="NAME|DIR", help="for --startup: what train is given (default: its own choice)")
-    made.add_argument("--json", type=Path, metavar="FILE", help="write everything measured to this file")
+    made.add_argument("--weights", type=Path, metavar="FILE",
+                      help="GoogLeNet's weights of 2014, for c (default: random weights)")
+    made.add_argument("--data", metavar="NAME|DIR", help="for --startup: train's --data (default: train's default)")
+    made.add_argument("--json", type=Path, metavar="FILE", help="write all measurements to this file")
     made.add_argument("--figure", type=Path, metavar="FILE", help="draw images/s as bars: a .png, .pdf or .svg")
-    made.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)  # one step each: does it run?
+    made.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)  # one step each, for tests
     return made
 
 
-def run(args, say=print):
-    """Measure what ``args`` ask for, say it, write it."""
+def run(args: argparse.Namespace, say: Say = print) -> dict[str, Any]:
+    """Measure what ``args`` select, print it, write it to files."""
     effort = TINY if args.tiny else QUICK if args.quick or _nothing_chosen(args) else FULL
     threads = machine.cores() if args.threads is None else args.threads
     if threads < 1:
@@ -65,16 +71,16 @@ def run(args, say=print):
     if form not in (None, "png", "pdf", "svg"):
         raise UserError(f"--figure: got {args.figure}, needs a name that ends in .png, .pdf or .svg")
     works = work.chosen(_only(args), str(args.weights) if args.weights else None)
-    about = machine.describe(threads)  # before this run makes the machine busy itself
+    about = machine.describe(threads)  # before this run itself loads the machine
     sides = available(list(dict.fromkeys(args.sides.split(","))), say)
-    roofs = {n: _roof(n, args.tiny) for n in sorted({1, threads})}
-    for line in report.opening(about, roofs):
+    peaks = {n: _peak(n, args.tiny) for n in sorted({1, threads})}
+    for line in report.opening(about, peaks):
         say(line)
-    found = {"machine": about, "roof": roofs, "works": {}}
+    found: dict[str, Any] = {"machine": about, "peak": peaks, "works": {}}
     for item in works:
-        made = found["works"][item.name] = _rows(item, sides, threads, effort, max(roofs[threads].values()), say)
+        measured = found["works"][item.name] = _rows(item, sides, threads, effort, max(peaks[threads].values()), say)
         say("")
-        for line in report.table(item, made):
+        for line in report.table(item, measured):
             say(line)
     if works:
         for line in ("", *report.meaning(), *report.sides_used(found["works"])):
@@ -85,7 +91,7 @@ def run(args, say=print):
     if args.startup or args.all:
         found["startup"] = startup.measure(args.data, repetitions=5 if effort is FULL else 1)
         say(f"\nfrom the start of train to the end of its first step: {found['startup']['cached']:.2f} s, "
-            f"{found['startup']['cold']:.1f} s when numba compiles everything anew")
+            f"{found['startup']['cold']:.1f} s when numba compiles everything")
     _write(args, form, works, found, say)
     return found
 
@@ -95,22 +101,22 @@ def _nothing_chosen(args):
 
 
 def _only(args):
-    """What ``chosen`` is asked for."""
+    """The argument of ``work.chosen``."""
     if args.only:
         return args.only
     return "a,b,c,d,e" if args.all else "" if args.scaling or args.startup else "a,b"
 
 
-def _roof(threads, tiny):
-    return roof.measure(threads, 0.01, (64,)) if tiny else roof.measure(threads)
+def _peak(threads, tiny):
+    return peak.measure(threads, 0.01, (64,)) if tiny else peak.measure(threads)
 
 
-def _rows(item, sides, threads, effort, ceiling, say):
+def _rows(item, sides, threads, effort, gflops, say):
     used = [name for name in sides if effort is FULL or (name, item.name) not in SLOW]
     if len(used) < len(sides):
-        say(f"\n{SIDES['textbook'].title} left out of {item.name}: too slow for the quick form")
+        say(f"\n{SIDES['textbook'].title} left out of {item.name}: too slow for a quick run")
     results = compare(item, used, threads, effort)
-    return report.rows(results, item, ceiling)
+    return report.rows(results, item, gflops)
 
 
 def _write(args, form, works, found, say):
@@ -118,20 +124,20 @@ def _write(args, form, works, found, say):
         write_atomically(args.json, lambda file: json.dump(found, file, indent=1), mode="w")
         say(f"\n{args.json}")
     if args.figure and found["works"]:
-        from minigooglenet.pictures.bars import bars
-        from minigooglenet.pictures.style import save
+        from minigooglenet.figures.bars import bars
+        from minigooglenet.figures.style import save
         about = found["machine"]
         threads = f"{about['threads']} thread" + ("s" if about["threads"] > 1 else "")
-        drawn = bars("Images a second, ours and other engines", report.panels(works, found["works"]),
-                     f"Medians of one run, the sides taking turns; {about['cpu']}, {threads} for every side. Roof: the "
-                     f"machine's own float32 matrix products, {max(found['roof'][about['threads']].values()):.0f} "
-                     "GFLOP/s; a share counts the direct algorithm's operations.", SIDES["ours"].title)
+        drawn = bars("Images per second, our implementation and other engines", report.panels(works, found["works"]),
+                     f"Medians of one run in which the sides alternate; {about['cpu']}, {threads} for every side. "
+                     f"Peak: {max(found['peak'][about['threads']].values()):.0f} GFLOP/s in float32 matrix products; "
+                     "shares of it count the operations of the direct algorithm.", SIDES["ours"].title)
         write_atomically(args.figure, lambda file: save(drawn, file, form))
         say(f"{args.figure}")
 
 
-def main(argv=None):
-    """The exit code: 0, or 2 for wrong input or sides that disagree."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """The exit code: 0, or 2 for wrong input and for sides that disagree."""
     args = parser().parse_args(argv)
     try:
         run(args, functools.partial(print, flush=True))

@@ -1,28 +1,30 @@
-"""The comparison: check that all sides compute the same, warm up, then let them take turns."""
+"""The comparison: check that all sides compute the same values, warm up, then time them alternately."""
 
 import statistics
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from minigooglenet.errors import UserError
 
 from . import agree
-from .side import CHECKED, SIDES
-from .work import INFER
+from .side import CHECKED, SIDES, missing
+from .work import INFER, Work
 from .worker import Bench, Worker
 
-REFERENCE = "plain"  # whom all others must agree with
+REFERENCE = "plain"  # the side that all others must agree with
 
 
 @dataclass(frozen=True)
 class Effort:
     """How long to measure.
 
-    rounds   how many turns each side has
-    turn     a turn lasts about so many seconds, at least one step
-    budget   a side that has spent so many seconds sits the other rounds out, once it has had ``least`` turns
-    least    turns that even a slow side has
-    warm_up  steps before the clock counts, the first of which compiles; one if it takes longer than ``budget``
+    rounds   number of turns of each side
+    turn     length of a turn in seconds, at least one step
+    budget   a side that has used this many seconds skips the other rounds, after ``least`` turns
+    least    minimum number of turns, even for a slow side
+    warm_up  untimed steps, the first of which compiles; only one if it takes longer than ``budget``
     pause    seconds between two turns, in which the threads of the last one go to sleep
     """
     rounds: int = 15
@@ -40,42 +42,44 @@ TINY = Effort(rounds=1, turn=0.0, budget=0.1, least=1, warm_up=1, pause=0.0)
 
 @dataclass
 class Result:
-    """One side at one Work. seconds: of each step that counts; first: of the first step at full size."""
+    """One side at one Work. seconds: of each timed step; first: of the first step at full size."""
     side: str
-    facts: dict
+    facts: dict[str, Any]
     first: float = 0.0
     peak_mb: float = 0.0
-    seconds: list = field(default_factory=list)
-    agreement: tuple = ()
+    seconds: list[float] = field(default_factory=list)
+    agreement: tuple[float, float | None] | tuple[()] = ()
 
     @property
-    def median(self):
+    def median(self) -> float:
+        """Median seconds of a step."""
         return statistics.median(self.seconds)
 
 
-def compare(work, sides, threads, effort=FULL):
-    """{side: Result} for the sides that can do this Work. Raises UserError if two of them do not compute the same."""
+def compare(work: Work, sides: Sequence[str], threads: int, effort: Effort = FULL) -> dict[str, Result]:
+    """{side: Result} for the sides that support this Work. Raises UserError if two of them compute different values."""
     names = [name for name in sides if work.kind == INFER or SIDES[name].trains]
     _same_gradients(work, names, threads)
-    workers, results = {}, {}
+    workers: dict[str, Worker] = {}
+    results: dict[str, Result] = {}
     try:
-        reference = None
+        reference: Any = None
         for name in (REFERENCE, *(n for n in names if n != REFERENCE)):
             worker = Worker(Bench, (name, work, threads), threads)
             workers[name] = worker
-            numbers = worker.call("check")
+            values = worker.call("check")
             if name == REFERENCE:
-                reference = numbers
-            agreement = agree.check(SIDES[name].title, numbers, reference, work.title())
-            if name not in names:  # was here only to be agreed with
+                reference = values
+            agreement = agree.check(SIDES[name].title, values, reference, work.title())
+            if name not in names:  # the reference, not timed
                 workers.pop(name).close()
                 continue
             results[name] = Result(name, worker.call("facts"), agreement=agreement)
-            del numbers
+            del values
         del reference
         for name in names:
             _warm_up(workers[name], results[name], effort)
-        _take_turns(workers, results, names, effort)
+        _alternate(workers, results, names, effort)
         for name in names:
             results[name].peak_mb = workers[name].call("memory")
     finally:
@@ -85,26 +89,26 @@ def compare(work, sides, threads, effort=FULL):
 
 
 def _same_gradients(work, names, threads):
-    """Check what training computes in float64, in processes of their own (whose memory is nobody's peak)."""
+    """Check what training computes in float64, in separate processes, so that it does not count as peak memory."""
     if work.kind == INFER:
         return
     small, reference = work.but(dtype="float64", batch=min(work.batch, CHECKED)), None
     for name in (REFERENCE, *(n for n in names if n != REFERENCE)):
         with Worker(Bench, (name, small, threads), threads) as worker:
-            numbers = worker.call("check")
-        reference = reference or numbers
-        agree.check(SIDES[name].title, numbers, reference, work.title(), "float64")
+            values = worker.call("check")
+        reference = reference or values
+        agree.check(SIDES[name].title, values, reference, work.title(), "float64")
 
 
 def _warm_up(worker, result, effort):
-    worker.call("forget_peak")
+    worker.call("reset_peak_memory")
     result.first = worker.call("time", 1)[0]
     if result.first < effort.budget:
         worker.call("time", max(0, effort.warm_up - 1))
 
 
-def _take_turns(workers, results, names, effort):
-    """A B C A B C … Each turn is a few steps; every one of them counts."""
+def _alternate(workers, results, names, effort):
+    """A B C A B C …: each turn is a few steps, all of them timed."""
     for turn in range(effort.rounds):
         for name in names:
             result = results[name]
@@ -115,9 +119,8 @@ def _take_turns(workers, results, names, effort):
             result.seconds += workers[name].call("time", max(1, int(effort.turn / max(last, 1e-6))))
 
 
-def available(wanted, say):
-    """The sides of ``wanted`` whose packages are installed; ``say`` gets a line for each other one."""
-    from .side import missing
+def available(wanted: Sequence[str], say: Callable[[str], object]) -> list[str]:
+    """The sides of ``wanted`` whose packages are installed; ``say`` gets a line for each of the others."""
     for name in wanted:
         if name not in SIDES:
             raise UserError(f"--sides: got {name!r}, choose from {', '.join(SIDES)}")

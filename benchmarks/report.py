@@ -1,113 +1,122 @@
-"""The results as an aligned table, as JSON, and as bars."""
+"""The results as an aligned table, for JSON, and for bars."""
 
 import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
 
+from .compare import Result
 from .side import SIDES
-from .work import INFER, LAYER
+from .work import INFER, LAYER, Work
 
-COLUMNS = ("ms", "spread", "images/s", "GFLOP/s", "of roof", "peak MB", "start s", "steps", "time / ours")
-OTHERS = ("torch", "torch-cl", "onnxruntime", "opencv")  # the engines that the goals speak of
+#: One side's row of a table, with everything that was measured.
+Row: TypeAlias = dict[str, Any]
+
+COLUMNS = ("ms", "spread", "images/s", "GFLOP/s", "of peak", "peak MB", "start s", "steps", "time / ours")
+OTHERS = ("torch", "torch-cl", "onnxruntime", "opencv")  # the engines that ours is compared with
 
 
-def numbers(result, work, flops, roof, ours=None):
-    """One side's row as a dict: what the table and the JSON hold."""
+def row(result: Result, work: Work, flops: int, peak: float, ours: float | None = None) -> Row:
+    """One side's row. ``peak`` in GFLOP/s; ``ours``: our median seconds."""
     median = result.median
     quartiles = statistics.quantiles(result.seconds, n=4) if len(result.seconds) > 1 else [median] * 3
-    rate = flops / median / 1e9
+    speed = flops / median / 1e9
+    output, gradient = result.agreement or (None, None)
     return {
         "seconds": median, "fastest": min(result.seconds), "spread": (quartiles[2] - quartiles[0]) / median,
-        "steps": len(result.seconds), "images_per_second": work.batch / median, "gflops_per_second": rate or None,
-        "share_of_roof": rate / roof if roof and rate else None,
+        "steps": len(result.seconds), "images_per_second": work.batch / median, "gflops_per_second": speed or None,
+        "share_of_peak": speed / peak if peak and speed else None,
         "peak_mb": result.peak_mb, "first_seconds": result.first,
         "start_seconds": result.facts["build_seconds"] + result.facts["check_seconds"] + result.first,
-        "time_over_ours": median / ours if ours else None, "outputs_differ": result.agreement[0],
-        "gradients_differ": result.agreement[1], **result.facts,
+        "time_over_ours": median / ours if ours else None, "outputs_differ": output,
+        "gradients_differ": gradient, **result.facts,
     }
 
 
-def rows(results, work, roof):
-    """{side: numbers} of one Work."""
+def rows(results: Mapping[str, Result], work: Work, peak: float) -> dict[str, Row]:
+    """{side: row} of one Work."""
     flops, ours = work.flops(), results["ours"].median if "ours" in results else None
-    return {name: numbers(result, work, flops, roof, ours) for name, result in results.items()}
+    return {name: row(result, work, flops, peak, ours) for name, result in results.items()}
 
 
-def table(work, made):
-    """The lines of one Work: title, head, a row for each side, and how ours compares."""
+def table(work: Work, measured: Mapping[str, Row]) -> list[str]:
+    """The lines for one Work: title, head, a row for each side, and a summary."""
     flops = work.flops()
     cost = f", {flops / 1e9:.4g} GFLOP" if flops else ""
     head = f"  {'side':<22}" + "".join(f"{name:>12}" for name in COLUMNS)
     lines = [work.title() + cost, head]
-    for name, row in made.items():
-        cells = (f"{1e3 * row['seconds']:.2f}", f"{row['spread']:.0%}", f"{row['images_per_second']:,.1f}",
-                 _or_dash(row["gflops_per_second"], ".1f"), _or_dash(row["share_of_roof"], ".0%"),
-                 f"{row['peak_mb']:,.0f}", f"{row['start_seconds']:.2f}", str(row["steps"]),
-                 _or_dash(row["time_over_ours"], ".2f"))
+    for name, found in measured.items():
+        cells = (f"{1e3 * found['seconds']:.2f}", f"{found['spread']:.0%}", f"{found['images_per_second']:,.1f}",
+                 _or_dash(found["gflops_per_second"], ".1f"), _or_dash(found["share_of_peak"], ".0%"),
+                 f"{found['peak_mb']:,.0f}", f"{found['start_seconds']:.2f}", str(found["steps"]),
+                 _or_dash(found["time_over_ours"], ".2f"))
         lines.append(f"  {SIDES[name].title:<22}" + "".join(f"{cell:>12}" for cell in cells))
-    return [*lines, *(f"  {line}" for line in summary(made))]
+    return [*lines, *(f"  {line}" for line in summary(measured))]
 
 
 def _or_dash(value, form):
     return "-" if value is None else format(value, form)
 
 
-def summary(made):
-    """The two ratios that the goals are about, where both sides ran."""
-    lines, others = [], [name for name in OTHERS if name in made]
-    if "ours" in made and others:
-        best = min(others, key=lambda name: made[name]["seconds"])
-        memory = min(made[name]["peak_mb"] for name in others if name.startswith("torch")) if any(
-            name.startswith("torch") for name in others) else None
-        line = f"best other engine, {SIDES[best].title}, over ours: {made[best]['time_over_ours']:.2f}"
-        lines.append(line + (f"; peak memory, ours over PyTorch: {made['ours']['peak_mb'] / memory:.2f}"
-                             if memory else ""))
-    return lines
+def summary(measured: Mapping[str, Row]) -> list[str]:
+    """The ratios of time and of peak memory, where both sides ran."""
+    others = [name for name in OTHERS if name in measured]
+    if "ours" not in measured or not others:
+        return []
+    best = min(others, key=lambda name: measured[name]["seconds"])
+    line = f"best other engine, {SIDES[best].title}, over ours: {measured[best]['time_over_ours']:.2f}"
+    memory = [measured[name]["peak_mb"] for name in others if name.startswith("torch")]
+    if memory:
+        line += f"; peak memory, ours over PyTorch: {measured['ours']['peak_mb'] / min(memory):.2f}"
+    return [line]
 
 
-def sides_used(everything):
-    """A line for each side: version and threads, as it reported them itself."""
+def sides_used(everything: Mapping[str, Mapping[str, Row]]) -> list[str]:
+    """A line for each side with the version and the threads that it reported."""
     facts = {}
-    for made in everything.values():
-        for name, row in made.items():
-            facts[name] = f"  {SIDES[name].title:<22}{row['version']}, {row['threads']} thread" + (
-                "" if row["threads"] == 1 else "s") + (f" ({row['cpu']})" if "cpu" in row else "")
+    for measured in everything.values():
+        for name, found in measured.items():
+            facts[name] = f"  {SIDES[name].title:<22}{found['version']}, {found['threads']} thread" + (
+                "" if found["threads"] == 1 else "s") + (f" ({found['cpu']})" if "cpu" in found else "")
     return [facts[name] for name in SIDES if name in facts]
 
 
-def opening(machine, roofs):
-    """What the machine is, and its roof."""
-    from .roof import WAYS
+def opening(machine: Mapping[str, Any], peaks: Mapping[int, Mapping[str, float]]) -> list[str]:
+    """Lines about the machine and its peak, {threads: {way: GFLOP/s}}."""
+    from .peak import WAYS
     lines = [f"{machine['cpu']}, {machine['cores']} cores, {machine['threads']} used; {machine['system']}",
              "  " + ", ".join(f"{name} {version}" for name, version in machine["versions"].items() if version)]
     if machine["load"] > 0.5:
-        lines.append(f"  the machine is busy (load {machine['load']}): do not trust these times")
-    for threads, rates in roofs.items():
-        ways = "; ".join(f"{WAYS[way]} {rate:.0f}" for way, rate in rates.items())
-        lines.append(f"  roof on {threads} thread{'s' if threads > 1 else ''}: {max(rates.values()):.0f} GFLOP/s in "
-                     f"float32 products ({ways})")
+        lines.append(f"  the machine is busy (load {machine['load']}): these times are not reliable")
+    for threads, speeds in peaks.items():
+        ways = "; ".join(f"{WAYS[way]} {speed:.0f}" for way, speed in speeds.items())
+        lines.append(f"  peak on {threads} thread{'s' if threads > 1 else ''}: {max(speeds.values()):.0f} GFLOP/s in "
+                     f"float32 matrix products ({ways})")
     return lines
 
 
-def panels(works, everything):
-    """[(title, [(side, images/s, remark)])] for pictures/bars.py."""
+def panels(works: Sequence[Work], everything: Mapping[str, Mapping[str, Row]]
+           ) -> list[tuple[str, list[tuple[str, float, str]]]]:
+    """[(title, [(side, images/s, remark)])] for figures/bars.py."""
     found = []
     for work in works:
-        made = everything.get(work.name)
-        if made:
-            found.append((work.title(), [(SIDES[name].title, row["images_per_second"], _remark(row))
-                                         for name, row in made.items()]))
+        measured = everything.get(work.name)
+        if measured:
+            found.append((work.title(), [(SIDES[name].title, one["images_per_second"], _remark(one))
+                                         for name, one in measured.items()]))
     return found
 
 
-def _remark(row):
-    share = row["share_of_roof"]
-    return f"{row['images_per_second']:,.0f}/s" + (f", {share:.0%} of roof" if share else "")
+def _remark(found):
+    share = found["share_of_peak"]
+    return f"{found['images_per_second']:,.0f}/s" + (f", {share:.0%} of peak" if share else "")
 
 
-def meaning():
+def meaning() -> list[str]:
     """How to read the table, in a few lines."""
     return [
-        "ms: median of one step; spread: its middle half; GFLOP/s: multiply-adds of the direct algorithm × 2, whatever",
-        "was really done; of roof: that over the machine's rate of float32 matrix products; peak MB: of the side's",
-        "whole process; start s: from importing the engine to the end of its first step, all compilation included.",
-        f"Training counts 3 forward passes, less the first layer's dx; {LAYER} of a layer counts 3; {INFER} 1.",
+        "ms: median of one step; spread: interquartile range over the median; GFLOP/s: multiply-adds of the direct",
+        "algorithm × 2, whichever algorithm ran; of peak: that over the machine's peak in float32 matrix products;",
+        "peak MB: of the side's process; start s: from importing the engine to the end of its first step, with all",
+        f"compilation. Training counts 3 forward passes, less the first layer's dx; {LAYER} of a layer counts 3; "
+        f"{INFER} 1.",
     ]

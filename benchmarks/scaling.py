@@ -1,23 +1,29 @@
-"""How cost grows: with threads, with the batch, with the width."""
+"""How cost grows with threads, with the batch, and with the width."""
 
-from .compare import compare
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from .compare import Effort, compare
 from .machine import cores
 from .side import SIDES
 from .work import INFER, TRAIN, Work, mini_options, works
+
+#: [(what grows, [(value, Work, threads)])]
+Plan: TypeAlias = list[tuple[str, list[tuple[float, Work, int]]]]
 
 SIDES_USED = ("ours", "torch-cl")
 BATCHES = (1, 4, 16, 64, 256)
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 
 
-def with_width(work, width):
-    """The same at another width, its name saying so."""
-    options = {**dict(work.options), "width": width}
+def with_width(work: Work, width: float) -> Work:
+    """The same Work with another width, which is part of its name."""
+    options = {**dict(work.options or ()), "width": width}
     return work.but(options=tuple(options.items()), name=f"{work.name[0]}:width {width:g}")
 
 
-def plan():
-    """[(what grows, [(value, Work, threads)])]"""
+def plan() -> Plan:
+    """What is measured."""
     everything = works()
     train, infer = everything["a:quick"], everything["b:quick"]
     every = cores()
@@ -32,11 +38,13 @@ def plan():
     ]
 
 
-def measure(sides, effort, say, plan=plan):
-    """{what grows: {value: {side: seconds of a step}}}, said line by line on the way."""
-    used, measured = [name for name in SIDES_USED if name in sides], {}
+def measure(sides: Sequence[str], effort: Effort, say: Callable[[str], object],
+            plan: Callable[[], Plan] = plan) -> dict[str, dict[str, dict[str, float]]]:
+    """{what grows: {value: {side: seconds of a step}}}; ``say`` gets the lines of a table as they are measured."""
+    used = [name for name in SIDES_USED if name in sides]
+    measured: dict[str, dict[str, dict[str, float]]] = {}
     for what, points in plan():
-        say(f"by {what} (images/s; ms a step)")
+        say(f"by {what} (images/s; ms per step)")
         say(f"  {what.split(',')[0]:<10}" + "".join(f"{SIDES[name].title:>32}" for name in used))
         measured[what] = {}
         for value, work, threads in points:
@@ -48,13 +56,9 @@ def measure(sides, effort, say, plan=plan):
     return measured
 
 
-def tiny_plan():
-    """Two points, to see that it runs."""
-    options = mini_options(_narrow())
+def tiny_plan() -> Plan:
+    """Three points, for a test that it runs."""
+    from minigooglenet.training.config import PRESETS
+    options = mini_options(PRESETS["quick"].but(width=0.05))
     return [("batch, training step", [(n, Work("a:tiny", TRAIN, n, options), 1) for n in (2, 3)]),
             ("batch, inference", [(1, Work("b:tiny", INFER, 1, options), 1)])]
-
-
-def _narrow():
-    from minigooglenet.training.config import PRESETS
-    return PRESETS["quick"].but(width=0.05)

@@ -1,38 +1,42 @@
-"""What every side promises, and which sides there are. A side lives in a process of its own (``worker.py``)."""
+"""The sides of the comparison, and what each implements. A side runs in a process of its own (``worker.py``)."""
 
 import importlib
 import importlib.util
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-CHECKED = 8  # pictures in a training step that is checked
+from minigooglenet.layers import Array
+
+from .work import Work
+
+CHECKED = 8  # images in a training step that is checked
 
 
 class Side:
     """One engine, ready to do one Work.
 
-    ``step()`` is what is timed; ``check()`` does the same with dropout off and returns {name: array} in our layout, for
-    comparison: "logits", and in training what one step on CHECKED pictures changed in each parameter.
-    ``facts()`` says with what: versions and threads.
+    ``step()`` is timed. ``check()`` does the same without dropout and returns {name: array} in our layout, for
+    comparison: "logits", and in training how one step on CHECKED images changes each parameter. ``facts()`` returns
+    versions and threads.
     """
 
-    def __init__(self, work, threads):
+    def __init__(self, work: Work, threads: int) -> None:
         raise NotImplementedError
 
-    def step(self):
+    def step(self) -> Any:
         raise NotImplementedError
 
-    def check(self):
+    def check(self) -> dict[str, Array]:
         raise NotImplementedError
 
-    def facts(self):
+    def facts(self) -> dict[str, Any]:
         raise NotImplementedError
 
 
 class Entry(NamedTuple):
-    """title; where its class is; the packages it needs; whether it trains."""
+    """title; where its class is (module:class); the packages it needs; whether it trains."""
     title: str
     place: str
-    needs: tuple = ()
+    needs: tuple[str, ...] = ()
     trains: bool = True
 
 
@@ -47,12 +51,12 @@ SIDES = {
 }
 
 
-def missing(name):
+def missing(name: str) -> str | None:
     """The first package that a side needs and that is not installed, or None."""
     return next((package for package in SIDES[name].needs if importlib.util.find_spec(package) is None), None)
 
 
-def load(name):
+def load(name: str) -> type[Side]:
     """The class of a side."""
     module, attribute = SIDES[name].place.split(":")
     return getattr(importlib.import_module(f"benchmarks.{module}"), attribute)

@@ -1,4 +1,4 @@
-"""From ``python -m minigooglenet train`` to the end of the first step, with numba's compilations kept and without."""
+"""The time from ``python -m minigooglenet train`` to the end of the first step, with and without numba's cache."""
 
 import os
 import statistics
@@ -12,7 +12,7 @@ from minigooglenet.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 
-#: The command itself, but for one thing: after the first step it ends.
+#: The command itself, except that it ends after the first step.
 COMMAND = """
 import os, sys
 from minigooglenet.training.trainer import Trainer
@@ -26,10 +26,10 @@ sys.exit(main(["train", *sys.argv[1:]]))
 """
 
 
-def seconds_to_first_step(data, cache=None):
-    """Wall-clock seconds from the start of the process. ``cache``: a folder for numba's compilations, if not its own.
+def seconds_to_first_step(data: str | None, cache: Path | str | None = None) -> float:
+    """Wall-clock seconds from the start of the process. ``cache``: a folder for numba's cache, instead of its own.
 
-    Raises UserError with what the command said if it did not come to its first step.
+    Raises UserError with the command's last line if it does not reach its first step.
     """
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"PYTHONPATH": str(ROOT), "MINIGOOGLENET_OFFLINE": "1"}
@@ -41,12 +41,12 @@ def seconds_to_first_step(data, cache=None):
                               capture_output=True, text=True)
         seconds = time.perf_counter() - began
     if done.returncode != 77:
-        raise UserError(f"train did not come to its first step: {done.stderr.strip().splitlines()[-1:] or 'no word'}")
+        raise UserError(f"train did not reach its first step: {done.stderr.strip().splitlines()[-1:] or 'no output'}")
     return seconds
 
 
-def measure(data=None, repetitions=5):
-    """{"cached": median seconds, "cold": seconds}. Reads the data once before, so that it is in memory."""
+def measure(data: str | None = None, repetitions: int = 5) -> dict[str, float]:
+    """{"cached": median seconds, "cold": seconds}. Runs once before, so that the data is in the file cache."""
     seconds_to_first_step(data)
     cached = statistics.median(seconds_to_first_step(data) for _ in range(repetitions))
     with tempfile.TemporaryDirectory() as empty:

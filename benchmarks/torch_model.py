@@ -1,35 +1,64 @@
-"""The same network in PyTorch, built by a walk over our structure, with our weights."""
+"""The same network in PyTorch, built from our structure, with our weights."""
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from minigooglenet.compose import Concat, Sequential, Trunk
-from minigooglenet.layers import LRN, AvgPool, BatchNorm, Conv, Dense, Dropout, Flatten, GlobalAvgPool, MaxPool, ReLU
+from minigooglenet.layers import (
+    LRN,
+    Array,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    Layer,
+    MaxPool,
+    ReLU,
+    Sequential,
+    Shape,
+    Trunk,
+)
+from minigooglenet.layers.base import join
 from minigooglenet.models.googlenet import LOSS_WEIGHTS
-from minigooglenet.weights.layout import filters, filters_back, maps, maps_back, rows, rows_back, stations
+from minigooglenet.weights.layout import (
+    dense_to_io,
+    dense_to_oi,
+    filters_to_hwio,
+    filters_to_oihw,
+    maps_to_nchw,
+    maps_to_nhwc,
+    trace_children,
+)
 
 from .side import CHECKED, Side
-from .work import DECAY, INFER, LAYER, LR, MOMENTUM, NESTEROV, TRAIN
+from .work import DECAY, INFER, LAYER, LR, MOMENTUM, NESTEROV, TRAIN, Work
 
 
-class SideBySide(nn.ModuleList):
-    def forward(self, x):
+class Branches(nn.ModuleList):
+    """Branches that read the same input, concatenated along the channels."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.cat([branch(x) for branch in self], dim=1)
 
 
 class WithHeads(nn.Module):
-    """In training a list: the network's own logits, then those of the heads."""
+    """A network with auxiliary classifiers. In training its output is a list: its own logits, then theirs."""
 
-    def __init__(self, trunk, heads):
+    def __init__(self, trunk: nn.Module, heads: Mapping[str, tuple[str, nn.Module]]) -> None:
         super().__init__()
         self.trunk, self.taps = trunk, {tap: name for name, (tap, _) in heads.items()}
         self.heads = nn.ModuleDict({name: head for name, (_, head) in heads.items()})
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> Any:
         if not self.training:
             return self.trunk(x)
         outputs = {}
@@ -40,14 +69,16 @@ class WithHeads(nn.Module):
         return [x, *(outputs[name] for name in self.heads)]
 
 
-class Twins:
-    """``build(net, shape)`` gives the module; afterwards ``pairs`` holds {our path: (parameter, function to our
+class Builder:
+    """``build(net, shape)`` returns the module; afterwards ``pairs`` holds {our path: (parameter, function to our
     layout)}."""
 
-    def __init__(self):
-        self.pairs = {}
+    def __init__(self) -> None:
+        self.pairs: dict[str, tuple[Any, Any]] = {}
 
-    def build(self, layer, shape, path="", flattened=None):
+    def build(self, layer: Layer, shape: Shape, path: str = "", flattened: Shape | None = None) -> nn.Module:
+        """The module for ``layer``, which reads ``shape``; ``flattened`` as in ``trace_children``."""
+        module: Any
         match layer:
             case Trunk():
                 trunk = self.build(layer.trunk, shape)
@@ -56,18 +87,18 @@ class Twins:
                     for name, (tap, head) in layer.heads.items()})
             case Sequential():
                 modules = nn.Sequential()
-                for name, child, entering, flat in stations(layer, shape):
-                    modules.add_module(name, self.build(child, entering, f"{path}/{name}".lstrip("/"), flat))
+                for name, child, entering, flat in trace_children(layer, shape, flattened):
+                    modules.add_module(name or "layer", self.build(child, entering, join(path, name), flat))
                 return modules
             case Concat():
-                return SideBySide([self.build(branch, shape, path) for branch in layer.branches])
+                return Branches([self.build(branch, shape, path) for branch in layer.branches])
             case Conv():
                 module = nn.Conv2d(layer.C, layer.F, layer.kernel, layer.stride, layer.pad, bias="b" in layer.params)
-                return self.fill(module, layer, path, {"w": ("weight", filters, filters_back)})
+                return self.fill(module, layer, path, {"w": ("weight", filters_to_oihw, filters_to_hwio)})
             case Dense():
                 module = nn.Linear(layer.D, layer.F)
                 return self.fill(module, layer, path, {"w": (
-                    "weight", lambda w: rows(w, flattened), lambda w: rows_back(w, flattened))})
+                    "weight", lambda w: dense_to_oi(w, flattened), lambda w: dense_to_io(w, flattened))})
             case BatchNorm():
                 module = nn.BatchNorm2d(layer.C, layer.eps, layer.momentum)
                 with torch.no_grad():
@@ -88,33 +119,34 @@ class Twins:
                 return nn.Dropout(layer.drop_prob)
             case Flatten():
                 return nn.Flatten()
-        raise TypeError(f"{path}: no twin for {layer.describe()}")
+        raise TypeError(f"{path}: no PyTorch module for {layer.describe()}")
 
-    def fill(self, module, layer, path, special):
-        """Copy a layer's parameters into a module, and remember which is which."""
+    def fill(self, module: nn.Module, layer: Layer, path: str, special: Mapping[str, tuple]) -> nn.Module:
+        """Copy a layer's parameters into a module, and record the pairs. ``special``: {our name: (their name, function
+        to their layout, function to ours)}, where they are not the usual ones."""
         for name, value in layer.params.items():
             usual = {"b": "bias", "gamma": "weight", "beta": "bias"}.get(name), np.asarray, np.asarray
-            theirs, to, back = special.get(name, usual)
+            theirs, to_theirs, to_ours = special.get(name, usual)
             parameter = getattr(module, theirs)
             with torch.no_grad():
-                parameter.copy_(torch.tensor(to(value)))
-            self.pairs[f"{path}/{name}"] = parameter, back
+                parameter.copy_(torch.tensor(to_theirs(value)))
+            self.pairs[join(path, name)] = parameter, to_ours
         return module
 
 
 class NCHW(Side):
-    """PyTorch as it comes."""
+    """PyTorch with its default memory format."""
 
     memory_format = torch.contiguous_format
 
-    def __init__(self, work, threads):
+    def __init__(self, work: Work, threads: int) -> None:
         torch.set_num_threads(threads)
         torch.manual_seed(0)
-        self.work, twins, net = work, Twins(), work.network()
-        self.model = twins.build(net, work.input_shape).to(getattr(torch, work.dtype))
+        self.work, builder, net = work, Builder(), work.network()
+        self.model: Any = builder.build(net, work.input_shape).to(getattr(torch, work.dtype))
         self.model.to(memory_format=self.memory_format)
-        self.pairs = twins.pairs
-        self.x = self.tensor(work.pictures())
+        self.pairs = builder.pairs
+        self.x: Any = self.tensor(work.images())
         self.model.train(work.kind != INFER)
         if work.kind == LAYER:
             self.dy = self.tensor(work.gradient())
@@ -122,15 +154,16 @@ class NCHW(Side):
         if work.kind == TRAIN:
             self.y = torch.tensor(work.labels())
             parameters = list(self.model.parameters())
-            self.optimiser = torch.optim.SGD(
+            self.optimizer = torch.optim.SGD(
                 [{"params": [p for p in parameters if p.ndim > 1], "weight_decay": DECAY},
                  {"params": [p for p in parameters if p.ndim == 1], "weight_decay": 0.0}],
                 lr=LR, momentum=MOMENTUM, nesterov=NESTEROV)
 
-    def tensor(self, a):
-        return torch.tensor(maps(a)).contiguous(memory_format=self.memory_format)
+    def tensor(self, a: Array) -> torch.Tensor:
+        """An array of ours in PyTorch's layout."""
+        return torch.tensor(maps_to_nchw(a)).contiguous(memory_format=self.memory_format)
 
-    def step(self):
+    def step(self) -> Any:
         if self.work.kind == TRAIN:
             return self.update(self.x, self.y)
         if self.work.kind == INFER:
@@ -142,22 +175,23 @@ class NCHW(Side):
         y.backward(self.dy)
         return y
 
-    def update(self, x, y):
-        self.optimiser.zero_grad()
+    def update(self, x: torch.Tensor, y: torch.Tensor) -> Any:
+        """One training step. Returns the logits."""
+        self.optimizer.zero_grad()
         logits = self.model(x)
-        loss = sum(weight * F.cross_entropy(z, y, label_smoothing=self.work.smoothing)
-                   for weight, z in zip(LOSS_WEIGHTS, logits, strict=True))
+        loss: Any = sum(weight * F.cross_entropy(z, y, label_smoothing=self.work.smoothing)
+                        for weight, z in zip(LOSS_WEIGHTS, logits, strict=True))
         loss.backward()
-        self.optimiser.step()
+        self.optimizer.step()
         return logits
 
-    def check(self):
+    def check(self) -> dict[str, Array]:
         if self.work.kind == INFER:
-            return {"logits": maps_back(self.step().numpy())}
+            return {"logits": maps_to_nhwc(self.step().numpy())}
         if self.work.kind == LAYER:
             y = self.step()
-            return {"y": maps_back(y.detach().numpy()), "dx": maps_back(self.x.grad.numpy())} | {
-                path: back(p.grad.numpy()) for path, (p, back) in self.pairs.items()}
+            return {"y": maps_to_nhwc(y.detach().numpy()), "dx": maps_to_nhwc(self.x.grad.numpy())} | {
+                path: to_ours(p.grad.numpy()) for path, (p, to_ours) in self.pairs.items()}
         kept = [(module, module.p) for module in self.model.modules() if isinstance(module, nn.Dropout)]
         for module, _ in kept:
             module.p = 0.0
@@ -166,9 +200,9 @@ class NCHW(Side):
         for module, p in kept:
             module.p = p
         return ({f"logits {k}": z.detach().numpy() for k, z in enumerate(logits)}
-                | {path: back((p.detach() - before[path]).numpy()) for path, (p, back) in self.pairs.items()})
+                | {path: to_ours((p.detach() - before[path]).numpy()) for path, (p, to_ours) in self.pairs.items()})
 
-    def facts(self):
+    def facts(self) -> dict[str, Any]:
         return {"version": f"PyTorch {torch.__version__}", "threads": torch.get_num_threads(),
                 "cpu": torch.backends.cpu.get_cpu_capability() + (
                     ", oneDNN" if torch.backends.mkldnn.is_available() else "") + (
@@ -176,6 +210,6 @@ class NCHW(Side):
 
 
 class ChannelsLast(NCHW):
-    """The same with activations in memory as ours are; the faster layout for convolutions."""
+    """The same with activations in our memory layout, which is faster for convolutions."""
 
     memory_format = torch.channels_last

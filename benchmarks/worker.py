@@ -1,7 +1,7 @@
-"""A side in a process of its own: it does what its pipe says, and nothing between two orders.
+"""A process for each side, which runs one method at a time, on request.
 
-So no side's threads, allocator or BLAS settings get into another's way, the sides can still take turns in one run, and
-the peak memory of the process is the peak memory of that side.
+This way the threads, allocators and BLAS settings of the sides do not affect each other, the sides can still alternate
+in one run, and the peak memory of a process is that of its side.
 """
 
 import contextlib
@@ -11,36 +11,43 @@ import resource
 import sys
 import time
 import traceback
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
 
 from minigooglenet.errors import UserError
 
-#: What each library reads when it is loaded: the number of threads it may use.
+if TYPE_CHECKING:  # a process loads no more than its side needs
+    from .work import Work
+
+#: Libraries read these when they are loaded: the number of threads they may use.
 THREAD_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS",
                     "MINIGOOGLENET_THREADS")
 
 
-def forget_peak():
-    """Let ``peak_memory`` begin again from what is in use now. Linux only; elsewhere nothing happens."""
+def reset_peak_memory() -> None:
+    """Let ``peak_memory`` start again from the memory in use now. Linux only; elsewhere nothing happens."""
     with contextlib.suppress(OSError), open("/proc/self/clear_refs", "w") as file:
         file.write("5")
 
 
-def peak_memory():
-    """The most memory this process had in use since it began, or since ``forget_peak``, in MB.
+def peak_memory() -> float:
+    """The most memory in MB that this process has used since it started, or since ``reset_peak_memory``.
 
-    VmHWM rather than getrusage's ru_maxrss where there is one: the latter begins, on Linux, with what the parent had
-    when it started this process.
+    VmHWM where it exists, rather than getrusage's ru_maxrss: on Linux the latter starts with the parent's memory at the
+    time it started this process.
     """
     try:
         with open("/proc/self/status") as file:
             return next(int(line.split()[1]) for line in file if line.startswith("VmHWM")) / 1024
     except (OSError, StopIteration):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KB, on a Mac bytes
-        return peak / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # KB, on macOS bytes
+        return used / (1 << 20 if sys.platform == "darwin" else 1 << 10)
 
 
 def _serve(pipe, make, arguments):
-    """The life of a process: ``make(*arguments)`` gives an object; every message (method, arguments) calls it."""
+    """The loop of a process: ``make(*arguments)`` creates an object; each message (method, arguments) calls it."""
     try:
         target = make(*arguments)
         pipe.send(("ready", None))
@@ -59,17 +66,17 @@ def _serve(pipe, make, arguments):
 
 
 class Worker:
-    """An object in another process. ``Worker(make, arguments, threads)``, then ``worker.call("method", ...)``.
+    """An object in another process: ``Worker(make, arguments, threads)``, then ``worker.call("method", ...)``.
 
-    Raises UserError with what went wrong there.
+    Raises UserError with the error of the other process.
     """
 
-    def __init__(self, make, arguments, threads):
+    def __init__(self, make: Callable[..., Any], arguments: tuple[Any, ...], threads: int) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, make, arguments), daemon=True)
         kept = {name: os.environ.get(name) for name in THREAD_VARIABLES}
-        os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))  # inherited
+        os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))  # the process inherits them
         try:
             self.process.start()
         finally:
@@ -85,7 +92,8 @@ class Worker:
             self.close()
             raise
 
-    def call(self, method, *arguments):
+    def call(self, method: str, *arguments: Any) -> Any:
+        """The result of a method of the object."""
         self.pipe.send((method, arguments))
         return self._answer()
 
@@ -101,23 +109,24 @@ class Worker:
             raise UserError(f"a side failed:\n{value}")
         return value
 
-    def close(self):
+    def close(self) -> None:
+        """End the process."""
         self.pipe.close()
         self.process.join(5)
         if self.process.is_alive():
             self.process.terminate()
 
-    def __enter__(self):
+    def __enter__(self) -> "Worker":
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
 class Bench:
-    """What lives in the process of a side: the side, and a clock."""
+    """The object in the process of a side: it runs and times the side."""
 
-    def __init__(self, name, work, threads):
+    def __init__(self, name: str, work: "Work", threads: int) -> None:
         from .side import load
         began = time.perf_counter()
         cls = load(name)
@@ -125,21 +134,21 @@ class Bench:
         self.side = cls(work, threads)
         self.build_seconds, self.check_seconds = time.perf_counter() - began, 0.0
 
-    def facts(self):
-        """Versions and threads; seconds from importing the engine until it was ready, and of the checked step, which is
-        the first and compiles; MB in use once the engine was imported."""
+    def facts(self) -> dict[str, Any]:
+        """Versions and threads; the seconds from importing the engine until it is ready, and those of the checked step,
+        which is the first and compiles; the MB in use after the engine is imported."""
         return self.side.facts() | {"build_seconds": self.build_seconds, "check_seconds": self.check_seconds,
                                     "loaded_mb": self.loaded}
 
-    def check(self):
-        """What the side computes; its peak of memory starts afterwards, without reading weights and comparing."""
+    def check(self) -> dict[str, NDArray]:
+        """What the side computes, for comparison."""
         began = time.perf_counter()
-        numbers = self.side.check()
+        values = self.side.check()
         self.check_seconds = time.perf_counter() - began
-        return numbers
+        return values
 
-    def time(self, steps):
-        """Seconds of each of so many steps."""
+    def time(self, steps: int) -> list[float]:
+        """The seconds of each of ``steps`` steps."""
         seconds = []
         for _ in range(steps):
             began = time.perf_counter()
@@ -147,8 +156,10 @@ class Bench:
             seconds.append(time.perf_counter() - began)
         return seconds
 
-    def forget_peak(self):
-        forget_peak()
+    def reset_peak_memory(self) -> None:
+        """Forget the memory that loading weights and the check have used."""
+        reset_peak_memory()
 
-    def memory(self):
+    def memory(self) -> float:
+        """Peak memory in MB."""
         return peak_memory()

@@ -1,5 +1,5 @@
-"""The yardstick itself: its sides compute the same, its counts are right, turns are taken, and it runs as typed. No
-test here looks at how long anything took."""
+"""The benchmarks: all sides compute the same values, operations are counted correctly, sides alternate, and the command
+runs. No test here depends on how long anything takes."""
 
 import importlib.util
 import json
@@ -12,12 +12,12 @@ from small import folder
 from text_boxes import complaints
 
 from benchmarks import __main__ as command
-from benchmarks import agree, compare, machine, report, roof, scaling, side, startup, work, worker
-from minigooglenet import kernels
+from benchmarks import agree, compare, machine, peak, report, scaling, side, startup, work, worker
 from minigooglenet.errors import UserError
+from minigooglenet.figures.bars import bars
 from minigooglenet.flops import count
+from minigooglenet.kernels.jit import JIT
 from minigooglenet.models import googlenet, mini_googlenet
-from minigooglenet.pictures.bars import bars
 from minigooglenet.training.config import PRESETS
 from minigooglenet.weights import layout
 
@@ -35,38 +35,38 @@ SMALL = {
 
 
 @pytest.fixture(autouse=True)
-def one_thread(threads, monkeypatch):
-    """The sides set threads and the switch of the rewrite; both are put back."""
-    monkeypatch.setenv("MINIGOOGLENET_FAST", os.environ.get("MINIGOOGLENET_FAST", "1"))
+def restore(threads, monkeypatch):
+    """The sides set the number of threads and the engine; both are restored."""
+    monkeypatch.setenv("MINIGOOGLENET_ENGINE", os.environ.get("MINIGOOGLENET_ENGINE", "fast"))
 
 
 @pytest.fixture(scope="module")
-def plain_numbers():
-    numbers = {}
+def plain_values():
+    values = {}
 
     def of(name):
-        if name not in numbers:
-            numbers[name] = side.load("plain")(SMALL[name], 1).check()
-        return numbers[name]
+        if name not in values:
+            values[name] = side.load("plain")(SMALL[name], 1).check()
+        return values[name]
     return of
 
 
 @pytest.mark.parametrize("name", [name for name in side.SIDES if name != "plain"])
 @pytest.mark.parametrize("what", SMALL)
-def test_all_sides_compute_the_same(name, what, plain_numbers):
+def test_all_sides_compute_the_same(name, what, plain_values):
     small = SMALL[what]
     if side.missing(name):
         pytest.skip(f"{side.missing(name)} is not installed")
     if small.kind != work.INFER and not side.SIDES[name].trains:
         pytest.skip("only predicts")
     made = side.load(name)(small, 1)
-    agree.check(name, made.check(), plain_numbers(what), what, small.dtype)
+    agree.check(name, made.check(), plain_values(what), what, small.dtype)
     made.step()
     facts = made.facts()
     assert re.search(r" \d+\.\d+", facts["version"])
 
 
-def test_dropout_comes_back_after_the_check():
+def test_dropout_is_restored_after_the_check():
     made = side.load("ours")(SMALL["training step"], 1)
     made.check()
     assert {layer.drop_prob for layer in work.dropouts(made.net)} == {PRESETS["quick"].drop_prob, 0.7}
@@ -79,28 +79,28 @@ def test_dropout_comes_back_after_the_check():
     (lambda n: n.pop("conv/w"), "differ in conv/w"),
     (lambda n: n.update({"conv/w": n["conv/w"][:1]}), "differ in conv/w"),
 ])
-def test_a_side_that_computes_something_else_is_refused(damage, complaint, rng):
-    theirs = {"logits": rng.standard_normal((3, 10)), "conv/w": rng.standard_normal((4, 5))}
-    ours = {name: value.copy() for name, value in theirs.items()}
-    agree.check("ours", ours, theirs, "work")
-    damage(ours)
+def test_a_side_that_computes_other_values_is_refused(damage, complaint, rng):
+    reference = {"logits": rng.standard_normal((3, 10)), "conv/w": rng.standard_normal((4, 5))}
+    values = {name: value.copy() for name, value in reference.items()}
+    agree.check("ours", values, reference, "work")
+    damage(values)
     with pytest.raises(UserError, match=complaint):
-        agree.check("ours", ours, theirs, "work")
+        agree.check("ours", values, reference, "work")
 
 
-def test_layouts_there_and_back(rng):
+def test_layouts_are_converted_both_ways(rng):
     w, x, dense = (rng.standard_normal(shape) for shape in ((3, 2, 5, 7), (2, 3, 4, 5), (3 * 4 * 5, 6)))
-    assert np.array_equal(layout.filters_back(layout.filters(w)), w)
-    assert np.array_equal(layout.maps_back(layout.maps(x)), x)
+    assert np.array_equal(layout.filters_to_hwio(layout.filters_to_oihw(w)), w)
+    assert np.array_equal(layout.maps_to_nhwc(layout.maps_to_nchw(x)), x)
     for flattened in (None, (3, 4, 5)):
-        assert np.array_equal(layout.rows_back(layout.rows(dense, flattened), flattened), dense)
-    flat, flat_theirs = x.reshape(2, -1), layout.maps(x).reshape(2, -1)
-    np.testing.assert_allclose(flat_theirs @ layout.rows(dense, (3, 4, 5)).T, flat @ dense)
+        assert np.array_equal(layout.dense_to_io(layout.dense_to_oi(dense, flattened), flattened), dense)
+    flat, flat_theirs = x.reshape(2, -1), layout.maps_to_nchw(x).reshape(2, -1)
+    np.testing.assert_allclose(flat_theirs @ layout.dense_to_oi(dense, (3, 4, 5)).T, flat @ dense)
 
 
 def test_operations_are_counted_directly():
     everything = work.works()
-    assert everything["c:8"].flops() == 2 * 8 * 1_582_671_872            # facts of the deployed network
+    assert everything["c:8"].flops() == 2 * 8 * 1_582_671_872            # of Caffe's deploy.prototxt
     rows = count(googlenet("bvlc"), (224, 224, 3)).layers                # with both heads
     macs = sum(row.macs for row in rows)
     assert macs > 1_582_671_872
@@ -108,24 +108,31 @@ def test_operations_are_counted_directly():
     assert everything["b:full"].flops() == 2 * 128 * count(mini_googlenet(0.75, heads=False), (32, 32, 3)).macs
     assert everything["e:pool1"].flops() == 0
     assert everything["e:conv2"].flops() == 2 * 16 * 346_816_512
-    assert everything["e:conv2:back"].flops() == 3 * everything["e:conv2"].flops()
+    assert everything["e:conv2:backward"].flops() == 3 * everything["e:conv2"].flops()
+
+
+def names(only):
+    return [item.name for item in work.chosen(only)]
 
 
 def test_works_are_chosen_by_their_beginnings():
-    def names(only):
-        return [item.name for item in work.chosen(only)]
-
     assert names("b,a") == ["a:quick", "a:full", "b:quick", "b:full"]    # in their own order
     assert names("c:8,d") == ["c:8", "d"]
-    assert names("e:3b") == ["e:3b/3x3", "e:3b/5x5", "e:3b/pool", "e:3b/3x3:back", "e:3b/5x5:back", "e:3b/pool:back"]
+    assert names("e:3b") == ["e:3b/3x3", "e:3b/5x5", "e:3b/pool",
+                             "e:3b/3x3:backward", "e:3b/5x5:backward", "e:3b/pool:backward"]
     assert names("") == []
     assert len(names("a,b,c,d,e")) == len(work.works())
     with pytest.raises(UserError, match="nothing is called 'f'"):
         work.chosen("a,f")
 
 
+def test_the_old_spelling_still_works(capsys):
+    assert names("e:conv1:back") == ["e:conv1:backward"]
+    assert capsys.readouterr().err == "benchmarks: --only e:conv1:back is now e:conv1:backward\n"
+
+
 class Recorder:
-    """In the place of a process: every call is written down, every step takes so many seconds."""
+    """Replaces a process: records every call; every step takes ``seconds``."""
 
     def __init__(self, name, seconds, log):
         self.name, self.seconds, self.log = name, seconds, log
@@ -135,7 +142,7 @@ class Recorder:
         return [self.seconds] * arguments[0] if arguments else None
 
 
-def test_sides_take_turns_and_the_slow_ones_sit_out():
+def test_sides_alternate_and_slow_ones_skip_rounds():
     log = []
     seconds = {"a": 0.1, "b": 0.025, "slow": 6.0}
     workers = {name: Recorder(name, s, log) for name, s in seconds.items()}
@@ -145,24 +152,24 @@ def test_sides_take_turns_and_the_slow_ones_sit_out():
         compare._warm_up(workers[name], results[name], effort)
     assert [entry for entry in log if len(entry) > 1] == [("a", 1), ("a", 1), ("b", 1), ("b", 1), ("slow", 1)]
     log.clear()
-    compare._take_turns(workers, results, list(seconds), effort)
+    compare._alternate(workers, results, list(seconds), effort)
     assert log == [("a", 1), ("b", 4), ("slow", 1)] * 2 + [("a", 1), ("b", 4)] * 2
     assert [len(result.seconds) for result in results.values()] == [4, 16, 2]
 
 
 def made_up():
-    """Rows of two sides that ran (a)."""
+    """Rows of three sides that ran (a)."""
     facts = {"version": "X 1.0", "threads": 2, "build_seconds": 1.0, "check_seconds": 2.0, "loaded_mb": 50.0}
     results = {name: compare.Result(name, facts, 3.0, mb, seconds, (1e-6, None)) for name, mb, seconds in (
         ("ours", 300.0, [0.5, 0.4, 0.6]), ("torch", 400.0, [1.0, 1.0, 9.0]), ("torch-cl", 500.0, [0.8]))}
-    return report.rows(results, work.works()["a:quick"], roof=100.0)
+    return report.rows(results, work.works()["a:quick"], peak=100.0)
 
 
 def test_the_table():
     item, rows = work.works()["a:quick"], made_up()
     assert rows["ours"]["images_per_second"] == 128 / 0.5                # medians
     assert rows["ours"]["gflops_per_second"] == pytest.approx(item.flops() / 0.5e9)
-    assert rows["ours"]["share_of_roof"] == pytest.approx(item.flops() / 0.5e11)
+    assert rows["ours"]["share_of_peak"] == pytest.approx(item.flops() / 0.5e11)
     assert rows["ours"]["start_seconds"] == 6.0
     assert [row["time_over_ours"] for row in rows.values()] == [1.0, 2.0, 1.6]
     title, *lines, last = report.table(item, rows)
@@ -172,12 +179,12 @@ def test_the_table():
     json.dumps(rows)
 
 
-def test_the_picture_can_be_read():
+def test_the_figure_is_readable():
     everything = work.works()
     rows = made_up()
     for names in (["a:quick"], list(everything)):
         panels = report.panels([everything[name] for name in names], dict.fromkeys(names, rows))
-        assert complaints(bars("Images a second", panels, "Medians of one run.", "minigooglenet")) == []
+        assert complaints(bars("Images per second", panels, "Medians of one run.", "minigooglenet")) == []
 
 
 def test_absent_engines_are_left_out_with_one_line(monkeypatch):
@@ -190,7 +197,7 @@ def test_absent_engines_are_left_out_with_one_line(monkeypatch):
 
 
 class Target:
-    """What lives in another process, in the next test."""
+    """The object in another process, in the next test."""
 
     def environment(self, name):
         return os.environ.get(name)
@@ -215,7 +222,7 @@ def test_a_worker_answers_refuses_and_dies(monkeypatch):
         worker.Worker(worker.Bench, ("no_such_side", None, 1), 1)
 
 
-def test_memory_is_seen():
+def test_peak_memory_is_measured():
     block = np.ones(20 << 20, np.uint8)
     peak = worker.peak_memory()
     assert 20 < peak < 20_000
@@ -223,19 +230,19 @@ def test_memory_is_seen():
     assert worker.peak_memory() >= 0.9 * peak
 
 
-@pytest.mark.parametrize("way", ["blas", "slices"])
-def test_the_roof_counts_its_products(way):
-    gemm = roof.Gemm(way, 2)
+@pytest.mark.parametrize("way", ["blas", "chunks"])
+def test_the_peak_counts_its_products(way):
+    gemm = peak.Gemm(way, 2)
     product, products = getattr(gemm, way)(8)
     product()
-    assert products == (2 if way == "slices" else 1) and gemm.rate(8, 0.001) > 0
+    assert products == (2 if way == "chunks" else 1) and gemm.gflops(8, 0.001) > 0
 
 
 def test_the_machine_is_described():
     about = machine.describe(2)
     assert about["cpu"] and about["cores"] >= 1 and about["versions"]["numpy"] == np.__version__
-    lines = report.opening(about | {"load": 3.0}, {1: {"blas": 50.0, "slices": 60.0}})
-    assert "the machine is busy (load 3.0)" in lines[2] and "roof on 1 thread: 60 GFLOP/s" in lines[3]
+    lines = report.opening(about | {"load": 3.0}, {1: {"blas": 50.0, "chunks": 60.0}})
+    assert "the machine is busy (load 3.0)" in lines[2] and "peak on 1 thread: 60 GFLOP/s" in lines[3]
 
 
 def test_scaling_plans():
@@ -245,26 +252,26 @@ def test_scaling_plans():
     assert flops == sorted(flops) and flops[-1] > 10 * flops[0]          # width squared
 
 
-def test_the_first_step_of_train_is_waited_for(tmp_path):
+def test_the_time_to_the_first_step_of_train(tmp_path):
     data = folder(tmp_path / "data", train=200)
     assert startup.seconds_to_first_step(str(data)) > 0
-    with pytest.raises(UserError, match="did not come to its first step: .*nowhere"):
+    with pytest.raises(UserError, match="did not reach its first step: .*nowhere"):
         startup.seconds_to_first_step(str(tmp_path / "nowhere"))
 
 
-def test_as_typed(tmp_path, capsys):
-    found, picture = tmp_path / "bench.json", tmp_path / "bench.png"
+def test_the_command(tmp_path, capsys):
+    found, image = tmp_path / "bench.json", tmp_path / "bench.png"
     code = command.main(["--tiny", "--only", "e:4e/1x1", "--sides", "ours,plain", "--threads", "1",
-                         "--json", str(found), "--figure", str(picture)])
+                         "--json", str(found), "--figure", str(image)])
     output = capsys.readouterr()
     assert code == 0, output.err
     rows = json.loads(found.read_text())["works"]
-    assert list(rows) == ["e:4e/1x1", "e:4e/1x1:back"]
+    assert list(rows) == ["e:4e/1x1", "e:4e/1x1:backward"]
     for made in rows.values():
         assert list(made) == ["ours", "plain"]
         assert all(row["seconds"] > 0 and row["peak_mb"] > 20 and row["threads"] == 1 for row in made.values())
     assert "conv 1x1/1 on 14×14×528, inference, batch 16" in output.out
-    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert image.read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("arguments, complaint", [
@@ -279,13 +286,14 @@ def test_wrong_options_give_one_line(arguments, complaint, capsys):
     assert complaint in error and error.count("\n") == 1
 
 
-def test_it_can_be_asked_for_help(capsys):
+def test_help(capsys):
     with pytest.raises(SystemExit) as end:
         command.main(["--help"])
     assert end.value.code == 0 and "training step" in capsys.readouterr().out
 
 
-@pytest.mark.skipif(not kernels.JIT, reason="without numba there is no rewrite")
-def test_ours_and_plain_are_two():
-    fast, plain = (side.load(name)(SMALL["inference"], 1) for name in ("ours", "plain"))
-    assert plain.engine is plain.net and fast.engine is not fast.net
+@pytest.mark.skipif(not JIT, reason="MINIGOOGLENET_JIT=0: nothing is compiled")
+@pytest.mark.parametrize("what", ["inference", "training step"])
+def test_ours_is_compiled_and_plain_is_not(what):
+    ours, plain = (side.load(name)(SMALL[what], 1) for name in ("ours", "plain"))
+    assert plain.compiled is plain.net and ours.compiled is not ours.net
