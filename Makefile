@@ -4,7 +4,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate predict flops gradcheck data lesson lessons check progress book dream explain explorer test lint bench clean
+.PHONY: help setup train evaluate predict flops gradcheck data lesson lessons check progress book docs dream explain explorer test lint bench clean
 
 help:        ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -22,10 +22,10 @@ $(VENV)/ready: pyproject.toml
 train: setup        ## train a reduced GoogLeNet: CIFAR-10, or Shapes-10 without it   (options: ARGS="--epochs 3")
 	@$(RUN) -m minigooglenet train $(ARGS)
 
-evaluate: setup        ## measure the latest run on the test pictures
+evaluate: setup        ## test accuracy of the latest run
 	@$(RUN) -m minigooglenet evaluate $(ARGS)
 
-predict: setup        ## what is on a photo: make predict ARGS="photo.jpg"
+predict: setup        ## classify a photo: make predict ARGS="photo.jpg"
 	@$(RUN) -m minigooglenet predict $(ARGS)
 
 flops: setup        ## count operations: the 112.9M against 5.3M, every layer, Table 1 audited
@@ -58,10 +58,18 @@ $(VENV)/book: $(VENV)/ready
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[test,book]'
 	@touch $@
 
-dream: setup        ## let a layer dream over a photo: make dream ARGS="photo.jpg"; from noise without one
+docs: $(VENV)/docs        ## the API pages and the book, linked: build/docs, build/book   (options: ARGS="1 5 --quick")
+	@$(RUN) docs/api/build.py build/docs
+	@$(RUN) -m lessons book $(ARGS)
+
+$(VENV)/docs: $(VENV)/book
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[test,book,docs]'
+	@touch $@
+
+dream: setup        ## DeepDream on a photo: make dream ARGS="photo.jpg"; from noise without one
 	@$(RUN) -m minigooglenet dream $(ARGS)
 
-explain: setup        ## why it says what it says: make explain ARGS="photo.jpg"
+explain: setup        ## why a photo is classified as it is: make explain ARGS="photo.jpg"
 	@$(RUN) -m minigooglenet explain $(ARGS)
 
 explorer: setup        ## a page to explore a network: make explorer ARGS="--weights FILE --photos cat.jpg dog.jpg"
@@ -70,12 +78,13 @@ explorer: setup        ## a page to explore a network: make explorer ARGS="--wei
 test: setup        ## all tests
 	@$(RUN) -m pytest $(ARGS)
 
-lint: setup        ## style and unused names
+lint: setup        ## style, unused names and types
 	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy minigooglenet
 
 bench: setup        ## speed beside PyTorch and other engines, if installed (options: ARGS="--all", ARGS=--help)
 	@$(RUN) -m benchmarks $(ARGS)
 
 clean:        ## remove the environment, caches and built files; runs/ and datasets/ stay
-	@rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) build *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
