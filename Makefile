@@ -76,7 +76,7 @@ explorer: setup        ## a page to explore a network: make explorer ARGS="--wei
 	@$(RUN) -m minigooglenet explorer $(ARGS)
 
 test: setup        ## all tests
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: setup        ## style, unused names and types
 	@$(RUN) -m ruff check .
