@@ -200,14 +200,15 @@ def test_weights_that_are_not_finite_are_not_saved(dataset, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_loss_that_stays_at_guessing_gives_one_warning(dataset, capsys, monkeypatch):
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_a_loss_that_stays_at_guessing_gives_one_warning(norm, dataset, capsys, monkeypatch):
     monkeypatch.setattr(trainers, "STUCK_AFTER", 5)
-    trainer = Trainer(NARROW.but(lr=1e-9), dataset)
+    trainer = Trainer(NARROW.but(lr=1e-9, norm=norm), dataset)
     display = Display(trainer, quiet=True)
     trainer.run(lambda trainer, loss: display.step(loss))
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1 and lines[0].startswith("warning: the loss is ") and "ln(10) = 2.303" in lines[0]
-    assert "--norm batch" in lines[0] and "--lr 2.5e-10" in lines[0]
+    assert ("--norm batch" in lines[0]) == (norm != "batch") and "--lr 2.5e-10" in lines[0]
 
 
 def test_no_warning_below_guessing_or_in_the_first_steps(dataset):

@@ -41,7 +41,8 @@ class Display:
                    f"{len(dataset.classes)} classes")
         heads = " with auxiliary classifiers" if hasattr(trainer.net, "heads") else ""
         self.print(f"{config.model}, width {config.width:g}, norm {config.norm}: {size:,} parameters{heads}; "
-                   f"{config.epochs} epochs of {trainer.steps_per_epoch:,} steps of {config.batch}; seed {config.seed}")
+                   f"{config.epochs} epoch{'s' * (config.epochs > 1)} of {trainer.steps_per_epoch:,} steps of "
+                   f"{config.batch}; seed {config.seed}")
         self.print(f"run: {trainer.folder}" + (f", resumed at step {trainer.step:,}" if resumed else ""))
         if not self.quiet and sys.stderr.isatty():
             self.bar = tqdm(total=trainer.steps, initial=trainer.step, unit="step", dynamic_ncols=True, smoothing=0.1)
@@ -68,8 +69,9 @@ class Display:
         if trainer.stuck() and not self.warned:
             self.warned = True
             classes = len(trainer.dataset.classes)
+            norm = "" if trainer.config.norm == "batch" else "--norm batch, or "
             self.print(f"warning: the loss is {row['loss']:.3f}, no better than guessing, which gives "
-                       f"ln({classes}) = {math.log(classes):.3f}; try --norm batch, or another learning rate such as "
+                       f"ln({classes}) = {math.log(classes):.3f}; try {norm}another learning rate such as "
                        f"--lr {trainer.config.lr / 4:g}", always=True)
 
     def close(self) -> None:
