@@ -1,9 +1,5 @@
 """The compiled network computes what the network computes: outputs, statistics, gradients, for any shape and batch."""
 
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,8 +7,7 @@ from hypothesis import strategies as st
 from small import distance
 
 from minigooglenet import engine
-from minigooglenet.engine.deferred import Deferred
-from minigooglenet.errors import ShapeError, UserError
+from minigooglenet.errors import ShapeError
 from minigooglenet.kernels.threads import set_threads, threads
 from minigooglenet.layers import (
     AvgPool,
@@ -249,61 +244,6 @@ def test_without_the_gradient_of_the_images():
     with_it, without = (run(engine.compile(net, input_gradient=wanted), net, x, dy, True) for wanted in (True, False))
     assert with_it[1].shape == x.shape and without[1] is None
     assert all(np.array_equal(with_it[2][path], without[2][path]) for path in with_it[2])
-
-
-def test_the_switches():
-    code = ("from minigooglenet import engine; from minigooglenet.models import mini_googlenet; n = mini_googlenet(); "
-            "assert engine.kind() == 'plain'; assert engine.compile(n) is n and engine.predictor(n) is n")
-    for switch in ({"MINIGOOGLENET_ENGINE": "plain"}, {"MINIGOOGLENET_FAST": "0"}, {"MINIGOOGLENET_JIT": "0"},
-                   {"NUMBA_DISABLE_JIT": "1"}):
-        subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | switch)
-
-
-def test_an_engine_by_name(monkeypatch):
-    net = mini_googlenet(0.125)
-    engine.use("plain")
-    try:
-        assert engine.kind() == "plain" and engine.compile(net) is net
-        engine.use("fast")
-        monkeypatch.setenv("MINIGOOGLENET_ENGINE", "plain")
-        assert engine.kind() == "fast"
-    finally:
-        engine.use(None)
-    assert engine.kind() == "plain"
-    with pytest.raises(UserError, match="engine: got 'turbo', choose fast or plain"):
-        engine.use("turbo")
-    monkeypatch.setenv("MINIGOOGLENET_ENGINE", "turbo")
-    with pytest.raises(UserError, match="MINIGOOGLENET_ENGINE: got 'turbo', choose fast or plain"):
-        engine.compile(net)
-
-
-def test_deferred_passes_run_chunk_by_chunk_in_order_and_at_most_once():
-    deferred, done = Deferred(), []
-
-    def task(name):
-        return lambda s: done.append((name, s.start)) or f"{name}{s.start}"
-
-    before, reduced = threads(), []
-    try:
-        set_threads(1)
-        deferred.defer(task("a"), 4, 2, reduced.extend)
-        deferred.defer(task("b"), 4, 2)
-        assert done == []
-        assert deferred.run_now(task("c"), 4, 2) == ["c0", "c2"] and reduced == []
-        assert done == [("a", 0), ("b", 0), ("c", 0), ("a", 2), ("b", 2), ("c", 2)]
-        deferred.defer(task("d"), 4, 2)
-        deferred.defer(task("e"), 4, 4)  # other chunks: d does not wait for it
-        assert done[6:] == [("d", 2), ("d", 0)] and reduced == ["a0", "a2"]  # in the opposite direction
-        deferred.run()
-        deferred.run()
-        assert done[8:] == [("e", 0)]
-        deferred.defer(task("f"), 1, 1, reduced.extend)
-        deferred.finish()
-        assert reduced[2:] == ["f0"]
-        for name in "gh":  # results are in the chunks' order, in either direction
-            assert deferred.run_now(task(name), 4, 2) == [f"{name}0", f"{name}2"]
-    finally:
-        set_threads(before)
 
 
 def test_an_error_leaves_nothing_for_the_next_pass():
