@@ -3,9 +3,10 @@
 One line at the end of each file chooses between the two (see ``jit.py``). Callers import kernels by name:
 ``from ..kernels.im2col import im2col``.
 
-    im2col  max_pool  avg_pool  relu  lrn  per_channel    used by layers/
+    im2col  max_pool  max_pool_backward  avg_pool
+    relu  lrn  per_channel                                used by layers/
     momentum  crop_resize                                 a step of the optimizer; cropping and resizing training images
     gemm  winograd  conv_forward  conv_backward  fused    whole convolutions, used by engine/
-    naive_conv                                            convolution by its definition: seven loops, used by tests
-    geometry  threads  matmul  jit  simd  llvm            shared by the others
+    naive_conv                                            convolution by its definition: seven loops, for tests and lessons
+    geometry  threads  blas  matmul  jit  simd  llvm      shared by the others
 """
