@@ -7,6 +7,6 @@ One line at the end of each file chooses between the two (see ``jit.py``). Calle
     relu  lrn  per_channel                                used by layers/
     momentum  crop_resize                                 a step of the optimizer; cropping and resizing training images
     gemm  winograd  conv_forward  conv_backward  fused    whole convolutions, used by engine/
-    naive_conv                                            convolution by its definition: seven loops, for tests and lessons
+    naive_conv                                            its definition, seven loops: for tests and lessons
     geometry  threads  blas  matmul  jit  simd  llvm      shared by the others
 """
