@@ -37,20 +37,20 @@ gradcheck: setup        ## check every backward pass against finite differences
 data: setup        ## fetch CIFAR-10, or draw Shapes-10: make data ARGS="shapes10"
 	@$(RUN) -m minigooglenet data $(ARGS)
 
-lesson: setup        ## run a lesson of the course: make lesson N=5; without N, the list of them
+lesson: setup        ## run a lesson of the course: make lesson N=7; without N, the list of them
 	@$(RUN) -m lessons $(N) $(ARGS)
 
 lessons: setup        ## run all lessons, in order, against their time budgets   (options: ARGS="--quick")
 	@$(RUN) -m lessons all $(ARGS)
 
-check: setup        ## check your answers to a lesson's exercises: make check N=5; a hint: make check N=5 HINT=1
-	@test -n "$(N)" || { echo "which lesson? make check N=5"; exit 2; }
+check: setup        ## check your answers to a lesson's exercises: make check N=7; a hint: make check N=7 HINT=1
+	@test -n "$(N)" || { echo "which lesson? make check N=7"; exit 2; }
 	@$(RUN) -m lessons check $(N) $(if $(HINT),--hint $(HINT)) $(ARGS)
 
 progress: setup        ## which lessons ran, which exercises pass, what is next
 	@$(RUN) -m lessons progress
 
-book: $(VENV)/book        ## all lessons as a web site and notebooks, in build/book   (options: ARGS="1 5 --quick")
+book: $(VENV)/book        ## all lessons as a web site and notebooks, in build/book   (options: ARGS="1 7 --quick")
 	@$(RUN) -m lessons book $(ARGS)
 
 $(VENV)/book: $(VENV)/ready
@@ -58,7 +58,7 @@ $(VENV)/book: $(VENV)/ready
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[test,book]'
 	@touch $@
 
-docs: $(VENV)/docs        ## the API pages and the book, linked: build/docs, build/book   (options: ARGS="1 5 --quick")
+docs: $(VENV)/docs        ## the API pages and the book, linked: build/docs, build/book   (options: ARGS="1 7 --quick")
 	@$(RUN) docs/api/build.py build/docs
 	@$(RUN) -m lessons book $(ARGS)
 

@@ -134,7 +134,7 @@ def _body(lesson, notebook, lessons):
 
 
 def _links(text, lessons):
-    """The text with each "lesson 05" replaced by a link to that lesson's page, if the book has it."""
+    """The text with each "lesson 07" replaced by a link to that lesson's page, if the book has it."""
     stems = {lesson.number: lesson.stem for lesson in lessons}
     return re.sub(r"\b([Ll]esson)\s(\d\d)\b",
                   lambda m: f"[{m[0]}]({stems[m[2]]}.html)" if m[2] in stems else m[0], text)

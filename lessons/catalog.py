@@ -30,7 +30,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Lesson:
-    """A lesson and its header: number "05", stem "05_one_by_one", the question, and facts {name in FACTS: text}."""
+    """A lesson and its header: number "07", stem "07_one_by_one", the question, and facts {name in FACTS: text}."""
 
     number: str
     path: Path
@@ -40,6 +40,11 @@ class Lesson:
     @property
     def stem(self) -> str:
         return self.path.stem
+
+    @property
+    def topic(self) -> str:
+        """The stem without the number, "one_by_one": it stays the same when lessons are renumbered."""
+        return self.stem[3:]
 
     @property
     def budget(self) -> int:
@@ -104,7 +109,7 @@ def lessons() -> list[Lesson]:
 
 
 def find(number: int | str) -> Lesson:
-    """The Lesson with this number: 5, "5" or "05". Raises UserError if there is none."""
+    """The Lesson with this number: 7, "7" or "07". Raises UserError if there is none."""
     existing = lessons()
     for lesson in existing:
         if str(number).isdecimal() and int(lesson.number) == int(number):

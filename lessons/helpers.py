@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 FIGURES = ROOT / "figures" / "lessons"
 
-#: True with MINIGOOGLENET_QUICK=1 (``python -m lessons 12 --quick``). Lessons that train or time something then take
+#: True with MINIGOOGLENET_QUICK=1 (``python -m lessons 16 --quick``). Lessons that train or time something then take
 #: fewer steps with the same code; all other lessons ignore it.
 QUICK = os.environ.get("MINIGOOGLENET_QUICK", "0") not in ("", "0")
 
@@ -62,7 +62,7 @@ def _text(value):
 def show(fig: "Figure", name: str, alt: str) -> None:
     """Save a figure as figures/lessons/NAME.png, and show it inline in a notebook.
 
-    ``name`` begins with the lesson's number ("05_counter"). ``alt`` is the alternative text: a sentence that describes
+    ``name`` begins with the lesson's number ("07_counter"). ``alt`` is the alternative text: a sentence that describes
     the figure.
     """
     path = FIGURES / f"{name}.png"

@@ -4,7 +4,7 @@ import datetime
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +14,36 @@ from minigooglenet.hints import hint
 
 from .catalog import ROOT, Lesson, lessons, names_in
 
+#: The numbers of the first edition, which older records have in place of topics.
+FIRST_EDITION = {f"{number:02d}": topic for number, topic in enumerate((
+    "convolution", "speed", "backward", "pooling", "one_by_one", "inception", "average", "table_1", "depth", "recipe",
+    "augmentation", "cifar", "photo", "crops", "inside", "ancestors"), 1)}
+
 
 def _path() -> Path:
     return Path(os.environ.get("MINIGOOGLENET_PROGRESS") or ROOT / ".progress.json")
 
 
 def load() -> dict[str, Any]:
-    """{"ran": {"05": {"seconds": ..., "on": ...}}, "passed": {"05": [names]}}; both empty without a readable file."""
+    """{"ran": {topic: {"seconds": ..., "on": ...}}, "passed": {topic: [names of exercises]}}.
+
+    Topics are stems without the number, "one_by_one". Both are empty without a readable file.
+    """
     try:
         kept = json.loads(_path().read_text(encoding="utf-8"))
-        return {"ran": dict(kept["ran"]), "passed": {number: list(names) for number, names in kept["passed"].items()}}
+        return {"ran": _by_topic(kept["ran"]),
+                "passed": {topic: list(names) for topic, names in _by_topic(kept["passed"]).items()}}
     except FileNotFoundError:
         pass
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         print(f"{_path()}: cannot be read as progress ({error}); starting with an empty record", file=sys.stderr)
     return {"ran": {}, "passed": {}}
+
+
+def _by_topic(record):
+    """The record with topics in place of the numbers of the first edition. What is under a topic already is newer."""
+    old = {FIRST_EDITION[key]: value for key, value in record.items() if key in FIRST_EDITION}
+    return {**old, **{key: value for key, value in record.items() if key not in FIRST_EDITION}}
 
 
 def _update(change: Callable[[dict[str, Any]], None]) -> None:
@@ -44,12 +59,15 @@ def _update(change: Callable[[dict[str, Any]], None]) -> None:
 def ran(lesson: Lesson, seconds: float) -> None:
     """Record that a lesson finished."""
     today = datetime.date.today().isoformat()
-    _update(lambda kept: kept["ran"].update({lesson.number: {"seconds": round(seconds, 1), "on": today}}))
+    _update(lambda kept: kept["ran"].update({lesson.topic: {"seconds": round(seconds, 1), "on": today}}))
 
 
-def checked(lesson: Lesson, passed: Sequence[str]) -> None:
-    """Record which exercises of a lesson pass now, by name."""
-    _update(lambda kept: kept["passed"].update({lesson.number: sorted(passed)}))
+def checked(lesson: Lesson, passed: Iterable[str], among: Iterable[str] | None = None) -> None:
+    """Record which exercises of a lesson pass now, by name: ``passed`` of those ``among``, by default of all."""
+    def change(kept: dict[str, Any]) -> None:
+        others = set(kept["passed"].get(lesson.topic, ())) - set(among) if among is not None else set()
+        kept["passed"][lesson.topic] = sorted(others | set(passed))
+    _update(change)
 
 
 def exercises_of(lesson: Lesson) -> list[str]:
@@ -66,8 +84,8 @@ def overview() -> str:
     done_lessons = done_exercises = all_exercises = 0
     for lesson in existing:
         names = exercises_of(lesson)
-        passed = [name for name in names if name in kept["passed"].get(lesson.number, ())]
-        has_run = lesson.number in kept["ran"]
+        passed = [name for name in names if name in kept["passed"].get(lesson.topic, ())]
+        has_run = lesson.topic in kept["ran"]
         done_lessons, done_exercises = done_lessons + has_run, done_exercises + len(passed)
         all_exercises += len(names)
         lines.append(f"  {lesson.number}  {lesson.question:<{width}}  {lesson.facts['Time']:>6}  "

@@ -11,7 +11,7 @@ all runs all lessons in order, one process each, and compares their times with t
 EXAMPLES = """\
 examples:
   python -m minigooglenet lesson
-  python -m minigooglenet lesson 5
+  python -m minigooglenet lesson 7
   python -m minigooglenet lesson all --quick"""
 
 

@@ -14,7 +14,7 @@ from lessons.catalog import find, lessons
 pytest.importorskip("jupytext", reason="the book's tools are not installed: make book sets them up")
 pytest.importorskip("nbconvert", reason="the book's tools are not installed: make book sets them up")
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-NUMBERS = os.environ.get("MINIGOOGLENET_BOOK", "1 5").split()  # "all": the complete book, which takes minutes
+NUMBERS = os.environ.get("MINIGOOGLENET_BOOK", "2 7").split()  # "all": the complete book, which takes minutes
 
 
 class Page(HTMLParser):
