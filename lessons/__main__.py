@@ -10,9 +10,9 @@ from minigooglenet.errors import UserError
 
 EPILOG = """\
 python -m lessons                  list the lessons, what is done and what comes next
-python -m lessons 5                run lesson 05 (--output: print only the output of its code)
+python -m lessons 7                run lesson 07 (--output: print only the output of its code)
 python -m lessons all --quick      run all lessons in order and check their time budgets
-python -m lessons check 5          check your answers to its exercises (--hint 1: show a hint)
+python -m lessons check 7          check your answers to its exercises (--hint 1: show a hint)
 python -m lessons book             build web pages and notebooks of all lessons in build/book/"""
 
 
@@ -20,14 +20,19 @@ def parser() -> argparse.ArgumentParser:
     """The argument parser of ``python -m lessons``."""
     top = argparse.ArgumentParser(prog="python -m lessons", epilog=EPILOG, usage="python -m lessons [WHAT] [options]",
                                   formatter_class=argparse.RawDescriptionHelpFormatter,
-                                  description="The course on GoogLeNet: sixteen lessons.")
-    top.add_argument("what", nargs="*", metavar="WHAT", help="a lesson's number, all, check NUMBER, progress, or book")
+                                  description="The course on GoogLeNet: twenty-two lessons.")
+    top.add_argument("what", nargs="*", metavar="WHAT",
+                     help="a lesson's number, all, check NUMBER, check all, progress, or book")
     top.add_argument("--quick", action="store_true", help="fewer steps where a lesson trains or times something")
     top.add_argument("--output", action="store_true", help="print only the output of the lesson's code")
     top.add_argument("--factor", type=float, default=1.0, help="all: multiply the time budgets by this factor")
     top.add_argument("--hint", type=int, default=0, metavar="N", help="check: show N hints")
     top.add_argument("--exercise", metavar="NAME", help="check: only this exercise")
     top.add_argument("--solutions", action="store_true", help="check: check the solutions instead of your answers")
+    top.add_argument("--watch", action="store_true", help="check: check again whenever you save the file")
+    top.add_argument("--seed", type=int, metavar="N", help="check: add random cases, drawn with this seed")
+    top.add_argument("--folder", metavar="DIR", help="check: check the submissions of a class, one folder each in DIR")
+    top.add_argument("--json", action="store_true", help="check: print JSON, with one point for each exercise")
     return top
 
 
@@ -51,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def do(what: Sequence[str], quick: bool = False, output: bool = False, factor: float = 1.0, hint: int = 0,
-       exercise: str | None = None, solutions: bool = False) -> int:
+       exercise: str | None = None, solutions: bool = False, watch: bool = False, seed: int | None = None,
+       folder: str | None = None, json: bool = False) -> int:
     """Do what the words ``what`` say, with the options of ``parser``. Returns the exit code. Raises UserError."""
     from . import catalog, progress, run
     if quick:
@@ -64,7 +70,10 @@ def do(what: Sequence[str], quick: bool = False, output: bool = False, factor: f
         case ["all"]:
             return run.run_all(catalog.lessons(), quick, factor)
         case ["check", number]:
-            return _check(catalog.find(number), hint, exercise, solutions)
+            chosen = catalog.lessons() if number == "all" else [catalog.find(number)]
+            if number == "all" or folder or json:
+                return _check_many(chosen, "solutions" if solutions else "exercises", seed, folder, json)
+            return _check(chosen[0], hint, exercise, solutions, watch, seed)
         case ["book", *numbers]:
             from . import book
             return book.build([catalog.find(number) for number in numbers] or catalog.lessons(), quick)
@@ -74,15 +83,35 @@ def do(what: Sequence[str], quick: bool = False, output: bool = False, factor: f
             raise UserError(f"{' '.join(what)}: not a lesson or a task; python -m lessons --help lists them")
 
 
-def _check(lesson, hint, exercise, solutions):
-    from . import check, progress
-    if not solutions and (stub := check.hand_out(lesson)):
-        print(f"{stub}: copied for you to write in\n")
-    text, passing, done = check.report(lesson, hint, exercise, "solutions" if solutions else "exercises")
-    print(text)
+def _check(lesson, hint, exercise, solutions, watch, seed):
+    from . import check, isolated, progress, report
+    report.known(lesson, exercise)
+    if not solutions and (said := check.hand_out(lesson)):
+        print(f"{said}\n")
+    if watch:
+        return report.watch(lesson, seed)
+    path = lesson.beside("solutions" if solutions else "exercises")
+    verdicts = isolated.judge_file(lesson, path, seed, [exercise] if exercise else ())
+    print(report.detailed(lesson, verdicts, hint, exercise))
+    passing = [name for name, verdict in verdicts.items() if verdict.status == "passes"]
     if not solutions:
-        progress.checked(lesson, passing)
-    return 0 if done else 1
+        progress.checked(lesson, passing, among=verdicts)
+    return 0 if len(passing) == len(verdicts) else 1
+
+
+def _check_many(chosen, folder, seed, submissions, json):
+    from pathlib import Path
+
+    from . import progress, report
+    chosen = [lesson for lesson in chosen if progress.exercises_of(lesson)]
+    if submissions:
+        return report.check_class(chosen, Path(submissions), seed, json)
+    result = report.check_all(chosen, folder, seed, json)
+    if folder == "exercises":
+        for lesson in chosen:
+            verdicts = result["lessons"][lesson.number]["exercises"]
+            progress.checked(lesson, [name for name, one in verdicts.items() if one["points"]])
+    return 0 if result["points"] == result["of"] else 1
 
 
 if __name__ == "__main__":

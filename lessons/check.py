@@ -8,12 +8,14 @@ A file in checks/ lists its exercises:
 raises Wrong). ``mistakes`` are the common wrong answers as functions. They have two uses: if a learner's answer equals
 that of a mistake, the checker prints its hint as the likely cause; and the project's tests submit each of them as an
 answer, to verify that the checker rejects it with that hint.
+
+The functions here judge in this process. ``isolated.py`` does it in a process of its own, which a learner's code may
+block or end; ``report.py`` writes what the learner reads.
 """
 
-import inspect
-import traceback
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,86 +23,60 @@ import numpy as np
 
 from minigooglenet.errors import UserError
 from minigooglenet.files import write_atomically
-from minigooglenet.hints import hint as command
 from minigooglenet.hints import in_checkout, localized
 
-from .catalog import HERE, ROOT, Lesson
-from .causes import describe, difference, general_cause
-from .limit import TooLong, limited
+from .catalog import HERE, Lesson
+from .causes import Outcome, general_cause
+from .difference import describe, difference, is_parts
+from .exercise import Case, Exercise, Mistake, Property, Wrong
+from .limit import Stopped, limited
+from .verdict import Verdict, aligned, arguments, names, place, raised, short
 
+__all__ = ["Case", "Exercise", "Mistake", "Property", "Verdict", "Wrong", "check", "exercises", "judge"]
 
-class Wrong(Exception):
-    """Raised by the test of a Property: what is wrong, and the likely cause (or "")."""
-
-    def __init__(self, what: str, cause: str = "") -> None:
-        super().__init__(what)
-        self.what, self.cause = what, cause
-
-
-@dataclass
-class Case:
-    """Arguments for the learner's function, and the expected answer: an array, number, string, or a tuple of these."""
-
-    label: str
-    arguments: tuple
-    expected: Any
-
-
-@dataclass
-class Property:
-    """A test that takes the learner's function and raises Wrong if it fails."""
-
-    label: str
-    test: Callable[[Callable], None]
-
-
-@dataclass
-class Mistake:
-    """A common wrong answer: the function that returns it, and the hint for a learner who gives the same answer."""
-
-    function: Callable
-    hint: str
-
-
-@dataclass
-class Exercise:
-    """One function to write. ``returns`` names the parts of a returned tuple ("dx", "dw"). ``tolerance`` is relative to
-    the largest expected value, by default 1e-9 (1e-5 for float32)."""
-
-    name: str
-    hints: tuple[str, ...]
-    cases: Callable[[], Iterable[Case | Property]]
-    mistakes: list[Mistake] = field(default_factory=list)
-    returns: tuple[str, ...] = ()
-    tolerance: float | None = None
-
-
-@dataclass
-class Verdict:
-    """The result for one exercise. status: "passes", "unfinished" or "wrong"; text: the message for the learner."""
-
-    status: str
-    text: str
+#: Seconds for the search of a cause. An answer that is slower gets its verdict without one.
+SEARCH = 5.0
 
 
 def load(path: Path) -> dict[str, Any]:
     """Run a file and return all it defines, {name: value}. Exceptions of the file propagate."""
     if not path.exists():
-        restore = f"; restore it with: git checkout {_short(path)}" if in_checkout() else ""
-        raise UserError(f"{_short(path)}: no such file{restore}")
+        restore = f"; restore it with: git checkout {short(path)}" if in_checkout() else ""
+        raise UserError(f"{short(path)}: no such file{restore}")
     space: dict[str, Any] = {"__name__": path.stem, "__file__": str(path)}
     exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), space)
     return space
 
 
+def load_answers(path: Path) -> dict[str, Any]:
+    """``load`` for a learner's file: within the limits, and with a UserError for all that goes wrong."""
+    try:
+        return limited(load)(path)
+    except UserError:
+        raise
+    except SyntaxError as error:
+        raise UserError(f"{short(path)}, line {error.lineno}: {type(error).__name__}: {error.msg}, "
+                        f"in: {(error.text or '').strip()}") from None
+    except ValueError as error:  # null bytes, or no UTF-8
+        raise UserError(f"{type(error).__name__}: {error}, in {place(error, path)}") from None
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a wrong import, an undefined name, exit(), an endless loop
+        raise UserError(f"{type(error).__name__}: {error}, in {place(error, path)}") from None
+
+
 def hand_out(lesson: Lesson) -> str | None:
-    """Copy the stub of an installed package into the learner's folder. Returns the path of a new file, else None."""
+    """Copy the stub of an installed package into the learner's folder, or rename answers that have an older number of
+    the lesson. Returns a line that says so, else None."""
     path = lesson.beside("exercises")
     if in_checkout() or path.exists():
         return None
+    if older := sorted(path.parent.glob(f"[0-9][0-9]_{lesson.topic}.py")):
+        older[-1].rename(path)
+        return f"{short(older[-1])}: renamed to {path.name}, because the lesson has a new number"
     stub = localized((HERE / "exercises" / path.name).read_text(encoding="utf-8"))
     write_atomically(path, lambda file: file.write(stub.encode()))
-    return _short(path)
+    return f"{short(path)}: copied for you to write in"
 
 
 def exercises(lesson: Lesson) -> list[Exercise]:
@@ -109,61 +85,89 @@ def exercises(lesson: Lesson) -> list[Exercise]:
 
 
 def check(lesson: Lesson, folder: str = "exercises") -> dict[str, Verdict]:
-    """{exercise: Verdict} for the learner's file, or for the solutions. Raises UserError if the file does not load."""
+    """{exercise: Verdict} for the learner's file, or for the solutions, in this process: only for code that you trust.
+    Raises UserError if the file does not load."""
     path = lesson.beside(folder)
-    try:
-        space = limited(load)(path)
-    except UserError:
-        raise
-    except SyntaxError as error:
-        raise UserError(f"{_short(path)}, line {error.lineno}: {type(error).__name__}: {error.msg}, "
-                        f"in: {(error.text or '').strip()}") from None
-    except (Exception, SystemExit) as error:  # a wrong import, an undefined name, exit()
-        raise UserError(f"{type(error).__name__}: {error}, in {_place(error, path)}") from None
-    return {exercise.name: judge(exercise, space.get(exercise.name), path) for exercise in exercises(lesson)}
+    space = load_answers(path)
+    return {exercise.name: replace(judge(exercise, space.get(exercise.name), path), hints=exercise.hints)
+            for exercise in exercises(lesson)}
 
 
-def judge(exercise: Exercise, attempt: Any, path: Path) -> Verdict:
-    """The Verdict on ``attempt``, the learner's function or None; ``path`` is its file."""
+def cases_of(exercise: Exercise, seed: int | None = None) -> list[Case | Property]:
+    """The cases of an exercise, and with a seed those that it draws at random."""
+    drawn = exercise.random_cases(np.random.default_rng(seed)) if exercise.random_cases and seed is not None else ()
+    return [*exercise.cases(), *drawn]
+
+
+def judge(exercise: Exercise, attempt: Any, path: Path, seed: int | None = None,
+          follow: Callable[[str], None] = lambda text: None) -> Verdict:
+    """The Verdict on ``attempt``, the learner's function or None; ``path`` is its file.
+
+    ``follow(text)`` is called before each case, and before the search of a cause: the verdict, if the process dies now.
+    """
     if not callable(attempt):
         restore = "git diff shows what changed" if in_checkout() else "remove the file and check again for a new stub"
-        return Verdict("wrong", f"{_short(path)} has no function {exercise.name}; {restore}")
-    attempt, cases = limited(attempt), list(exercise.cases())
+        return Verdict("wrong", f"{short(path)} has no function {exercise.name}; {restore}")
+    attempt, cases = limited(attempt), cases_of(exercise, seed)
     for at, case in enumerate(cases, 1):
+        where = f"wrong in case {at} of {len(cases)}: {case.label}"
+        follow(where)
         try:
-            lines = _try(exercise, attempt, case, cases)
+            lines = (_property(attempt, case) if isinstance(case, Property) else
+                     _case(exercise, attempt, case, cases, lambda lines: follow("\n".join([where, *lines]))))  # noqa: B023
         except NotImplementedError as error:
-            return Verdict("unfinished", f"not written yet: {_place(error, path)}")
-        except (Exception, SystemExit) as error:
-            lines = _arguments(attempt, case) + _raised(error, path)
+            return Verdict("unfinished", f"not written yet: {place(error, path)}")
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            lines = arguments(attempt, case) + raised(error, path)
         if lines:
-            return Verdict("wrong", "\n".join([f"wrong in case {at} of {len(cases)}: {case.label}", *lines]))
+            return Verdict("wrong", "\n".join([where, *lines]))
     return Verdict("passes", f"passes, {len(cases)} case{'s' if len(cases) > 1 else ''}")
 
 
-def _try(exercise, attempt, case, cases):
-    """What is wrong with the answer in this case, as lines; [] if it is right."""
-    if isinstance(case, Property):
-        try:
-            case.test(attempt)
-        except Wrong as wrong:
-            return [*_aligned("problem", wrong.what), *(_aligned("likely cause", wrong.cause) if wrong.cause else [])]
-        return []
+def _property(attempt, case):
+    """What is wrong with the answer, as lines; [] if it is right."""
+    last: list = []
+
+    def remembered(*arguments, **named):
+        last.clear()
+        last.append(attempt(*arguments, **named))
+        return last[0]
+
+    try:
+        case.test(remembered)
+    except Wrong as wrong:
+        return [*aligned("problem", wrong.what), *(aligned("likely cause", wrong.cause) if wrong.cause else [])]
+    except Exception as error:
+        if not last or isinstance(error, NotImplementedError):
+            raise
+        return [*aligned("your answer", describe(last[0])),
+                *aligned("problem", f"an answer of this kind cannot be tested ({type(error).__name__}: {error})")]
+    return []
+
+
+def _case(exercise, attempt, case, cases, so_far):
+    """The same for a case. ``so_far(lines)`` is called before the search of a cause."""
     got = answer(attempt, case)
     found = difference(got, case.expected, exercise.tolerance, exercise.returns)
     if not found:
         return []
-    cause = _known_cause(exercise, attempt, case, cases, got) or general_cause(got, case.expected, case.arguments)
-    return [*_arguments(attempt, case), *(line for label, text in found for line in _aligned(label, text)),
-            *(_aligned("likely cause", cause) if cause else [])]
+    lines = [*arguments(attempt, case), *(line for label, text in found for line in aligned(label, text))]
+    so_far(lines)
+    answers = _answers(attempt, case, got, cases)
+    cause = _known_cause(exercise, answers, case) or _general_cause(exercise, attempt, answers)
+    return [*lines, *(aligned("likely cause", cause) if cause else [])]
 
 
 def answer(attempt: Callable, case: Case) -> Any:
     """The attempt's answer to a case. Arrays are passed read-only, as to the library's layers."""
-    return attempt(*(_frozen(value) for value in case.arguments))
+    return attempt(*map(_frozen, case.arguments))
 
 
 def _frozen(value):
+    if type(value) in (list, tuple) and any(isinstance(one, np.ndarray) for one in value):
+        return type(value)(map(_frozen, value))
     if not isinstance(value, np.ndarray):
         return value
     value = value.copy()
@@ -171,124 +175,72 @@ def _frozen(value):
     return value
 
 
-def _known_cause(exercise, attempt, case, cases, got):
-    """The hint of the mistake whose answer equals the attempt's in this case and in most other cases. If there is none,
-    the hint of a mistake whose answer equals the attempt's in the first wrong part."""
-    best, hint = 0, ""
-    for part in (None, _wrong_part(exercise, got, case.expected)):
-        same_here = [m for m in exercise.mistakes if _agree(exercise, m.function, case, got, part)]
-        if same_here:
-            break
-    if len(same_here) == 1:
-        return same_here[0].hint
-    for mistake in same_here:
-        agreeing = sum(_agree(exercise, mistake.function, other, _quiet(attempt, other))
-                       for other in cases if isinstance(other, Case))
-        if agreeing > best:
-            best, hint = agreeing, mistake.hint
-    return hint
+def _answers(attempt, case, got, cases):
+    """[(case, answer)]: the case in question first, then all others that the attempt answers within SEARCH seconds."""
+    found, end = [(case, got)], time.perf_counter() + SEARCH
+    for other in cases:
+        if other is not case and isinstance(other, Case) and time.perf_counter() < end:
+            try:
+                found.append((other, answer(attempt, other)))
+            except (Exception, Stopped, SystemExit):
+                continue
+    return found
+
+
+def _known_cause(exercise, answers, case):
+    """The hint of the mistake that gives the attempt's answers: in all cases; or else, of several values, the first
+    wrong part in all cases; or else in this case and three of four others, which one number may do by chance."""
+    shares = [(np.mean([_agree(exercise, mistake, *one) for one in answers]), mistake.hint)
+              for mistake in exercise.mistakes if _agree(exercise, mistake, *answers[0])]
+    best, hint = max(shares, key=lambda pair: pair[0], default=(0, ""))
+    if best == 1:
+        return hint
+    part = _wrong_part(exercise, answers[0][1], case.expected)
+    if part is not None:
+        for mistake in exercise.mistakes:
+            if all(_agree(exercise, mistake, *one, part) for one in answers):
+                return mistake.hint
+    single = not isinstance(case.expected, (np.ndarray, tuple, dict))
+    return hint if best >= 0.75 and not single else ""
 
 
 def _wrong_part(exercise, got, expected):
     """The index of the first wrong part of a tuple; None if the answer is no tuple or has another number of parts."""
-    if not isinstance(expected, tuple) or not isinstance(got, (tuple, list)) or len(got) != len(expected):
+    if not (isinstance(expected, tuple) and is_parts(expected, exercise.returns)
+            and isinstance(got, (tuple, list)) and len(got) == len(expected)):
         return None
     return next((at for at in range(len(expected)) if difference(got[at], expected[at], exercise.tolerance)), None)
 
 
-def _agree(exercise, function, case, got, part=None):
-    mistaken = _quiet(function, case)
-    if mistaken is None or got is None:
-        return False
+def _agree(exercise, mistake, case, got, part=None):
+    """Whether a mistake gives this answer, whatever the dtype; with ``part``, this part of it."""
     try:
-        if part is not None:
-            return not difference(got[part], mistaken[part], exercise.tolerance)
-        return not difference(got, mistaken, exercise.tolerance, exercise.returns)
-    except Exception:  # answers of different types
-        return False
-
-
-def _quiet(function, case):
-    try:
-        return answer(function, case)
+        with np.errstate(all="ignore"):
+            mistaken = answer(mistake.function, case)
     except Exception:
-        return None
+        return False
+    if mistaken is None or got is None:
+        return mistaken is got
+    if part is not None:
+        if not (isinstance(mistaken, (tuple, list)) and isinstance(got, (tuple, list)) and len(got) > part):
+            return False
+        got, mistaken = got[part], mistaken[part]
+    tolerance = exercise.tolerance or (1e-5 if _has_float32(mistaken) or _has_float32(got) else None)
+    returns = exercise.returns if part is None and len(exercise.returns) == _length(mistaken) else ()
+    return not difference(got, mistaken, tolerance, returns, dtypes=False)
 
 
-def _arguments(attempt, case):
-    if not isinstance(case, Case):
-        return []
-    try:
-        names = list(inspect.signature(attempt).parameters)
-    except (TypeError, ValueError):
-        names = []
-    names += [f"argument {n + 1}" for n in range(len(names), len(case.arguments))]
-    described = ", ".join(f"{name} {describe(value)}" for name, value in zip(names, case.arguments, strict=False))
-    return _aligned("called with", described)
+def _length(value):
+    return len(value) if isinstance(value, (tuple, list)) else -1
 
 
-def _aligned(label, text):
-    first, *rest = str(text).splitlines() or [""]
-    return [f"  {label:<13} {first}", *(" " * 16 + line for line in rest)]
+def _has_float32(value):
+    return (any(map(_has_float32, value)) if isinstance(value, (tuple, list)) else
+            getattr(value, "dtype", None) == np.float32)
 
 
-def _raised(error, path):
-    """An exception as lines for the learner: the message, and the line in the learner's file."""
-    if isinstance(error, TooLong):
-        return [*_aligned("stopped", f"{error}, at\n{_place(error, path)}"),
-                *_aligned("likely cause", "an endless loop, or far more work than this small case needs")]
-    lines = _aligned("raised", f"{type(error).__name__}: {error}\nat {_place(error, path)}")
-    if isinstance(error, SystemExit):
-        lines += _aligned("likely cause", "exit() ends the whole program: return a value instead")
-    elif isinstance(error, ValueError) and "read-only" in str(error):
-        lines += _aligned("likely cause", "inputs are read-only (other layers may share them): write into a new array")
-    elif isinstance(error, TypeError) and not _frames(error, path):
-        lines += _aligned("likely cause", "the function does not take the arguments of the exercise")
-    return lines
-
-
-def _frames(error, path):
-    return [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-
-
-def _place(error, path):
-    frames = _frames(error, path)
-    if not frames:
-        return _short(path)
-    return f"{_short(path)}, line {frames[-1].lineno}: {frames[-1].line}"
-
-
-def _short(path):
-    return path.relative_to(ROOT).as_posix() if path.is_relative_to(ROOT) else str(path)
-
-
-def report(lesson: Lesson, hint: int = 0, only: str | None = None,
-           folder: str = "exercises") -> tuple[str, list[str], bool]:
-    """Check a lesson for ``make check``. Returns (text, names of the exercises that pass, whether all of them pass).
-
-    ``hint`` is the number of hints to show for the first exercise that does not pass yet. ``only`` is the name of the
-    one exercise to report on.
-    """
-    existing = {exercise.name: exercise for exercise in exercises(lesson)}
-    hint = max(hint, 0)
-    if only and only not in existing:
-        raise UserError(f"lesson {lesson.number}: no exercise {only!r}; choose from {', '.join(existing)}")
-    verdicts = check(lesson, folder)
-    lines, open_ = [], None
-    for name, verdict in verdicts.items():
-        if only in (None, name):
-            lines.append(f"{name}: {verdict.text}")
-            if verdict.status != "passes" and open_ is None:
-                open_ = existing[name]
-    number = int(lesson.number)
-    if open_ is None:
-        lines += ["", f"{'Done' if only else 'All done'}. The next step: {command('progress')}   (our solution: "
-                      f"{_short(lesson.beside('solutions'))})"]
-    else:
-        hint = min(hint, len(open_.hints))
-        lines += ["", *(f"Hint {n} for {open_.name}: {open_.hints[n - 1]}" for n in range(1, hint + 1))]
-        more = command("check", f"{number} --hint {hint + 1}" + (f" --exercise {only}" if only else ""))
-        lines.append(f"A hint for {open_.name}: {more}" if hint < len(open_.hints) else
-                     f"That was the last hint. A solution: {_short(lesson.beside('solutions'))}")
-    passing = [name for name, verdict in verdicts.items() if verdict.status == "passes"]
-    return "\n".join(lines), passing, open_ is None
+def _general_cause(exercise, attempt, answers):
+    of = names(attempt, len(answers[0][0].arguments))
+    outcomes = [Outcome(got, case.expected, dict(zip(of, case.arguments, strict=False))) for case, got in answers
+                if difference(got, case.expected, exercise.tolerance, exercise.returns)]
+    return general_cause(outcomes, exercise.returns, exercise.tolerance)
