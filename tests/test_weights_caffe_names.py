@@ -126,7 +126,7 @@ def test_any_name_of_a_classifier(written):
     assert len(caffe_parameters(path, heads=False, classifier="fc_102")) == 2 * 58      # the heads' names do not matter
     with pytest.raises(UserError, match="has a layer 'loss1/other'; convert it without .* --no-heads"):
         caffe_parameters(path, classifier="fc_102")
-    with pytest.raises(UserError, match="lacks 1 layers, first 'loss3/fc'|has a layer 'fc_102'"):
+    with pytest.raises(UserError, match="lacks 1 layer, first 'loss3/fc'|has a layer 'fc_102'"):
         caffe_parameters(path, heads=False, classifier="loss3/fc")
 
 

@@ -14,6 +14,7 @@ differs. IN is one of:
                                          network, --classifier names its last fully connected layer
   torchvision's state_dict               to this package's names; only as a .safetensors file, because loading a
                                          .pth file can run code: safetensors.torch.save_file(net.state_dict(), FILE)
+  GoogLeNet as .onnx                     the ONNX model zoo's, torchvision's, or one that export wrote
   its conversion, with --names torchvision: back to a state_dict that torchvision's network loads
 
 The metadata of the file describes the preprocessing of images. predict, export and others read all of these files."""
@@ -28,7 +29,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="IN", type=Path, help="a .caffemodel or .safetensors of GoogLeNet")
+    parser.add_argument("source", metavar="IN", type=Path, help="a .caffemodel, .safetensors or .onnx of GoogLeNet")
     parser.add_argument("target", metavar="OUT", type=Path, help="the .safetensors to write")
     parser.add_argument("--no-heads", action="store_true", help="without the auxiliary classifiers: half the size")
     parser.add_argument("--classifier", metavar="NAME",

@@ -1,6 +1,7 @@
 """``python -m minigooglenet export``"""
 
 import argparse
+import dataclasses
 from pathlib import Path
 
 from ..errors import UserError
@@ -65,7 +66,10 @@ def _trained(args):
     found = open_weights(args.weights, args.labels)
     if found.net is None:
         raise UserError(f"{args.weights}: an ensemble; export its runs one by one, such as {args.weights}/model-1")
-    return found.net, (found.size, found.size, 3), found.metadata | {"labels": found.labels}
+    details = found.metadata | {"labels": found.labels}
+    if found.config is not None:                   # from which the .onnx can be read again
+        details |= {"config": dataclasses.asdict(found.config), "size": found.size, "shorter": found.resized}
+    return found.net, (found.size, found.size, 3), details
 
 
 def _random(args):

@@ -1,5 +1,7 @@
 """Counts parameters and operations by a walk over a network's structure. Nothing is run."""
 
+import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,6 +14,10 @@ from ..models.catalog import entry, network
 from ..models.googlenet import INPUT
 from .tables import Table, shape_text
 
+#: The columns of the table, of JSON and of CSV; the last two only with measured times.
+FIELDS = ("name", "kind", "output", "params", "macs", "flops", "other", "ms", "gflop/s")
+HEADINGS = {"macs": "MACs", "flops": "FLOPs", "gflop/s": "GFLOP/s"}    # where the table writes them differently
+
 
 class Row(NamedTuple):
     """A layer, block or module, for one image.
@@ -23,6 +29,7 @@ class Row(NamedTuple):
     other   comparisons (ReLU, max pool), additions (average pool), LRN and batch norm; biases are left out
     parts   descriptions for people: of the layer, or of each layer of a block
     kernel, stride, groups  of a convolution or pool; None and 1 elsewhere
+    counted  False for a node of an ONNX file whose operations are not known; ``macs`` and ``other`` are 0
     """
     name: str
     kind: str
@@ -34,6 +41,7 @@ class Row(NamedTuple):
     kernel: tuple[int, int] | None = None
     stride: tuple[int, int] | None = None
     groups: int = 1
+    counted: bool = True
 
     @property
     def text(self) -> str:
@@ -86,30 +94,44 @@ class Count:
     def other(self) -> int:
         return sum(row.other for row in self.layers)
 
-    def table(self, by: str = "layer", timings: Mapping[str, float] | None = None) -> Table:
-        """A row for every layer, block or module, and the total: print it, or use its ``markdown()`` or ``csv()``. With
-        ``timings`` {name: ms}, also milliseconds and achieved GFLOP/s."""
-        headings, rows = ["name", "kind", "output", "params", "MACs", "FLOPs", "other"], self.rows(by)
-        cells: list[list[Any]] = [[row.name, row.text, shape_text(row.output), row.params, row.macs, row.flops,
-                                   row.other] for row in rows]
-        total: list[Any] = ["total", "", "", self.params, self.macs, self.flops, self.other]
+    def not_counted(self) -> dict[str, int]:
+        """{what: how often} of the layers whose operations are not known. Without any, the totals are exact."""
+        return dict(Counter(row.text for row in self.layers if not row.counted))
+
+    def records(self, by: str = "layer", timings: Mapping[str, float] | None = None) -> list[dict[str, Any]]:
+        """A dict for every layer, block or module: the fields of the table, of JSON and of CSV. None: not known.
+
+        With ``timings`` {name: ms}, also milliseconds and achieved GFLOP/s.
+        """
+        found = []
+        for row in self.rows(by):
+            known = row.macs, row.flops, row.other
+            values: list[Any] = [row.name, row.text, list(row.output), row.params]
+            values += known if row.counted else [None] * 3
+            if timings:
+                values += _speed(timings[row.name], row.flops)
+            found.append(dict(zip(FIELDS, values, strict=False)))
+        return found
+
+    def total(self, timings: Mapping[str, float] | None = None) -> dict[str, Any]:
+        """The sums of the columns."""
+        values: list[Any] = [self.params, self.macs, self.flops, self.other]
         if timings:
-            headings += ["ms", "GFLOP/s"]
-            for line, row in zip(cells, rows, strict=True):
-                line += _speed(timings[row.name], row.flops)
-            total += _speed(sum(timings.values()), self.flops)
-        return Table(headings, cells, [total])
+            values += _speed(sum(timings.values()), self.flops)
+        return dict(zip(FIELDS[3:], values, strict=False))
+
+    def table(self, by: str = "layer", timings: Mapping[str, float] | None = None) -> Table:
+        """The ``records`` and the total: print it, or use its ``markdown()`` or ``csv()``."""
+        rows = [[shape_text(value) if key == "output" else value for key, value in record.items()]
+                for record in self.records(by, timings)]
+        total = self.total(timings)
+        headings = [HEADINGS.get(key, key) for key in FIELDS[:3 + len(total)]]
+        return Table(headings, rows, [["total", "", "", *total.values()]])
 
     def to_dict(self, by: str = "layer", timings: Mapping[str, float] | None = None) -> dict[str, Any]:
-        """The count as plain dicts and lists, for JSON; the fields of a row are those of the table."""
-        rows: list[dict[str, Any]] = [
-            {"name": row.name, "kind": row.text, "output": list(row.output), "params": row.params, "macs": row.macs,
-             "flops": row.flops, "other": row.other} for row in self.rows(by)]
-        if timings:
-            for row in rows:
-                row["ms"] = round(timings[row["name"]], 4)
-        return {"model": self.model, "input": list(self.input), "rows": rows,
-                "total": {"params": self.params, "macs": self.macs, "flops": self.flops}}
+        """The count as plain dicts and lists, for JSON: the ``records`` and the total."""
+        return {"model": self.model, "input": list(self.input), "rows": self.records(by, timings),
+                "total": self.total(timings), "not_counted": self.not_counted()}
 
     def to_csv(self, by: str = "layer") -> str:
         """The table as comma-separated values."""
@@ -136,19 +158,25 @@ def convolution(layer: Layer) -> Conv:
     return found
 
 
-def count(model: str | Layer, input_shape: Shape | None = None, *, heads: bool = False) -> Count:
+def named(counted: Count, name: str) -> Count:
+    """The same Count, of a network called ``name``."""
+    return dataclasses.replace(counted, model=name)
+
+
+def count(model: str | Layer, input_shape: Shape | None = None, *, heads: bool = False, **options: Any) -> Count:
     """Count ``model`` for images of ``input_shape`` (H, W, C).
 
     model        a name of models/catalog.py, or any layer
     input_shape  required for a layer; a name has its own by default
     heads        count the auxiliary classifiers of a named network
+    options      of a named network, such as width and classes
 
     Raises UserError for an unknown name or an input that does not fit.
     """
     net: Layer
     if isinstance(model, str):
         input_shape = tuple(input_shape or entry(model).input_shape)
-        name, net = model, network(model, input_shape=input_shape, heads=heads)
+        name, net = model, network(model, input_shape=input_shape, heads=heads, **options)
     else:
         if input_shape is None:
             raise TypeError("count: a layer needs an input_shape")
@@ -195,5 +223,5 @@ def _row(path: str, layer: Layer, entering: Shape) -> Row:
                layer.other_ops(entering), tuple(parts), layer.kernel, layer.stride, getattr(main, "groups", 1))
 
 
-def _speed(ms: float, flops: int) -> list[str]:
-    return [f"{ms:.3f}", f"{flops / ms / 1e6:.1f}" if flops and ms else ""]
+def _speed(ms: float, flops: int) -> list[float | None]:
+    return [round(ms, 3), round(flops / ms / 1e6, 1) if flops and ms else None]

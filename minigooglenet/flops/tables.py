@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..layers.base import Shape
-
 UNITS = "One image. 1 MAC = 1 multiply-add = 2 FLOPs. Other: comparisons, additions, LRN, batch norm."
 
 
-def shape_text(shape: Shape) -> str:
+def shape_text(shape: Sequence[int]) -> str:
     """``(28, 28, 256) -> "28x28x256"``"""
     return "x".join(map(str, shape))
 

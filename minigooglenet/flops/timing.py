@@ -2,6 +2,8 @@
 
 import statistics
 import time
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
@@ -10,7 +12,7 @@ from ..models.catalog import network
 
 
 def time_layers(model: str, input_shape: Shape, *, heads: bool = False, repetitions: int = 5,
-                seed: int = 0) -> dict[str, float]:
+                seed: int = 0, **options: Any) -> dict[str, float]:
     """{path: milliseconds} of every layer: the median over ``repetitions`` forward passes of one image.
 
     Weights are random. Each layer gets a random input of its own, so that large outputs of one layer do not affect the
@@ -18,7 +20,7 @@ def time_layers(model: str, input_shape: Shape, *, heads: bool = False, repetiti
     """
     rng = np.random.default_rng(seed)
     milliseconds = {}
-    for path, layer, entering, _ in network(model, input_shape=input_shape, heads=heads).trace(input_shape):
+    for path, layer, entering, _ in network(model, input_shape=input_shape, heads=heads, **options).trace(input_shape):
         for weights in layer.parameters().values():  # zeros would all be read from one page of memory
             rng.random(dtype=weights.dtype, out=weights)
         x = rng.standard_normal((1, *entering), dtype=np.float32)
@@ -27,13 +29,9 @@ def time_layers(model: str, input_shape: Shape, *, heads: bool = False, repetiti
     return milliseconds
 
 
-def by_module(milliseconds: dict[str, float]) -> dict[str, float]:
-    """The same, summed over the first part of the paths, as in ``Count.modules``."""
-    sums: dict[str, float] = {}
-    for path, ms in milliseconds.items():
-        module = path.split("/")[0]
-        sums[module] = sums.get(module, 0) + ms
-    return sums
+def summed(milliseconds: dict[str, float], names: Iterable[str]) -> dict[str, float]:
+    """The same for blocks or modules: the sums over the layers whose paths are one of ``names`` or begin with it."""
+    return {name: sum(ms for path, ms in milliseconds.items() if f"{path}/".startswith(f"{name}/")) for name in names}
 
 
 def _once(layer: Layer, x: Array) -> float:

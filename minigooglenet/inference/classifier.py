@@ -11,7 +11,7 @@ from PIL import Image
 from ..data.crops import SCALES, SIZE, average_small, average_softmax, crops
 from ..data.dataset import Normalizer
 from ..data.labels import CLASSES, SYNSET, read_labels
-from ..data.photos import MEAN_BGR, caffe_input, caffe_pixels, center_crop, open_photo
+from ..data.photos import MEAN_BGR, center_crop, open_photo
 from ..engine import predictor
 from ..errors import UserError
 from ..files import parse_json
@@ -20,6 +20,8 @@ from ..layers import softmax
 from ..layers.base import Array, Layer
 from ..models.googlenet import googlenet
 from ..training import checkpoint as checkpoints
+from ..training.config import Config
+from ..training.evaluate import images_per_pass
 from ..training.network import restore
 from ..weights.caffemodel import CLASSIFIER, caffe_parameters
 from ..weights.convert import (
@@ -32,10 +34,13 @@ from ..weights.convert import (
 )
 from ..weights.fetch import FILE
 from ..weights.loading import build_and_load
+from ..weights.onnx_file import is_onnx
 from ..weights.safetensors_io import array_names, metadata
 from ..weights.torchvision import is_torchvision
 
-ANY_WEIGHTS = "bvlc_googlenet.caffemodel, a file converted from it, torchvision's arrays, or a training run"
+#: GoogLeNet's settings in ``Config``: 224 × 224 pixels of images with a shorter side of 256.
+ORIGINAL: dict[str, Any] = {"width": 1.0, "heads": False, "size": SIZE, "stored": SCALES[0]}
+ANY_WEIGHTS = "bvlc_googlenet.caffemodel, a file converted from it, an .onnx, torchvision's arrays, or a training run"
 
 
 @dataclass(frozen=True)
@@ -43,12 +48,15 @@ class Classifier:
     """A function from images to class probabilities.
 
     probabilities   function from uint8 RGB images (n, size, size, 3) to probabilities (n, K)
-    size            input size of the network in pixels: 224, or 32 for the reduced network
+    size            input size of the network in pixels: 224 for the weights of 2014, 32 for CIFAR-10
     labels          K class labels
     net             the network; None for an ensemble
     prepare         preprocessing: from images (n, H, W, 3), values 0 … 255, to the input of the network
     restore         its inverse
     metadata        variant, channels ("RGB" or "BGR"), mean and std: the preprocessing, for exported networks
+    config          the settings that build the network (training/network.py); None for an ensemble
+    shorter         the shorter side of a photo is resized to so many pixels before its center is cut, as the training
+                    images were. By default ``size``; 256 for 224
     """
 
     name: str
@@ -59,16 +67,23 @@ class Classifier:
     prepare: Callable[[Array], Array] | None = field(default=None, repr=False)
     restore: Callable[[Array], Array] | None = field(default=None, repr=False)
     metadata: dict[str, Any] = field(default_factory=dict, repr=False)
+    shorter: int | None = field(default=None, repr=False)
+    config: Config | None = field(default=None, repr=False)
+
+    @property
+    def resized(self) -> int:
+        """``shorter``, or its default."""
+        return self.shorter or (SCALES[0] if self.size == SIZE else self.size)
 
     def photo(self, image: Image.Image, number: int = 1) -> Array:
         """Mean probabilities (K,) over 1, 10 or 144 crops of a PIL RGB image of any size.
 
-        For a network for small images the center square is resized to ``size`` and then cropped by
+        Of 224 pixels of 256 these are the paper's. For any other network the ``center_crop`` is cropped further by
         ``data.crops.small_crops``.
         """
-        if self.size == SIZE:
+        if (self.size, self.resized) == (SIZE, SCALES[0]):
             return average_softmax([self.probabilities], crops(image, number))
-        return self.images(center_crop(image, self.size, self.size)[None], number)[0]
+        return self.images(self.center_crop(image)[None], number)[0]
 
     def classify(self, photo: Path | str | Image.Image | Array, top: int = 5,
                  crops: int = 1) -> list[tuple[str, float]]:
@@ -79,15 +94,16 @@ class Classifier:
 
     def center_crop(self, image: Image.Image) -> Array:
         """The crop that a single prediction is made of: uint8 (size, size, 3)."""
-        return center_crop(image, SCALES[0] if self.size == SIZE else self.size, self.size)
+        return center_crop(image, self.resized, self.size)
 
-    def images(self, x: Array, number: int = 1, batch: int = 256,
+    def images(self, x: Array, number: int = 1, batch: int | None = None,
                on_batch: Callable[[int], Any] | None = None) -> Array:
         """Mean probabilities (N, K) over 1, 2, 10 or 144 small crops of images (N, size, size, 3).
 
-        Computes ``batch`` images at a time; ``on_batch(n)`` is called after every n images.
+        Computes ``batch`` images at a time, by default ``images_per_pass`` of training/evaluate.py; ``on_batch(n)`` is
+        called after every n images.
         """
-        parts = []
+        parts, batch = [], batch or images_per_pass(*x.shape[1:3])
         for start in range(0, len(x), batch):
             parts.append(average_small([self.probabilities], x[start:start + batch], number))
             if on_batch:
@@ -111,8 +127,8 @@ def as_image(photo: Path | str | Image.Image | Array) -> Image.Image:
 
 
 def load(weights: Path | str, labels: Path | str | None = None) -> Classifier:
-    """A Classifier from the folder of a run, or a file: .caffemodel, .safetensors. ``"2014"`` stands for the weights of
-    GoogLeNet released in 2014, in ``datasets/``, where the command ``weights`` puts them.
+    """A Classifier from the folder of a run, or a .caffemodel, .safetensors or .onnx file. ``"2014"`` stands for the
+    weights of GoogLeNet released in 2014, in ``datasets/``, where the command ``weights`` puts them.
 
     Raises UserError where there is nothing, or something else.
     """
@@ -135,9 +151,11 @@ def load_caffe(path: Path | str, labels: Path | str | None = None, classifier: s
     else:
         arrays = caffe_parameters(path, heads=False, classifier=classifier or CLASSIFIER)
     net, classes = _googlenet("bvlc", arrays, path)
-    return Classifier(str(path), SIZE, labels_for(path, labels, classes),
-                      _probabilities(net, caffe_input, path), net, caffe_input, caffe_pixels,
-                      {"variant": "bvlc", "channels": "BGR", "mean": MEAN_BGR.tolist(), "std": [1.0] * 3})
+    normalizer = Normalizer(MEAN_BGR.astype(float), np.ones(3), "BGR")
+    return Classifier(str(path), SIZE, labels_for(path, labels, classes), probabilities_of(net, normalizer, path), net,
+                      normalizer, normalizer.undo,
+                      {"variant": "bvlc", "channels": "BGR", "mean": MEAN_BGR.tolist(), "std": [1.0] * 3},
+                      config=Config(model="googlenet", norm="lrn", drop_prob=0.4, **ORIGINAL))
 
 
 def load_torchvision(path: Path | str, labels: Path | str | None = None) -> Classifier:
@@ -148,9 +166,10 @@ def load_torchvision(path: Path | str, labels: Path | str | None = None) -> Clas
     net, classes = _googlenet("torchvision", arrays, path)
     mean, std = (parse_json(preprocessing[key]) for key in ("mean", "std"))
     normalizer = Normalizer(np.array(mean), np.array(std))
-    return Classifier(str(path), SIZE, labels_for(path, labels, classes), _probabilities(net, normalizer, path), net,
+    return Classifier(str(path), SIZE, labels_for(path, labels, classes), probabilities_of(net, normalizer, path), net,
                       normalizer, normalizer.undo,
-                      {"variant": "torchvision", "channels": "RGB", "mean": mean, "std": std})
+                      {"variant": "torchvision", "channels": "RGB", "mean": mean, "std": std},
+                      config=Config(model="googlenet-torchvision", norm="batch", drop_prob=0.2, **ORIGINAL))
 
 
 def load_run(path: Path | str, labels: Path | str | None = None) -> Classifier:
@@ -160,10 +179,11 @@ def load_run(path: Path | str, labels: Path | str | None = None) -> Classifier:
     checkpoint = checkpoints.load(path)
     net, normalizer = restore(checkpoint), checkpoint.normalizer
     names = read_labels(labels, len(checkpoint.classes)) if labels else list(checkpoint.classes)
-    return Classifier(str(path), checkpoint.input_shape[0], names, _probabilities(net, normalizer, path), net,
-                      normalizer, normalizer.undo, {"variant": checkpoint.config.model, "channels": "RGB",
+    return Classifier(str(path), checkpoint.input_shape[0], names, probabilities_of(net, normalizer, path), net,
+                      normalizer, normalizer.undo, {"variant": checkpoint.config.model, "channels": normalizer.order,
                                         "mean": list(map(float, normalizer.mean)),
-                                        "std": list(map(float, normalizer.std))})
+                                        "std": list(map(float, normalizer.std))},
+                      checkpoint.config.stored or checkpoint.input_shape[0], checkpoint.config)
 
 
 def _googlenet(variant, arrays, path):
@@ -174,8 +194,9 @@ def _googlenet(variant, arrays, path):
                           optional=("aux1/", "aux2/")), classes
 
 
-def _probabilities(net: Layer, prepare: Callable[[Array], Array], path: Path | str) -> Callable[[Array], Array]:
-    """The function from images to probabilities. It raises UserError where finite weights give none."""
+def probabilities_of(net: Layer, prepare: Callable[[Array], Array], path: Path | str) -> Callable[[Array], Array]:
+    """The function from images to probabilities of ``net``, whose weights are in ``path``. It raises UserError where
+    finite weights give none."""
     compiled = predictor(net)
 
     def probabilities(x: Array) -> Array:
@@ -204,13 +225,14 @@ def ensemble(classifiers: Sequence[Classifier]) -> Classifier:
     """
     first, *others = classifiers
     for other in others:
-        if (other.size, other.labels) != (first.size, first.labels):
+        if (other.size, other.resized, other.labels) != (first.size, first.resized, first.labels):
             raise UserError(f"{other.name}: reads {other.size}×{other.size} pixels and has {_few(other.labels)}; "
                             f"{first.name} reads {first.size}×{first.size} and has {_few(first.labels)}")
     if not others:
         return first
     return Classifier(f"{len(classifiers)} models", first.size, first.labels,
-                      lambda x: np.sum([c.probabilities(x) for c in classifiers], axis=0) / len(classifiers))
+                      lambda x: np.sum([c.probabilities(x) for c in classifiers], axis=0) / len(classifiers),
+                      shorter=first.shorter)
 
 
 def _few(labels):
@@ -224,8 +246,8 @@ def members(path: Path | str) -> list[Path]:
 
 
 def open_weights(path: Path | str, labels: Path | str | None = None, classifier: str | None = None) -> Classifier:
-    """The Classifier of any weights: a ``.caffemodel``, a converted file, the folder or checkpoint of a run, or the
-    folder of an ensemble, whose members are averaged. Raises UserError if ``path`` is none of these.
+    """The Classifier of any weights: a ``.caffemodel``, a converted file, an ``.onnx``, the folder or checkpoint of a
+    run, or the folder of an ensemble, whose members are averaged. Raises UserError if ``path`` is none of these.
 
     classifier: the name of the last fully connected layer in a ``.caffemodel``, if it is not Caffe's.
     """
@@ -244,9 +266,12 @@ def _open(path: Path, labels: Path | str | None, classifier: str | None) -> Clas
         refuse_classifier(classifier, path)
         return load_run(path, labels)
     refuse_pickles(path)
-    if not is_safetensors(path):
+    if not is_safetensors(path) and not is_onnx(path):
         return load_caffe(path, labels, classifier)
     refuse_classifier(classifier, path)
+    if not is_safetensors(path):
+        from .onnx import load_onnx
+        return load_onnx(path, labels)
     header = metadata(path)
     if header.get("format") == FORMAT:
         return (load_torchvision if header.get("variant") == "torchvision" else load_caffe)(path, labels)

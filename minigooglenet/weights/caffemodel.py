@@ -14,18 +14,18 @@ channel 0 of the first convolution is blue (see ``data.photos.caffe_input``).
 
 import contextlib
 import math
-import mmap
 from pathlib import Path
 
 import numpy as np
 
 from ..errors import UserError
-from ..files import recognize, regular_file
+from ..files import recognize
+from ..hints import counted
 from ..layers.base import Array, Shape
 from .caffe_blob import dims_text, read_blob
 from .loading import check_values
 from .names import shown
-from .wire import FIXED32, LENGTH, VARINT, Budget, WireError, expect, fields
+from .wire import FIXED32, LENGTH, VARINT, Budget, WireError, expect, fields, map_file
 
 LARGEST = 2**31 - 1      # bytes: the maximum size of a protobuf message
 MOST_FIELDS = 250_000    # the GoogLeNet of 2014 has about 5,000
@@ -44,14 +44,7 @@ def read_caffemodel(path: Path | str) -> dict[str, list[Array]]:
     size of the weights, even for a malicious file.
     Raises UserError that names the file if it is missing, of another kind, truncated, oversized or malformed.
     """
-    size = regular_file(path, "a .caffemodel", LARGEST)
-    try:
-        with open(path, "rb") as file:
-            view = memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except ValueError as error:                # it has become shorter
-        raise UserError(f"{path}: changed while it was being opened; try again") from error
+    view = map_file(path, "a .caffemodel", LARGEST)
     head = bytes(view[:512])
     what = recognize(head)
     if what is None and head.lstrip().startswith((b"name:", b"layer {", b"layers {", b"input:")):
@@ -243,7 +236,8 @@ def _difference(layers, unknown, missing, classifier):
         main = next((name for name in last if not name.startswith(HEAD_PREFIXES)), last[0])
         return (f"has no layer '{shown(classifier)}'; if its last fully connected layer is '{shown(main)}', give "
                 f"convert or predict the option --classifier {shown(main)}")
-    odd = (f"has a layer '{shown(unknown[0])}'" if unknown else f"lacks {len(missing)} layers, first '{missing[0]}'")
+    odd = (f"has a layer '{shown(unknown[0])}'" if unknown else
+           f"lacks {counted(len(missing), 'layer')}, first '{missing[0]}'")
     if unknown and not missing and all(name.startswith(HEAD_PREFIXES) for name in unknown):
         return f"{odd}; convert it without the auxiliary classifiers: --no-heads"
     return f"{odd}; expected Caffe's GoogLeNet (bvlc_googlenet.caffemodel)"

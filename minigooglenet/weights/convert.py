@@ -1,4 +1,4 @@
-"""Conversion of Caffe's and torchvision's weights to this package's names and layout, and back to torchvision's."""
+"""Conversion of weights from Caffe, ONNX and torchvision to our names and layout, and back to torchvision's."""
 
 import json
 from collections.abc import Mapping
@@ -15,6 +15,8 @@ from . import safetensors_io
 from .caffemodel import CLASSIFIER, caffe_parameters
 from .loading import check_values
 from .names import shown
+from .onnx_file import is_onnx
+from .onnx_import import read_onnx
 from .torchvision import HEADS, from_torchvision, is_torchvision, to_torchvision_names
 
 FORMAT = "minigooglenet googlenet 1"
@@ -46,7 +48,8 @@ def convert(source: Path | str, target: Path | str, heads: bool = True, names: s
             pixels: str = "tensorflow", classifier: str | None = None) -> dict[str, Array]:
     """Write a GoogLeNet as safetensors and return the written {name: array}.
 
-    source: Caffe's ``.caffemodel``, a safetensors file with torchvision's names, or one converted from that.
+    source: Caffe's ``.caffemodel``, GoogLeNet as ``.onnx``, a safetensors file with torchvision's names, or one
+    converted from that.
     names: "ours", or "torchvision" for a state_dict that torchvision's network loads. heads=False omits the auxiliary
     classifiers, half of the file, which inference does not use. pixels: a key of PIXELS, the preprocessing of images
     for a file with torchvision's names, which does not define it. classifier: the name of the last fully connected
@@ -62,6 +65,9 @@ def convert(source: Path | str, target: Path | str, heads: bool = True, names: s
         refuse_classifier(classifier, source)
         arrays, metadata = read_torchvision(source, pixels)
         arrays = {path: array for path, array in arrays.items() if heads or not path.startswith(HEADS)}
+    elif is_onnx(source):
+        refuse_classifier(classifier, source)
+        arrays, metadata = _from_onnx(source, pixels)
     else:
         arrays, metadata = caffe_parameters(source, heads, classifier or CLASSIFIER), METADATA
     for path, array in arrays.items():
@@ -74,6 +80,18 @@ def convert(source: Path | str, target: Path | str, heads: bool = True, names: s
         metadata = {"format": "pt"}  # required by PyTorch's readers of safetensors
     safetensors_io.save(target, arrays, metadata)
     return arrays
+
+
+def _from_onnx(path, pixels):
+    """({our path: array}, metadata) of the variants "bvlc" and "torchvision"."""
+    variant, arrays, properties = read_onnx(path)
+    usual = {"bvlc": METADATA, "torchvision": torchvision_metadata(pixels)}.get(variant)
+    if usual is None or "config" in properties and "linear/w" not in arrays:
+        raise UserError(f"{path}: a network of the variant '{shown(variant)}'; only GoogLeNet itself can be converted")
+    given = {key: properties[key] for key in ("channels", "mean", "std") if key in properties and key in usual}
+    if variant == "bvlc":
+        _check_metadata(path, given, {key: METADATA[key] for key in given})
+    return arrays, usual | given
 
 
 def read_converted(path: Path | str) -> dict[str, Array]:

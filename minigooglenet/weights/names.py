@@ -1,14 +1,12 @@
-"""Names of arrays: those that version 0.1 wrote, and names in error messages."""
+"""Names of arrays: those that version 0.1 wrote."""
 
 import re
 from collections.abc import Mapping
 from typing import TypeVar
 
-from ..errors import UserError
+from ..errors import UserError, shown
 
 T = TypeVar("T")
-
-LONGEST = 60    # characters of a name in an error message
 
 _BATCH_NORM = re.compile(r"_bn/(gamma|beta|mean|variance)$")
 
@@ -29,9 +27,3 @@ def with_current_names(arrays: Mapping[str, T], where: object) -> dict[str, T]:
         raise UserError(f"{where}: contains both {shown(double)} and {shown(current_name(double))}, two names of one "
                         "array")
     return renamed
-
-
-def shown(name: str) -> str:
-    """A name from a file for an error message: at most 60 characters, without control characters and line breaks."""
-    name = name if len(name) <= LONGEST else name[:LONGEST - 3] + "..."
-    return name if name.isprintable() else ascii(name)[1:-1]

@@ -17,10 +17,15 @@ weights would need seven million iterations of a Python loop, so a run of equal 
 Source: Protocol Buffers, "Encoding" (protobuf.dev/programming-guides/encoding).
 """
 
+import mmap
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from ..errors import UserError
+from ..files import regular_file
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5
 _WIDTH = {FIXED64: 8, FIXED32: 4}
@@ -41,6 +46,18 @@ class Budget:
         self.left -= 1
         if self.left < 0:
             raise WireError(f"more than {self.allowed:,} fields")
+
+
+def map_file(path: Path | str, what: str, largest: int) -> memoryview:
+    """The bytes of a file, memory-mapped. Raises UserError as ``files.regular_file`` does, or if it cannot be read."""
+    size = regular_file(path, what, largest)
+    try:
+        with open(path, "rb") as file:
+            return memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
+    except ValueError as error:                # it has become shorter
+        raise UserError(f"{path}: changed while it was being opened; try again") from error
 
 
 def read_varint(view: memoryview, at: int) -> tuple[int, int]:
