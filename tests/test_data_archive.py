@@ -11,7 +11,8 @@ from test_data_cifar10 import ARCHIVE, contents, from_file, origin, tar
 
 from minigooglenet.data import cifar10
 from minigooglenet.data.archive import unpacked
-from minigooglenet.data.cifar10 import FILES, FOLDER, fetch, read
+from minigooglenet.data.cifar import fetch, read
+from minigooglenet.data.cifar10 import FILES, FOLDER
 from minigooglenet.errors import UserError
 
 
@@ -67,16 +68,16 @@ def test_a_wrong_archive_leaves_existing_files_unchanged(tmp_path):
     folder = from_file(tmp_path, ARCHIVE)
     with pytest.raises(UserError):
         from_file(tmp_path, tar(contents(label=10)))
-    assert read(folder, origin())[1] is None
+    assert read(origin(), folder)[1] is None
     assert from_file(tmp_path, tar(contents(label=3))) == folder
-    data, note = read(folder, origin())
+    data, note = read(origin(), folder)
     assert set(data[1]) == {3} and "checksums" in note and not (folder / "checksums.json").exists()
 
 
 def test_from_file_missing_or_a_folder(tmp_path):
     for given, says in ((tmp_path / "absent", "no such file"), (tmp_path, "a folder")):
         with pytest.raises(UserError, match=f"{given}: {says}; give the path of cifar-10-binary.tar.gz"):
-            fetch(tmp_path / "datasets", from_file=given, source=origin())
+            fetch(origin(), tmp_path / "datasets", given)
 
 
 def test_unpacked_moves_nothing_if_the_block_fails(tmp_path):
@@ -137,9 +138,9 @@ BOMBS = {
 def test_archives_that_unpack_to_more(tmp_path, kind):
     (tmp_path / "given").write_bytes(BOMBS[kind]())
     assert (tmp_path / "given").stat().st_size < 10 ** 7
-    start = time.monotonic()
+    start = time.process_time()
     with pytest.raises(UserError, match="given: (unpacks to more than 262,144 bytes besides the expected files|"
                                         "test_batch.bin is contained twice|not a complete tar archive|"
-                                        "data_batch_1.bin is not in the archive)"):
+                                        "no file of CIFAR-10 or CIFAR-100 is in the archive)"):
         cifar10.fetch(tmp_path / "datasets", from_file=tmp_path / "given")
-    assert time.monotonic() - start < 5 and list((tmp_path / "datasets").iterdir()) == []
+    assert time.process_time() - start < 5 and not list((tmp_path / "datasets").glob("*"))

@@ -13,9 +13,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from minigooglenet.data import cifar10, source
-from minigooglenet.data.cifar10 import FILES, FOLDER, Source, fetch, present, read
+from minigooglenet.data import cifar10, source, sources
+from minigooglenet.data.cifar import CIFAR10, fetch, read
+from minigooglenet.data.cifar10 import FILES, FOLDER, present
 from minigooglenet.data.download import download, reachable
+from minigooglenet.data.sources import Source
 from minigooglenet.errors import UserError
 
 RECORDS = 3                             # images per file in the archives of this test
@@ -91,7 +93,9 @@ def server(monkeypatch):
 
 
 def origin(url="http://127.0.0.1:9/cifar-10-binary.tar.gz", data=ARCHIVE):
-    return Source(url, hashlib.md5(data).hexdigest(), len(data), RECORDS)
+    """CIFAR-10 with small files, whose official archive is ``data``."""
+    return CIFAR10._replace(records=dict.fromkeys(FILES, RECORDS),
+                            sources=(Source(url, hashlib.sha256(data).hexdigest(), len(data)),))
 
 
 def get(server, path, data=ARCHIVE, attempts=2):
@@ -101,12 +105,12 @@ def get(server, path, data=ARCHIVE, attempts=2):
 # Downloading
 
 def test_fetch_leaves_the_checked_files_and_nothing_else(server, tmp_path):
-    folder = fetch(tmp_path, source=origin(server.url), progress=False)
+    folder = fetch(origin(server.url), tmp_path, progress=False)
     assert sorted(p.name for p in tmp_path.iterdir()) == [FOLDER]
     assert sorted(p.name for p in folder.iterdir()) == sorted([*contents(), "checksums.json"])
-    (x, y, x_test, y_test, classes), note = read(folder, origin())
+    (x, y, x_test, y_test, classes), note = read(origin(), folder)
     assert note is None and x.shape == (5 * RECORDS, 32, 32, 3) and len(y_test) == RECORDS and classes[9] == "truck"
-    fetch(tmp_path, source=origin(server.url), progress=False)
+    fetch(origin(server.url), tmp_path, progress=False)
     assert len(server.ranges) == 1      # it exists: not requested again
 
 
@@ -179,13 +183,14 @@ def test_reachable(server):
 
 
 def test_an_unreachable_server_is_reported_with_an_alternative(tmp_path, monkeypatch):
-    monkeypatch.setattr(cifar10, "reachable", lambda url: False)
-    with pytest.raises(UserError, match="does not respond.*minigooglenet data cifar10 --from-file ARCHIVE"):
-        fetch(tmp_path)
+    monkeypatch.setattr(sources, "reachable", lambda url: False)
+    with pytest.raises(UserError, match="does not respond.*minigooglenet data cifar10 --from-file ARCHIVE") as error:
+        cifar10.fetch(tmp_path)
+    assert all(source.url in str(error.value) for source in CIFAR10.sources) and "\n" not in str(error.value)
     monkeypatch.setenv("MINIGOOGLENET_OFFLINE", "1")
-    monkeypatch.setattr(cifar10, "reachable", lambda url: pytest.fail("network access"))
+    monkeypatch.setattr(sources, "reachable", lambda url: pytest.fail("network access"))
     with pytest.raises(UserError, match="MINIGOOGLENET_OFFLINE"):
-        fetch(tmp_path)
+        cifar10.fetch(tmp_path)
     assert not present(tmp_path)
 
 
@@ -193,17 +198,17 @@ def test_an_unreachable_server_is_reported_with_an_alternative(tmp_path, monkeyp
 
 def from_file(tmp_path, data, official=ARCHIVE):
     (tmp_path / "given").write_bytes(data)
-    return fetch(tmp_path / "datasets", from_file=tmp_path / "given", source=origin(data=official), progress=False)
+    return fetch(origin(data=official), tmp_path / "datasets", tmp_path / "given", progress=False)
 
 
 def test_from_file_keeps_the_file_and_needs_no_network(tmp_path):
-    assert read(from_file(tmp_path, ARCHIVE), origin())[1] is None
+    assert read(origin(), from_file(tmp_path, ARCHIVE))[1] is None
     assert (tmp_path / "given").exists()
 
 
 def test_an_uncompressed_or_flat_archive_is_accepted_but_not_official(tmp_path):
     for data in (tar(contents(), zipped=False), tar(contents(), prefix="./")):
-        data, note = read(from_file(tmp_path, data), origin())
+        data, note = read(origin(), from_file(tmp_path, data))
         assert data[0].shape == (15, 32, 32, 3) and "not the official checksums" in note
 
 
@@ -214,7 +219,7 @@ def test_changed_files_are_accepted_with_a_note(tmp_path):
     data = bytearray((folder / "data_batch_3.bin").read_bytes())
     data[100] ^= 1
     (folder / "data_batch_3.bin").write_bytes(data)
-    _, note = read(folder, origin())
+    _, note = read(origin(), folder)
     assert "not the official checksums" in note and "data_batch_3.bin" in note and "\n" not in note
 
 
@@ -222,23 +227,23 @@ def test_class_names_in_another_order_are_noted(tmp_path):
     folder = from_file(tmp_path, ARCHIVE)
     names = (folder / "batches.meta.txt").read_text().split()
     (folder / "batches.meta.txt").write_text("\n".join(sorted(names, reverse=True)))
-    data, note = read(folder, origin())
+    data, note = read(origin(), folder)
     assert data[-1][0] == "truck" and "not the official checksums (batches.meta.txt)" in note
     (folder / "batches.meta.txt").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(names).encode())
-    assert read(folder, origin())[1] is None
+    assert read(origin(), folder)[1] is None
 
 
 @pytest.mark.parametrize("record", [b"", b"[]", b"\xff", b'{"sha256": {}}', b"null", b"[" * 60_000])
 def test_a_damaged_record_of_checksums_is_not_trusted(tmp_path, record):
     folder = from_file(tmp_path, ARCHIVE)
     (folder / "checksums.json").write_bytes(record)
-    assert "does not name the official archive" in read(folder, origin())[1]
+    assert "does not name the official archive" in read(origin(), folder)[1]
 
 
 def test_a_damaged_folder_is_reported_with_a_fix(tmp_path):
     folder = from_file(tmp_path, ARCHIVE)
     (folder / "data_batch_5.bin").unlink()
     with pytest.raises(UserError, match=f"data_batch_5.bin: this file is missing.*remove {folder} and run: python"):
-        read(folder, origin())
+        read(origin(), folder)
     with pytest.raises(UserError, match="data_batch_1.bin: 9,219 bytes, expected 30,730,000 bytes"):
         source.load(root=tmp_path / "datasets")                # damaged is not missing: no silent replacement

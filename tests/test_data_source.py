@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from minigooglenet import data
-from minigooglenet.data import cifar10, shapes10, source
+from minigooglenet.data import cifar, cifar10, shapes10, source
 from minigooglenet.data.records import write_folder
 from minigooglenet.errors import UserError
 
@@ -15,7 +15,8 @@ from minigooglenet.errors import UserError
 def small_and_offline(monkeypatch):
     monkeypatch.setenv("MINIGOOGLENET_OFFLINE", "1")
     monkeypatch.setattr(shapes10, "load", partial(shapes10.load, train=40, test=20))
-    monkeypatch.setattr(cifar10, "read", partial(cifar10.read, source=cifar10.Source(records=4)))
+    small = cifar.CIFAR10._replace(records=dict.fromkeys(cifar10.FILES, 4))
+    monkeypatch.setattr(cifar10, "read", partial(cifar.read, small))
 
 
 def folder(path, files=5, classes=10):

@@ -4,7 +4,7 @@ import contextlib
 import gzip
 import tarfile
 import zlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from ..errors import UserError
@@ -46,12 +46,13 @@ class _Bounded:
 
 @contextlib.contextmanager
 def unpacked(archive: Path | str, folder: Path | str, sizes: Mapping[str, int], required: Sequence[str],
-             obsolete: Collection[str] = ()) -> Iterator[Path]:
+             obsolete: Collection[str] = (), last: str | None = None) -> Iterator[Path]:
     """``with unpacked(...) as place:`` extracts the files that ``sizes`` names from ``archive`` (tar or tar.gz).
 
     ``place`` is a temporary folder. If the block succeeds, its files replace those in ``folder``, all or none, and the
     ``obsolete`` ones are removed: see ``folder.replacing``. Otherwise ``place`` is deleted. The block can check the
-    files first, and add some.
+    files first, add some, and replace some by others; ``last`` (default: the last required one) is the file without
+    which a reader refuses the folder.
 
     ``sizes`` maps a file name to its maximum size in bytes; ``required`` lists the names that must be present. Only the
     last part of a member's name is used, so nothing can be written outside ``place``. An archive that contains links,
@@ -59,32 +60,49 @@ def unpacked(archive: Path | str, folder: Path | str, sizes: Mapping[str, int], 
 
     Raises UserError that names the archive if it is invalid, or the folder if it cannot be written.
     """
-    with replacing(folder, required[-1], obsolete) as place:
+    with replacing(folder, last or required[-1], obsolete) as place:
         found = _unpack(archive, place, sizes)
         if missing := [name for name in required if name not in found]:
             raise UserError(f"{archive}: {missing[0]} is not in the archive; it has the wrong contents, fetch it again")
         yield place
 
 
+def first_known(archive: Path | str, names: Container[str]) -> str | None:
+    """The first of ``names`` that is the last part of a file's name in an archive; None if there is none.
+
+    Raises UserError that names the archive if it is invalid.
+    """
+    with _opened(archive) as (tar, _):
+        return next((name for member in tar if (name := PurePosixPath(member.name).name) in names and member.isreg()),
+                    None)
+
+
 def _unpack(archive, place, sizes):
     found = []
+    with _opened(archive) as (tar, stream):
+        for member in tar:
+            if not _wanted(archive, member, sizes):
+                continue
+            if member.name in found:
+                raise UserError(f"{archive}: {member.name} is contained twice; this is not the expected archive")
+            stream.left += member.size
+            data = tar.extractfile(member).read()
+            with writing(place):
+                (place / member.name).write_bytes(data)
+            found.append(member.name)
+    return found
+
+
+@contextlib.contextmanager
+def _opened(archive):
+    """(the tar archive, its stream, bounded to HEADERS bytes). Errors of both become a UserError."""
     try:
         with open(archive, "rb") as file:
             compressed = file.read(2) == b"\x1f\x8b"
         with (gzip.open if compressed else open)(archive, "rb") as file:
             stream = _Bounded(file, HEADERS)
             with tarfile.open(fileobj=stream, mode="r|", tarinfo=Member) as tar:
-                for member in tar:
-                    if not _wanted(archive, member, sizes):
-                        continue
-                    if member.name in found:
-                        raise UserError(f"{archive}: {member.name} is contained twice; this is not the expected "
-                                        "archive")
-                    stream.left += member.size
-                    data = tar.extractfile(member).read()
-                    with writing(place):
-                        (place / member.name).write_bytes(data)
-                    found.append(member.name)
+                yield tar, stream
     except _TooLong:
         raise UserError(f"{archive}: unpacks to more than {HEADERS:,} bytes besides the expected files; this is not "
                         "the expected archive") from None
@@ -92,7 +110,6 @@ def _unpack(archive, place, sizes):
         raise UserError(f"{archive}: not a complete tar archive ({error}); fetch it again") from error
     except OSError as error:
         raise UserError(f"{archive}: cannot be read ({error.strerror or error}); check the file") from error
-    return found
 
 
 def _wanted(archive, member, sizes):

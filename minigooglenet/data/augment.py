@@ -5,6 +5,7 @@ do not modify their input. A kind of augmentation is a tuple of steps, see ``KIN
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
@@ -16,13 +17,16 @@ LUMA = (0.299, 0.587, 0.114)            # weights of red, green and blue in the 
 BRIGHTNESS, CONTRAST, SATURATION = range(3)
 
 
-def pad_crop(x: np.ndarray, rng: np.random.Generator, pad: int = 4) -> np.ndarray:
+def pad_crop(x: np.ndarray, rng: np.random.Generator, pad: int | None = None) -> np.ndarray:
     """Shift each image by -pad ... pad pixels in both directions; missing pixels are reflected at the edge.
+
+    ``pad`` is 4 by default, or an eighth of the height of images larger than 32x32.
 
     This equals reflection padding followed by a random crop. Zero padding, the usual choice, adds black edges that no
     photograph has.
     """
     N, H, W, _ = x.shape
+    pad = max(4, H // 8) if pad is None else pad
     top, left = rng.integers(-pad, pad, (2, N, 1), endpoint=True)
     h, w = _reflect(top + np.arange(H), H), _reflect(left + np.arange(W), W)
     return x[np.arange(N)[:, None, None], h[:, :, None], w[:, None, :]]
@@ -39,12 +43,15 @@ def mirror(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.where(flips[:, None, None, None], x[:, :, ::-1], x)
 
 
-def cutout(x: np.ndarray, rng: np.random.Generator, size: int = 8) -> np.ndarray:
+def cutout(x: np.ndarray, rng: np.random.Generator, size: int | None = None) -> np.ndarray:
     """Fill a square of size x size pixels around a random pixel with the mean color of the image.
+
+    ``size`` is 8 by default, or a quarter of the height of images larger than 32x32.
 
     Source: T. DeVries, G. W. Taylor, "Improved Regularization of Convolutional Neural Networks with Cutout", 2017.
     """
     N, H, W, _ = x.shape
+    size = max(8, H // 4) if size is None else size
     top, left = rng.integers(0, H, (N, 1)) - size // 2, rng.integers(0, W, (N, 1)) - size // 2
     rows = (np.arange(H) >= top) & (np.arange(H) < top + size)
     columns = (np.arange(W) >= left) & (np.arange(W) < left + size)
@@ -163,14 +170,18 @@ class Augment:
     """``Augment(kind)(x, rng)`` applies the steps of ``KINDS[kind]`` to a batch.
 
     "none" changes nothing; "mirror" flips half of the images; "crop" also shifts them by up to 4 pixels, the usual
-    choice for 32x32 images; "cutout" also fills an 8x8 square; "paper" crops 8 to 100 % of the area and applies
-    photometric distortion and lighting, as designed for ImageNet. uint8 stays uint8 except with "paper".
+    choice for 32x32 images; "cutout" also fills an 8x8 square (for larger images both grow); "paper" crops 8 to 100 %
+    of the area and applies photometric distortion and lighting, as designed for ImageNet. uint8 stays uint8 except with
+    "paper", which resizes its crops to size x size pixels, by default those of the images.
     """
 
-    def __init__(self, kind: str = "crop") -> None:
+    def __init__(self, kind: str = "crop", size: int | None = None) -> None:
         if kind not in KINDS:
             raise ValueError(f"augmentation {kind!r}: expected one of {', '.join(KINDS)}")
         self.kind, self.steps = kind, KINDS[kind]
+        if size:
+            cropped: Step = partial(area_crop, size=(size, size))
+            self.steps = tuple(cropped if step is area_crop else step for step in self.steps)
 
     def __call__(self, x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         for step in self.steps:

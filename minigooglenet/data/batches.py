@@ -13,6 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from .mapped import release
+
 
 def steps_per_epoch(N: int, batch: int) -> int:
     """The number of batches in an epoch of N images. An incomplete last batch is dropped unless it is the only one."""
@@ -22,7 +24,7 @@ def steps_per_epoch(N: int, batch: int) -> int:
 def batches(x: np.ndarray, y: np.ndarray, batch: int, epoch: int, seed: int,
             augment: Callable[[np.ndarray, np.random.Generator], np.ndarray] | None = None,
             normalizer: Callable[[np.ndarray], np.ndarray] | None = None, start: int = 0, ahead: int = 2,
-            part: slice = slice(None)) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            part: slice = slice(None), balanced: bool = False) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Yield ``(x, y)`` of the steps ``start``, ``start + 1``, ... of an epoch: float32 (B, H, W, C) and int64 (B,).
 
     x           training images, uint8 (N, H, W, C)
@@ -35,15 +37,18 @@ def batches(x: np.ndarray, y: np.ndarray, batch: int, epoch: int, seed: int,
     start       first step to yield
     ahead       number of batches to prepare in advance, at most
     part        the part of each batch to yield, for a process that shares the work with others
+    balanced    draw with replacement, each class as often as any other: see ``balanced_order``
 
     An exception in the background thread is raised here. Closing the generator ends the thread.
     """
-    order = np.random.default_rng([seed, epoch]).permutation(len(y))
+    rng = np.random.default_rng([seed, epoch])
+    order = balanced_order(y, rng) if balanced else rng.permutation(len(y))
     steps = steps_per_epoch(len(y), batch)
 
     def prepare(step):
         chosen = order[step * batch:(step + 1) * batch]
         picked = x[chosen]
+        release(x)
         if augment is not None:
             # step + 1, because default_rng pads its seed with zeros: [seed, epoch, 0] would repeat [seed, epoch].
             picked = augment(picked, np.random.default_rng([seed, epoch, step + 1]))
@@ -60,3 +65,16 @@ def batches(x: np.ndarray, y: np.ndarray, batch: int, epoch: int, seed: int,
             yield ready
     finally:
         worker.shutdown(wait=True, cancel_futures=True)
+
+
+def balanced_order(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """N indices of the labels y (N,), drawn with replacement: one of the K classes that occur, then one of its images.
+
+        P(i) = 1 / (K n_{y_i})        n_c = the number of images of class c
+
+    An epoch of N draws repeats the images of a small class, and leaves out some of a large one.
+    """
+    n = np.bincount(y)
+    by_class, end = np.argsort(y, kind="stable"), np.cumsum(n)
+    c = rng.choice(np.flatnonzero(n), len(y))
+    return by_class[end[c] - 1 - (rng.random(len(y)) * n[c]).astype(np.int64)]

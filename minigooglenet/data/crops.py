@@ -29,7 +29,7 @@ Model = Callable[[np.ndarray], np.ndarray]        # crops (n, H, W, 3) -> probab
 
 SIZE, SCALES = 224, (256, 288, 320, 352)          # the paper's
 SMALL_SIZE, SMALL_SCALES = 32, (32, 36, 40, 44)   # the same for CIFAR-10: 32/44 is about 256/352
-SHIFT = 2                                         # pixels, for 10 crops of a small image
+SHIFT = 16                                        # for 10 crops of a small image: 1/16 of its side, 2 of 32 pixels
 
 
 class Crop(NamedTuple):
@@ -111,7 +111,7 @@ def _cut(image, plan, size):
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# The same for 32 × 32 networks, for a batch of images in one call
+# The same for networks of small images, for a batch of images in one call
 
 
 def small_crops(x: np.ndarray, number: int) -> Iterator[tuple[np.ndarray, int]]:
@@ -122,7 +122,8 @@ def small_crops(x: np.ndarray, number: int) -> Iterator[tuple[np.ndarray, int]]:
 
         1     the image
         2     plain, mirrored
-        10    [shifted by 2 pixels to each of the four corners, unshifted] × [plain, mirrored], edges reflected
+        10    [shifted by S/16 pixels, at least 2, to each of the four corners, unshifted] × [plain, mirrored], edges
+              reflected
         144   ``crops_144`` with size S and scales S · (1, 9/8, 10/8, 11/8), that is 32, 36, 40, 44
 
     In a square image the three squares coincide, and at the first scale all six crops coincide. Only 38 of the 144
@@ -135,8 +136,9 @@ def small_crops(x: np.ndarray, number: int) -> Iterator[tuple[np.ndarray, int]]:
     if number == 144:
         yield from _small_144(x, size)
         return
-    shifted = np.pad(x, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="reflect") if number == 10 else x
-    for dx, dy in _places(size + 2 * SHIFT, size) if number == 10 else [(0, 0)]:
+    by = max(2, size // SHIFT)
+    shifted = np.pad(x, ((0, 0), (by, by), (by, by), (0, 0)), mode="reflect") if number == 10 else x
+    for dx, dy in _places(size + 2 * by, size) if number == 10 else [(0, 0)]:
         crop = shifted[:, dy:dy + size, dx:dx + size]
         yield crop, 1
         if number > 1:

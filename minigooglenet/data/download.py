@@ -15,6 +15,7 @@ from ..errors import UserError
 CONNECT, READ = 5, 30                   # timeouts in seconds: for a connection, and for the next bytes
 REDIRECTS = 10
 CHUNK = 2 ** 16                         # bytes per write: the most that is lost when the connection fails
+AGAIN = "(; the file was deleted,|;) run the same command again( to continue)?$"  # ends messages of ``download``
 ALGORITHMS = {32: "md5", 40: "sha1", 64: "sha256"}      # by the length of a digest in hexadecimal
 
 

@@ -1,23 +1,38 @@
 """Image files: opening, resizing, cropping, and the preprocessing of Caffe's networks."""
 
 import contextlib
+import functools
+import importlib
 import logging
 import os
+import threading
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
 from ..errors import UserError
 from ..files import recognize, regular_file
+from ..hints import install
 from . import limits
 from .exif import orientation, upright
 from .pixels import samples, to_rgb
 
+_STDERR = threading.Lock()
+
 logging.getLogger("PIL").addHandler(logging.NullHandler())      # what it logs is raised as well: not printed twice
 
 MEAN_BGR = np.array([104, 117, 123], np.float32)    # mean of the training images, as rounded by Caffe's GoogLeNet
+
+
+class Decoded(NamedTuple):
+    """An upright RGB image, and the format and (width, height) that its file has."""
+
+    image: Image.Image
+    format: str
+    size: tuple[int, int]
 
 
 def open_photo(path: Path | str) -> Image.Image:
@@ -28,7 +43,16 @@ def open_photo(path: Path | str) -> Image.Image:
 
     Raises UserError that names the file if it is missing, not a regular file, empty, not an image, truncated or
     damaged, if which of its values is white is not known, or if it exceeds a limit of ``data.limits``: 50 million
-    pixels, or one side more than 100 times as long as the other.
+    pixels, or one side more than 100 times as long as the other. HEIC needs the extra ``heic`` (pillow-heif).
+    """
+    return decode(path).image
+
+
+def decode(path: Path | str, least: int | None = None) -> Decoded:
+    """``open_photo``, and what the file has. With ``least``, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size.
+
+    Each side then still has ``least`` pixels. The decoder leaves out the high frequencies of each block of 8x8 pixels,
+    which makes large photos several times as fast to read.
     """
     regular_file(path, "an image", limits.BYTES)
     data = b""
@@ -37,17 +61,23 @@ def open_photo(path: Path | str) -> Image.Image:
         limits.check_file(path, data)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")                                    # unusual metadata is harmless
+            reads_heic()
             with Image.open(limits.File(path, data), formats=limits.formats()) as image:
                 limits.check_image(path, image, data)
-                layout = samples(image, data)
+                layout, size = samples(image, data), image.size
+                if least is not None and image.format in ("JPEG", "MPO"):
+                    image.draft(None, (least, least))
                 with _quiet() if image.format == "TIFF" else contextlib.nullcontext():
                     image.load()
                 limits.check_image(path, image, data)                          # an icon is larger than its header says
-                return upright(to_rgb(path, image, layout), orientation(image))
+                turned = upright(to_rgb(path, image, layout), orientation(image))
+                return Decoded(turned, image.format or "", size)
     except UserError:
         raise
     except Image.UnidentifiedImageError as error:
         what = recognize(data[:512]) or "not an image that Pillow can read"
+        if what.startswith("a HEIC") and not reads_heic():
+            raise UserError(f"{path}: {what}, or install the extra that reads it: {install('heic')}") from error
         if what.endswith(" image"):
             raise UserError(f"{path}: {what} that is damaged or unsupported; save it again, for example as "
                             "PNG") from error
@@ -62,9 +92,28 @@ def open_photo(path: Path | str) -> Image.Image:
                         "PNG") from error
 
 
+@functools.cache
+def reads_heic() -> bool:
+    """Whether Pillow reads HEIC: the package pillow-heif is installed, and is registered here when first asked for."""
+    try:
+        importlib.import_module("pillow_heif").register_heif_opener()
+        return True
+    except Exception:       # not installed, or a damaged installation
+        return False
+
+
 @contextlib.contextmanager
 def _quiet():
-    """Discard standard error of the process: libtiff prints its errors there, and Pillow raises them as well."""
+    """Discard standard error of the process: libtiff prints its errors there, and Pillow raises them as well.
+
+    One thread at a time: another would save the discarded one and put that back.
+    """
+    with _STDERR, _discarded():
+        yield
+
+
+@contextlib.contextmanager
+def _discarded():
     try:
         saved = os.dup(2)
     except OSError:                                                            # it is closed

@@ -94,8 +94,9 @@ def read_folder(folder: Path | str, training: list[str] | None = None, records: 
     classes = read_classes(folder / META)
     training = training or training_files(folder)
     if not training:
-        raise UserError(f"{folder}: no data_batch_*.bin in this folder; it needs data_batch_1.bin ... and {TEST} "
-                        "in the binary format of CIFAR-10 (https://www.cs.toronto.edu/~kriz/cifar.html)")
+        raise UserError(f"{folder}: no images and no data_batch_*.bin; it needs a folder of image files for each "
+                        f"class, such as {folder / 'cat' / '1.jpg'}, or data_batch_1.bin ... and {TEST} in the binary "
+                        "format of CIFAR-10 (https://www.cs.toronto.edu/~kriz/cifar.html)")
     parts = [read_records(folder / name, len(classes), records) for name in training]
     x_test, y_test = read_records(folder / TEST, len(classes), records)
     x_train, y_train = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
