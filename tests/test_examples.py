@@ -24,7 +24,8 @@ def run(name, folder):
 
 
 def test_every_example_has_a_test():
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {"training_loop", "gradcheck_layer", "classifier", "count"}
+    assert {path.stem for path in EXAMPLES.glob("*.py")} == {
+        "training_loop", "gradcheck_layer", "classifier", "count", "finetune"}
 
 
 def test_training_loop(tmp_path):
@@ -63,3 +64,10 @@ def test_count(tmp_path):
     assert own.startswith(f"Sequential: {params:,} parameters, {macs:,} MACs\n")
     names = [line.split()[0] for line in own.splitlines()[1:]]
     assert names == ["conv1", "pool1", "reduce", "conv2", "pool2", "linear"]
+
+
+def test_finetune(tmp_path):
+    lines = run("finetune", tmp_path).splitlines()
+    seven, scratch, untrained, features, tuned = (float(line.split()[-1].rstrip("%")) for line in lines
+                                                  if line.endswith("%"))
+    assert seven > 50 and min(features, tuned) > max(scratch, untrained) + 20  # guessing: 14 %, then 33 %

@@ -1,0 +1,259 @@
+"""``python -m minigooglenet finetune``"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from ..errors import UserError
+from ..hints import hint
+from .options import add_compute, free_run, latest_run, positive, print_engine, use_compute, whole
+
+if TYPE_CHECKING:
+    from ..training.checkpoint import Checkpoint
+    from ..training.config import Config
+    from ..training.finetune import Base, FineTuner
+    from ..training.linear import Validated
+
+DESCRIPTION = """\
+Teach a trained network your own classes, from a few images of each. DIR has a folder for each class:
+
+  photos/cat/1.jpg   photos/cat/2.jpg   photos/dog/1.jpg   ...
+
+Without folders train/ and test/ in it, a fifth of the images is set aside for the test. No choice depends on them.
+
+By default only the last layer is new: a linear classifier on the 1,024 features that GoogLeNet computes from each image
+and from its mirror image. They are computed once, some hundredths of a second each, and kept in datasets/.cache; then
+it takes seconds. Five-fold cross-validation chooses C, the inverse strength of the regularization.
+
+--unfreeze 5a then also trains the layers from 5a on, at a tenth of the classifier's learning rate, and keeps the best
+epoch on a part of the training images that is set aside (15 %). --unfreeze all trains the whole network, which takes
+some ten times as long; other layers lie between.
+
+The network is GoogLeNet of 2014 (fetch it with: python -m minigooglenet weights), or what --weights names: a
+.caffemodel, .safetensors or .onnx file, or a run of yours. The result is a run: predict, evaluate, cam, explorer and
+export take it. Ctrl-C keeps what is done, and --resume continues."""
+
+EXAMPLES = """\
+examples:
+  python -m minigooglenet finetune --data photos
+  python -m minigooglenet finetune --data photos --unfreeze 5a --epochs 5 --out runs/photos-5a
+  python -m minigooglenet predict new.jpg --weights runs/photos-5a"""
+
+USUAL: dict[str, Any] = {"heads": False, "average": 0.0, "label_smoothing": 0.0, "momentum": 0.9, "nesterov": True,
+                         "weight_decay": 2e-4, "schedule": "cosine"}
+OPTIONS = ("epochs", "batch", "lr", "seed", "split_seed")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", metavar="DIR", help="your images, a folder for each class")
+    parser.add_argument("--weights", type=Path, metavar="FILE|RUN",
+                        help="the trained network (default: datasets/bvlc_googlenet.caffemodel)")
+    parser.add_argument("--unfreeze", metavar="LAYER", help="the first layer to train, such as 5a, or all")
+    parser.add_argument("--epochs", type=positive, metavar="N", default=8,
+                        help="with --unfreeze: passes over the images, at most (default: 8)")
+    parser.add_argument("--batch", type=positive, metavar="N", default=32,
+                        help="with --unfreeze: images per step (default: 32)")
+    parser.add_argument("--lr", type=float, metavar="X", default=0.01,
+                        help="with --unfreeze: the classifier's learning rate (default: 0.01)")
+    parser.add_argument("--no-mirror", action="store_true",
+                        help="do not use mirror images: for text, or where left and right differ")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be decoded")
+    parser.add_argument("--seed", type=whole, metavar="N", default=0, help="seed of all randomness (default: 0)")
+    parser.add_argument("--split-seed", type=whole, metavar="N", default=0,
+                        help="chooses other test images (default: 0)")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="the run's folder (default: a new one under runs/)")
+    parser.add_argument("--resume", action="store_true",
+                        help="continue the run in --out, or the latest run, with its settings")
+    parser.add_argument("--datasets", metavar="DIR", default="datasets",
+                        help="the folder of the 2014 weights and of the cache (default: datasets)")
+    add_compute(parser)
+    parser.add_argument("--json", action="store_true",
+                        help="no progress, and one line of JSON at the end: test_accuracy (a fraction), "
+                             "fold_accuracy, validation_accuracy, C, unfreeze, epochs, seconds, dataset, seed, out")
+
+
+def run(args: argparse.Namespace) -> int | None:
+    from ..training import checkpoint as checkpoints
+    from ..training.finetune import FineTuner
+    from ..training.images import load_images
+    from .train import source
+
+    use_compute(args)
+    with contextlib.ExitStack() as claims:
+        folder = args.out or (latest_run() if args.resume else None)
+        if folder:
+            claims.enter_context(checkpoints.claimed(folder))
+        start: Base | Checkpoint
+        if folder and (checkpoint := _checkpoint(args, folder)):
+            start, config, data = checkpoint, checkpoint.config, args.data or checkpoint.dataset_source
+            unfreeze = checkpoint.progress["finetune"]["unfreeze"]
+        elif args.data is None:
+            raise UserError("--data is missing; name the folder of your images, which has a folder for each class")
+        else:
+            start, data, unfreeze = _base(args), args.data, args.unfreeze
+            config = _config(args, start)
+        dataset = load_images(config, data, args.datasets, progress=not args.json)
+        if not folder:
+            folder = free_run(f"{dataset.name}-finetuned")
+            claims.callback(_remove_if_empty, folder)
+            claims.enter_context(checkpoints.claimed(folder))
+        tuner = FineTuner(config, dataset, start.normalizer, unfreeze, Path(args.datasets) / ".cache", folder,
+                          source(data, args.datasets, dataset))
+        return _tune(args, tuner, start)
+
+
+def _checkpoint(args: argparse.Namespace, folder: Path) -> Checkpoint | None:
+    """The checkpoint to continue from; None for a new run."""
+    from ..training import checkpoint as checkpoints
+
+    if not (folder / checkpoints.NAME).exists():
+        return None
+    if not args.resume:
+        raise UserError(f"{folder}: already holds a run; continue it with --resume, or choose another --out")
+    checkpoint = checkpoints.load(folder)
+    if "finetune" not in checkpoint.progress:
+        raise UserError(f"{folder}: a run of train; continue it with: {hint('train', f'--resume --out {folder}')}")
+    return checkpoint
+
+
+def _base(args: argparse.Namespace) -> Base:
+    """The trained network of --weights."""
+    from ..data.dataset import Normalizer
+    from ..inference.classifier import open_weights
+    from ..interpret.structure import trunk_of
+    from ..training.finetune import Base
+    from ..weights.fetch import FILE
+
+    path = args.weights or Path(args.datasets) / FILE
+    if args.weights is None and not path.exists():
+        raise UserError(f"{path}: the weights of 2014 are not there; fetch them with: {hint('weights')}; or name a "
+                        "file or a run with --weights")
+    classifier = open_weights(path)
+    if classifier.net is None or classifier.config is None or not isinstance(classifier.prepare, Normalizer):
+        raise UserError(f"{path}: several networks; name one of its runs, such as {path}/model-1")
+    net = trunk_of(classifier.net)
+    return Base(str(path), classifier.config, classifier.size, net.parameters() | net.state(), classifier.prepare)
+
+
+def _config(args: argparse.Namespace, base: Base) -> Config:
+    return base.config.but(**USUAL, **{name: getattr(args, name) for name in OPTIONS}, skip_bad=args.skip_bad,
+                           augment="none" if args.no_mirror else "mirror", size=base.size)
+
+
+def _tune(args: argparse.Namespace, tuner: FineTuner, start: Base | Checkpoint) -> int | None:
+    from ..training.checkpoint import Checkpoint
+    from ..training.report import write_log
+    from .interrupt import Interruptible
+
+    say = _silent if args.json else _say
+    resumed = ""
+    if isinstance(start, Checkpoint):
+        tuner.restore(start)
+        resumed = f", resumed at step {tuner.step:,}"
+    print_engine([tuner.net])
+    say(introduction(tuner) + f"\nrun: {tuner.folder}{resumed}")
+    try:
+        if not isinstance(start, Checkpoint):
+            tuner.start_from(start)
+            with _bar(args, tuner, len(tuner.dataset.y_train)) as bar:
+                validated = tuner.fit_classifier(bar.update)
+            say(validated_line(validated))
+    except KeyboardInterrupt:
+        print(f"Stopped; the activations computed so far are kept in {tuner.cache}. The same command continues there.",
+              file=sys.stderr)
+        return 130
+
+    def on_step(tuner: FineTuner, loss: float | None) -> None:
+        if loss is None:
+            write_log(cast(Any, tuner))  # it has the history and the folder of a Trainer
+            say(epoch_line(tuner))
+
+    with Interruptible() as signals:
+        if not tuner.run(on_step, stop=lambda: bool(signals)):
+            print(f"Stopped at step {tuner.step:,} of {tuner.steps:,}; everything is saved. Resume with:\n  "
+                  + hint("finetune", f"--resume --out {shlex.quote(str(tuner.folder))}"), file=sys.stderr)
+            return 128 + signals[0]
+    with _bar(args, tuner, len(tuner.dataset.y_test)) as bar:
+        accuracy = tuner.test(bar.update)
+    return _finish(args, tuner, accuracy, say)
+
+
+def introduction(tuner: FineTuner) -> str:
+    """What is trained, on which images, and what stays as it is."""
+    data, parameters = tuner.dataset, sum(w.size for w in tuner.tail.parameters().values())
+    images = f"{len(data.y_train):,} training and {len(data.y_test):,} test images, {len(data.classes)} classes"
+    lines = [f"{data.name}: {images}"] + ([f"note: {data.note}"] if data.note else [])
+    names, once = list(tuner.net.children), "frozen and run once for each image" + (
+        " and its mirror image" if tuner.views == 2 else "")
+    if tuner.unfreeze is None:
+        return "\n".join([*lines, f"trained: the classifier, {parameters:,} parameters; all other layers are {once}"])
+    frozen = f"{names[0]} to {names[tuner.first - 1]} are {once}" if tuner.first else "nothing is frozen"
+    return "\n".join([
+        *lines, f"trained: {names[tuner.first]} to {names[-1]}, {parameters:,} parameters; {frozen}",
+        f"{len(tuner.validation):,} of the training images are for validation; up to {tuner.config.epochs} epochs of "
+        f"{tuner.steps_per_epoch:,} steps"])
+
+
+def validated_line(found: Validated) -> str:
+    """The classifier that cross-validation chose."""
+    if not found.folds:
+        return f"linear classifier: C = {found.C:g}, not validated: a class has one training image"
+    return f"linear classifier: {found.accuracy:.1%} in {found.folds}-fold cross-validation (C = {found.C:.2g})"
+
+
+def epoch_line(tuner: FineTuner) -> str:
+    """The last epoch."""
+    row = tuner.history[-1]
+    best = " (best)" if tuner.facts["best"]["epoch"] == row["epoch"] else ""
+    return (f"epoch {row['epoch']:2}/{tuner.config.epochs}  loss {row['loss']:.4f}  "
+            f"train {row['train_accuracy']:6.1%}  {row['images_per_second']:4.0f} images/s  "
+            f"validation {row['validation_accuracy']:6.1%}{best}")
+
+
+def _finish(args, tuner, accuracy, say):
+    from ..training.report import clock
+
+    facts, folder = tuner.facts, shlex.quote(str(tuner.folder))
+    if tuner.unfreeze:
+        best = facts["best"]
+        where = f"epoch {best['epoch']}" if best["epoch"] else "the linear classifier, before any epoch,"
+        say(f"best: {where} with {best['accuracy']:.1%} of the validation images")
+    mirrored = ", each averaged with its mirror image" if tuner.views == 2 else ""
+    say(f"test accuracy {accuracy:.1%} on {len(tuner.dataset.y_test):,} images{mirrored}; {clock(tuner.seconds)}\n"
+        f"  try it:   {hint('predict', f'PHOTO --weights {folder}')}\n"
+        f"  look:     {hint('evaluate', f'--run {folder}')}")
+    if args.json:
+        print(json.dumps({
+            "test_accuracy": accuracy, "fold_accuracy": facts.get("fold_accuracy"),
+            "validation_accuracy": facts.get("best", {}).get("accuracy"), "C": facts["C"], "unfreeze": tuner.unfreeze,
+            "epochs": len(tuner.history), "seconds": round(tuner.seconds, 1), "dataset": tuner.dataset.name,
+            "seed": tuner.config.seed, "out": str(tuner.folder)}))
+
+
+def _bar(args: argparse.Namespace, tuner: FineTuner, images: int) -> Any:
+    """A progress bar on a terminal: each image and its mirror image goes through the frozen and the other layers."""
+    from tqdm import tqdm
+
+    total = (2 if tuner.unfreeze else 1) * tuner.views * images
+    return tqdm(total=total, unit="image", dynamic_ncols=True, leave=False, desc="features",
+                disable=args.json or not sys.stderr.isatty())
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def _say(text: str) -> None:
+    from tqdm import tqdm
+    tqdm.write(text, file=sys.stderr)
+
+
+def _silent(text: str) -> None:
+    """--json: no progress."""

@@ -1,0 +1,326 @@
+"""Fine-tuning: features from the cache, the linear classifier, frozen and trained layers, resumed runs, the command."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small
+from PIL import Image
+
+import minigooglenet as mg
+from minigooglenet.cli import main
+from minigooglenet.data import Dataset, Normalizer, shapes10
+from minigooglenet.data.photos import MEAN_BGR, caffe_input
+from minigooglenet.errors import UserError
+from minigooglenet.inference.classifier import ORIGINAL
+from minigooglenet.models import googlenet
+from minigooglenet.training import checkpoint, frozen
+from minigooglenet.training.config import Config
+from minigooglenet.training.evaluate import accuracy
+from minigooglenet.training.feature_cache import FeatureCache
+from minigooglenet.training.finetune import PATIENCE, Base, FineTuner
+from minigooglenet.training.network import build, restore
+from minigooglenet.training.trainer import Trainer
+
+CONFIG = Config(width=0.05, norm="lrn", heads=False, epochs=3, batch=8, lr=0.02, average=0, drop_prob=0.3, stored=34,
+                size=32, schedule="cosine")
+CLASSES = 3
+
+
+def dataset(train=42, test=15):
+    """Drawn images of three classes; those for training have a border of two pixels."""
+    parts = []
+    for number, split in ((train, 0), (test, 1)):
+        x, y = shapes10.draw(4 * number, 3, split=split)
+        chosen = np.flatnonzero(y < CLASSES)[:number]
+        parts += [x[chosen], y[chosen]]
+    x_train, *rest = parts
+    return Dataset("drawn", np.pad(x_train, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge"), *rest,
+                   shapes10.CLASSES[:CLASSES])
+
+
+@pytest.fixture(scope="module")
+def data():
+    return dataset()
+
+
+@pytest.fixture(scope="module")
+def base():
+    """A network with random weights for ten classes that reads blue first."""
+    net = build(CONFIG, 10, (32, 32, 3), np.random.default_rng(1))
+    normalizer = Normalizer(np.array([100.0, 110, 120]), np.array([50.0, 60, 70]), "BGR")
+    return Base("base", CONFIG, 32, net.parameters() | net.state(), normalizer)
+
+
+def tuner(data, base, cache, unfreeze=None, folder=None, **changes):
+    return FineTuner(CONFIG.but(**changes), data, base.normalizer, unfreeze, cache, folder)
+
+
+def test_features_are_those_of_the_network_and_computed_once(data, base, tmp_path, monkeypatch):
+    one = tuner(data, base, tmp_path)
+    one.start_from(base)
+    body = one.part(0, -1)
+    inside = data.x_train[:, 1:33, 1:33]
+    expected = [body.predict(base.normalizer(np.ascontiguousarray(x))) for x in (inside, inside[:, :, ::-1])]
+    inputs = one.read(data.x_train)
+    for view in (0, 1):
+        np.testing.assert_allclose(inputs.view(np.arange(42), view), expected[view], atol=1e-4 * expected[view].max())
+    sizes = {path.name: path.stat().st_size for path in tmp_path.glob("*/*")}
+    monkeypatch.setattr("minigooglenet.engine.predictor", lambda net: pytest.fail("computed again"))
+    again = one.read(data.x_train[::-1])
+    np.testing.assert_array_equal(again.view(np.arange(42), 1), inputs.view(np.arange(42)[::-1], 1))
+    assert sizes == {path.name: path.stat().st_size for path in tmp_path.glob("*/*")} and sizes["keys"] == 16 * 84
+
+
+def test_a_killed_cache_continues_with_the_same_bits(data, base, tmp_path):
+    one = tuner(data, base, tmp_path)
+    one.start_from(base)
+    images = np.concatenate([data.x_test, data.x_train[:, 1:33, 1:33]])
+    caches = [FeatureCache(tmp_path / name, one.part(0, -1), base.normalizer, (32, 32, 3)) for name in "ab"]
+    found = caches[0].find(images)
+    whole = caches[0].rows()[found]
+    seen = []
+
+    def stop(n):
+        seen.append(n)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        caches[1].find(images, on_images=stop)
+    assert len(caches[1].rows()) == seen[0] == 32
+    with open(caches[1].folder / "rows", "ab") as rows:
+        rows.write(b"half a row")
+    found = caches[1].find(images)
+    np.testing.assert_array_equal(caches[1].rows()[found], whole)
+    assert (caches[0].folder / "rows").read_bytes() == (caches[1].folder / "rows").read_bytes()
+
+
+def test_equal_images_are_one_row_and_other_weights_another_cache(data, base, tmp_path):
+    one = tuner(data, base, tmp_path)
+    one.start_from(base)
+    cache = FeatureCache(tmp_path, one.part(0, -1), base.normalizer, (32, 32, 3))
+    assert cache.find(data.x_test[[0, 1, 0]]).tolist() == [0, 1, 0]
+    one.net.parameters()["3a/1x1/w"][0, 0, 0, 0] += 1
+    assert FeatureCache(tmp_path, one.part(0, -1), base.normalizer, (32, 32, 3)).folder != cache.folder
+    other = Normalizer(base.normalizer.mean, base.normalizer.std)
+    assert FeatureCache(tmp_path, one.part(0, -1), other, (32, 32, 3)).folder != cache.folder
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(data, base, tmp_path):
+    (tmp_path / "file").touch()
+    one = tuner(data, base, tmp_path / "file")
+    one.start_from(base)
+    with pytest.raises(UserError, match="file/features-.*: cannot be written .*free some space"):
+        one.read(data.x_test)
+
+
+def test_the_linear_classifier_keeps_all_other_layers(data, base, tmp_path):
+    one = tuner(data, base, tmp_path / "cache", folder=tmp_path / "run")
+    one.start_from(base)
+    found = one.fit_classifier()
+    assert found.folds == 5 and one.run()
+    measured = one.test()
+    loaded = checkpoint.load(tmp_path / "run")
+    net = restore(loaded)
+    arrays = net.parameters() | net.state()
+    assert all(np.array_equal(arrays[path], array) for path, array in base.arrays.items() if "linear" not in path)
+    assert accuracy(net, data.x_test, data.y_test, loaded.normalizer, views=2) == measured
+    assert loaded.normalizer.order == "BGR" and loaded.progress["finetune"]["C"] == found.C
+
+
+@pytest.mark.parametrize("unfreeze", ["5a", "all"])
+def test_what_is_frozen_stays_and_the_rest_is_trained(data, base, tmp_path, unfreeze):
+    one = tuner(data, base, tmp_path / "cache", unfreeze, tmp_path / "run")
+    one.start_from(base)
+    one.fit_classifier()
+    before = {path: array.copy() for path, array in one.net.parameters().items()}
+    losses = []
+    assert one.run(lambda tuner, loss: losses.append(loss))
+    changed = {path.split("/")[0] for path, array in one.net.parameters().items()
+               if not np.array_equal(array, before[path])}
+    assert changed == ({"5a", "5b", "linear"} if unfreeze == "5a" else {path.split("/")[0] for path in before})
+    assert losses.count(None) == len(one.history) == 3 and set(one.validation).isdisjoint(one.training)
+    held = np.bincount(data.y_train[one.validation], minlength=CLASSES) / np.bincount(data.y_train)
+    assert ((held > 0.05) & (held < 0.3)).all()
+    step = {path: np.abs(array - before[path]).mean() for path, array in one.net.parameters().items()}
+    assert step["linear/b"] > 0 and one.history[-1]["loss"] > 0
+
+
+def test_the_classifier_learns_ten_times_as_fast(data, base, tmp_path):
+    one = tuner(data, base, tmp_path, "5b", momentum=0.0, weight_decay=0.0, nesterov=False, schedule="constant")
+    one.start_from(base)
+    one.fit_classifier()
+    before = {path: array.copy() for path, array in one.tail.parameters().items()}
+    chosen = one.training[:8]
+    one.train_step(one.inputs.view(chosen, 1), data.y_train[chosen])
+    for path, gradient in one.tail.gradients().items():
+        rate = 0.02 if path.startswith("linear/") else 0.002
+        np.testing.assert_allclose(before[path] - one.tail.parameters()[path], rate * gradient, atol=1e-6)
+
+
+def test_the_best_epoch_is_used_and_training_stops_without_progress(data, base, tmp_path):
+    one = tuner(data, base, tmp_path / "cache", "5b", tmp_path / "run", epochs=20, lr=5.0, momentum=0.0)
+    one.start_from(base)
+    one.fit_classifier()
+    best = dict(one.facts["best"])
+    assert one.run()
+    if one.facts["best"] == best:  # every epoch with this learning rate was worse
+        assert len(one.history) == PATIENCE
+    assert len(one.history) < 20 and len(one.history) - one.facts["best"]["epoch"] == PATIENCE
+    measured, live = one.test(), one.net.parameters()["linear/w"]
+    net = restore(checkpoint.load(tmp_path / "run"))
+    assert not np.array_equal(net.parameters()["linear/w"], live)
+    assert accuracy(net, data.x_test, data.y_test, base.normalizer, views=2) == measured
+
+
+@pytest.mark.parametrize("unfreeze, limit", [("5a", 1e12), ("4e", 0), ("all", 0)])
+def test_a_resumed_run_ends_with_the_same_bits(data, base, tmp_path, monkeypatch, unfreeze, limit):
+    monkeypatch.setattr(frozen, "LARGEST_CACHE", limit)
+    whole = tuner(data, base, tmp_path / "cache", unfreeze, tmp_path / "whole", epochs=2)
+    whole.start_from(base)
+    whole.fit_classifier()
+    assert whole.run()
+    for stop_at in (2, whole.steps_per_epoch, whole.steps_per_epoch + 1):
+        folder = tmp_path / f"stopped at {stop_at}"
+        one = tuner(data, base, tmp_path / f"cache {stop_at}", unfreeze, folder, epochs=2)
+        one.start_from(base)
+        one.fit_classifier()
+        assert not one.run(stop=lambda one=one, at=stop_at: one.step == at)
+        again = tuner(data, base, tmp_path / "cache", unfreeze, folder, epochs=2)
+        again.restore(checkpoint.load(folder))
+        assert again.step == stop_at and again.run()
+        assert small.differences(tmp_path / "whole", folder) == []
+        assert again.test() == whole.test()
+
+
+def test_preprocessing_in_both_orders_of_the_channels(rng):
+    x = rng.integers(0, 256, (2, 3, 5, 3), dtype=np.uint8)
+    caffe = Normalizer(MEAN_BGR, np.ones(3), "BGR")
+    assert np.array_equal(caffe(x), caffe_input(x)) and caffe(x).flags.c_contiguous
+    for normalizer in (caffe, Normalizer(np.array([1.0, 2, 3]), np.array([4.0, 5, 6]), "BGR")):
+        np.testing.assert_allclose(normalizer.undo(normalizer(x)), x, atol=1e-4)
+    assert normalizer(x)[0, 0, 0] == pytest.approx((x[0, 0, 0, ::-1] - [1, 2, 3]) / [4, 5, 6], rel=1e-6)
+
+
+@pytest.mark.parametrize("variant, config", [
+    ("bvlc", Config(model="googlenet", norm="lrn", drop_prob=0.4, **ORIGINAL)),
+    ("torchvision", Config(model="googlenet-torchvision", norm="batch", drop_prob=0.2, **ORIGINAL))])
+def test_a_run_builds_the_network_of_each_kind_of_weights(variant, config):
+    built, original = build(config, 5, (224, 224, 3)), googlenet(variant, classes=5, heads=False)
+    assert repr(built) == repr(original)
+    for kind in ("parameters", "state"):
+        assert {path: array.shape for path, array in getattr(built, kind)().items()} == {
+            path: array.shape for path, array in getattr(original, kind)().items()}
+
+
+def test_wrong_layers_and_networks(data, base, tmp_path):
+    with pytest.raises(UserError, match="--unfreeze 6a: no such layer; choose all, or one of conv1, .*5b$"):
+        tuner(data, base, tmp_path, "6a")
+    flat = Config(model="nin-cifar", width=1.0, average=0)
+    with pytest.raises(UserError, match="nin-cifar: does not end in a linear classifier"):
+        FineTuner(flat, small.dataset(), base.normalizer, None, tmp_path)
+
+
+# -- the command ------------------------------------------------------------------------------------------------------
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with ``images``, a folder of PNG files per class, and ``base``, a run for 32×32 images."""
+    place = tmp_path_factory.mktemp("finetune")
+    drawn = small.dataset(train=40)
+    Trainer(small.NARROW.but(norm="lrn"), drawn, place / "base").save()
+    x, y = shapes10.draw(200, 1, split=0)
+    for k in range(CLASSES):
+        folder = place / "images" / shapes10.CLASSES[k]
+        folder.mkdir(parents=True)
+        for i, image in enumerate(x[y == k][:12]):
+            Image.fromarray(image).resize((45, 38)).save(folder / f"{i}.png")
+    return place
+
+
+def finetune(place, *options):
+    return ["finetune", "--data", str(place / "images"), "--weights", str(place / "base"), "--datasets",
+            str(place / "datasets"), *map(str, options)]
+
+
+def test_from_a_folder_to_evaluate_and_predict(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    assert main(finetune(place, "--json")) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["out"] == "runs/images-finetuned-1" and result["unfreeze"] is None and 0 < result["C"]
+    assert main(["evaluate", "--run", result["out"], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["test_accuracy"] == result["test_accuracy"]
+    photo = place / "images" / shapes10.CLASSES[0] / "0.png"
+    assert main(["predict", str(photo), "--weights", result["out"], "--json"]) == 0
+    top = json.loads(capsys.readouterr().out)[0]["top5"]
+    assert {row["label"] for row in top} == set(shapes10.CLASSES[:CLASSES])
+    assert mg.load(result["out"]).classify(photo, top=1)[0][0] == top[0]["label"]
+    assert main(["finetune", "--resume", "--json", "--datasets", str(place / "datasets")]) == 0  # finished: its result
+    assert json.loads(capsys.readouterr().out) == result
+
+
+def test_it_says_what_it_does(place, capsys):
+    assert main(finetune(place, "--out", place / "said", "--unfreeze", "5a", "--epochs", 2, "--batch", 8)) == 0
+    lines = capsys.readouterr().err
+    for text in ("3 classes\n", "trained: 5a to linear, ", "conv1 to pool4 are frozen", "for validation; up to 2 ep",
+                 "linear classifier: ", "-fold cross-validation (C = ", "epoch  2/2", "best: ", "test accuracy ",
+                 f"predict PHOTO --weights {place / 'said'}"):
+        assert text in lines, lines
+    assert {path.name for path in (place / "said").iterdir()} == {checkpoint.NAME, "log.csv", "curve.png"}
+    assert (place / "said" / "log.csv").read_text().startswith("epoch,step,lr,loss,train_accuracy,validation_accuracy")
+    for arguments, wrong in ((["train", "--resume"], "a run of finetune; continue it with: "),
+                             (finetune(place), "already holds a run; continue it with --resume")):
+        assert main([*arguments, "--out", str(place / "said")]) == 2
+        assert wrong in capsys.readouterr().err
+    assert main(["finetune", "--resume", "--out", str(place / "base")]) == 2
+    assert "base: a run of train; continue it with: " in capsys.readouterr().err
+
+
+def test_a_killed_process_is_resumed_bit_for_bit(place):
+    options = ["--unfreeze", "5a", "--epochs", 40, "--batch", 4, "--threads", 2, "--json"]
+    assert small.run(*finetune(place, *options, "--out", place / "whole"))[0] == 0
+    process = small.command(*finetune(place, *options, "--out", place / "killed"))
+    while not (place / "killed" / checkpoint.NAME).exists() and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    process.communicate()
+    code, output, errors = small.run("finetune", "--resume", "--out", place / "killed", "--threads", 1, "--json",
+                                     "--datasets", place / "datasets")
+    assert code == 0, errors
+    assert small.differences(place / "whole", place / "killed") == []
+
+
+def test_missing_data_and_weights_are_one_line(place, capsys, monkeypatch):
+    monkeypatch.chdir(place)
+    assert main(["finetune", "--out", "new"]) == 2
+    assert "--data is missing; name the folder of your images" in capsys.readouterr().err
+    assert main(["finetune", "--data", "images", "--datasets", "none", "--out", "new"]) == 2
+    errors = capsys.readouterr().err
+    assert "none/bvlc_googlenet.caffemodel: the weights of 2014 are not there; fetch them with: " in errors
+    assert "name a file or a run with --weights" in errors and len(errors.splitlines()) == 1
+    assert not (place / "new").exists()
+
+
+# -- the weights of 2014 ----------------------------------------------------------------------------------------------
+
+CAFFE, PHOTOS = (os.environ.get(name) for name in ("MINIGOOGLENET_CAFFE", "MINIGOOGLENET_PHOTOS"))
+
+
+@pytest.mark.skipif(not CAFFE or not PHOTOS, reason="MINIGOOGLENET_CAFFE and MINIGOOGLENET_PHOTOS are not folders")
+def test_features_of_2014_are_torchs(tmp_path):
+    torch = pytest.importorskip("torch")
+    from caffe_reference import features
+    classifier = mg.load(Path(CAFFE) / "bvlc_googlenet.caffemodel")
+    photos = sorted(Path(PHOTOS).glob("*.JPEG"))[:3]
+    x = np.stack([classifier.center_crop(Image.open(photo).convert("RGB")) for photo in photos])
+    body = frozen.Sequential(dict(list(classifier.net.children.items())[:-1]))
+    cache = FeatureCache(tmp_path, body, classifier.prepare, (224, 224, 3))
+    rows = cache.find(x)
+    found = cache.rows()[rows]
+    with torch.no_grad():
+        expected = features(classifier.net.parameters(), torch.tensor(x)).numpy()
+    assert found.shape == (3, 1024)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)

@@ -1,0 +1,95 @@
+"""The linear classifier on features: its gradient, its minimum, and the choice of C."""
+
+import numpy as np
+import pytest
+
+from minigooglenet.training import linear
+
+
+def problem(rng, N=90, D=13, K=3, noise=1.0):
+    """(features that are not negative, of different scale and offset, labels)"""
+    x = np.maximum(rng.normal(size=(N, D)) * rng.uniform(0.1, 2, D) + rng.uniform(0, 3, D), 0)
+    y = ((x - x.mean(axis=0)) @ rng.normal(size=(D, K)) + noise * rng.gumbel(size=(N, K))).argmax(axis=1)
+    y[:K] = range(K)
+    return x, y
+
+
+def test_the_gradient_is_that_of_the_loss(rng):
+    x, y = problem(rng, 17, 5, 4)
+    theta, h = rng.normal(size=(6, 4)), 1e-6
+    _, gradient = linear.loss_and_gradient(theta, x, y, 0.3)
+    for i in np.ndindex(theta.shape):
+        step = np.zeros_like(theta)
+        step[i] = h
+        difference = [linear.loss_and_gradient(theta + sign * step, x, y, 0.3)[0] for sign in (1, -1)]
+        assert gradient[i] == pytest.approx((difference[0] - difference[1]) / (2 * h), rel=1e-6, abs=1e-8)
+
+
+@pytest.mark.parametrize("N, D, K, C", [(90, 13, 3, 1.0), (40, 120, 4, 0.01), (200, 30, 5, 10.0)])
+def test_the_minimum_is_scikit_learns(rng, N, D, K, C):
+    models = pytest.importorskip("sklearn.linear_model")
+    x, y = problem(rng, N, D, K)
+    mean = x.mean(axis=0)
+    scale = np.sqrt(((x - mean) ** 2).mean())
+    found = linear.fit(x.astype(np.float32), y, K, C)
+    theirs = models.LogisticRegression(C=C, tol=1e-12, max_iter=100_000).fit((x - mean) / scale, y)
+    np.testing.assert_allclose(found.w * scale, theirs.coef_.T, atol=1e-4)
+    b = found.b + mean @ found.w
+    np.testing.assert_allclose(b - b.mean(), theirs.intercept_ - theirs.intercept_.mean(), atol=5e-4)
+    z = found.logits(x)
+    assert ((z.argmax(axis=1) == y).mean()) == pytest.approx(theirs.score((x - mean) / scale, y), abs=1e-9)
+
+
+def test_a_start_elsewhere_ends_in_the_same_minimum(rng):
+    x, y = problem(rng)
+    found = linear.fit(x, y, 3, 0.5)
+    again = linear.fit(x, y, 3, 0.5, start=linear.fit(x, y, 3, 20.0))
+    np.testing.assert_allclose(again.w, found.w, atol=3e-4)
+    assert linear.fit(x, y, 3, 0.5, start=found).w == pytest.approx(found.w, abs=3e-4)
+
+
+def test_minimize_finds_the_minimum_of_a_narrow_valley():
+    scales = np.logspace(0, 4, 20)
+    found = linear.minimize(lambda w: (float((scales * (w - 1) ** 2).sum() / 2), scales * (w - 1)), np.zeros(20), 1e-8)
+    np.testing.assert_allclose(found, 1, atol=1e-8)
+
+
+def test_constant_features_and_few_images(rng):
+    x = np.ones((4, 3))
+    found = linear.fit(x, np.array([0, 1, 0, 1]), 2, 1.0)
+    assert np.isfinite(found.w).all() and np.isfinite(found.b).all()
+    np.testing.assert_allclose(np.diff(found.logits(x)), 0, atol=1e-6)
+
+
+def test_folds_hold_out_each_image_once_and_every_class_in_each(rng):
+    y = rng.permutation(np.repeat([0, 1, 2], [5, 9, 23]))
+    held = list(linear.folds(y, 3, seed=1))
+    assert len(held) == 5 and sorted(np.concatenate(held).tolist()) == list(range(37))
+    for test in held:
+        counts = np.bincount(y[test], minlength=3)
+        assert (counts >= 1).all() and (abs(counts - np.bincount(y) / 5) < 2).all()
+    assert len(list(linear.folds(np.array([0, 0, 0, 1, 1]), 2, 0))) == 2
+
+
+def test_cross_validation_prefers_small_weights_for_noise_and_large_ones_for_clear_features(rng):
+    noisy, y = problem(rng, 90, 8, 3, noise=20)
+    clear, labels = problem(rng, 90, 8, 3, noise=0.01)
+    seen = []
+    chosen = [linear.cross_validate(x[:, None], y, 3, on_choice=lambda *row: seen.append(row))
+              for x, y in ((noisy, y), (clear, labels))]
+    assert chosen[0].C < chosen[1].C and chosen[0].accuracy < chosen[1].accuracy and chosen[1].folds == 5
+    assert (chosen[1].C, chosen[1].accuracy, chosen[1].loss) in seen
+    assert chosen[1].loss == min(loss for _, _, loss in seen)
+
+
+def test_both_views_of_an_image_are_on_one_side(rng):
+    """A mirror image in the training folds would give away its label: here a feature that is unique to an image."""
+    y = np.arange(20) % 2
+    x = np.stack([np.eye(20)] * 2, axis=1)
+    assert linear.cross_validate(x, y, 2).accuracy <= 0.5
+
+
+def test_a_class_with_one_image_is_not_validated(rng):
+    x, y = rng.normal(size=(5, 2, 3)), np.array([0, 0, 1, 1, 2])
+    found = linear.cross_validate(x, y, 3)
+    assert found.folds == 0 and np.isnan(found.accuracy) and found.C in linear.CHOICES
