@@ -9,6 +9,7 @@ from minigooglenet.layers.init import he
 from minigooglenet.models import googlenet, mini_googlenet
 from minigooglenet.models.googlenet import INPUT, TABLE_1, VARIANTS
 from minigooglenet.models.inception import Style, inception
+from minigooglenet.models.mini import STEM, stem
 
 MODULES = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 
@@ -191,6 +192,21 @@ def test_the_reduced_network_keeps_everything_but_the_size(norm, rng):
     assert network.predict(x).shape == (2, 10)
     sizes = {path: after for path, _, _, after in network.trunk.trace((32, 32, 3))}
     assert (sizes["3b/1x1"][:2], sizes["4e/1x1"][:2], sizes["5b/1x1"][:2]) == ((16, 16), (8, 8), (4, 4))
+
+
+@pytest.mark.parametrize("size, read", [(28, 14), (32, 16), (48, 24), (64, 16), (96, 24), (127, 32), (128, 16),
+                                        (160, 20), (192, 24), (224, 28)])
+def test_the_stem_fits_the_size_of_the_images(size, read):
+    """3a reads maps of 16×16 to 28×28 for the usual sizes."""
+    network = mini_googlenet(1 / 16, input_shape=(size, size, 3), size=size)
+    sizes = {path: before for path, _, before, _ in network.trunk.trace((size, size, 3))}
+    assert sizes["3a/1x1"][:2] == (read, read)
+    assert set(network.parameters()) == set(mini_googlenet(1 / 16).parameters())
+    assert network.output_shape((size, size, 3)) == (10,)
+
+
+def test_the_largest_images_have_the_paper_s_stem():
+    assert stem(224) == TABLE_1[:7] and stem(64) == TABLE_1[:6] and stem(63) == stem(32) == STEM
 
 
 def test_width_scales_every_width_to_multiples_of_eight():

@@ -78,7 +78,7 @@ def test_from_the_command_line(data, tmp_path):
         np.testing.assert_allclose(many.arrays[name], array, rtol=1e-4, atol=1e-4 * np.abs(array).max(), err_msg=name)
     assert result["epochs"] == 2 and many.progress["step"] == one.progress["step"] == 4
     assert sorted(path.name for path in (tmp_path / "many").iterdir()) == ["checkpoint.safetensors", "curve.png",
-                                                                           "log.csv"]
+                                                                           "log.csv", "steps.csv"]
 
 
 CUT = """

@@ -164,18 +164,17 @@ def _draw(path, rows, name, images):
 
 
 def _variants(args):
-    from ..data import load
     from ..training.variants import runs, size
 
     out = args.out or Path(f"runs/ablation-{args.kind}")
     idea, variants = ABLATIONS[args.kind]
-    base, data = series.settings(args, out / f"{next(iter(variants)).replace(' ', '-')}-seed-{args.seed or 0}")
-    dataset = load(data, args.datasets, progress=not args.json)
+    first = out / f"{next(iter(variants)).replace(' ', '-')}-seed-{args.seed or 0}"
+    base, data, dataset = series.settings(args, first)
     planned = runs(args.kind, base, args.seeds)
     results = series.train(args, {out / name: config for name, (_, config) in planned.items()}, dataset, data)
     rows = []
     for name, (variant, config) in planned.items():
-        parameters, macs = size(config, len(dataset.classes), dataset.x_train.shape[1:])
+        parameters, macs = size(config, len(dataset.classes), dataset.x_test.shape[1:])
         rows.append({"variant": variant, "seed": config.seed, **results[out / name], "parameters": parameters,
                      "macs": macs})
     if args.json:

@@ -86,11 +86,8 @@ def report(result: dict) -> str:
 
 def _train(args):
     """The folders of the trained models."""
-    from ..data import load
-
     out = args.out or Path("runs/ensemble")
-    base, data = series.settings(args, out / "model-1")
-    dataset = load(data, args.datasets, progress=not args.json)
+    base, data, dataset = series.settings(args, out / "model-1")
     runs = {out / f"model-{i}": config for i, config in enumerate(configs(base, args.models, _differ(args, out)), 1)}
     series.train(args, runs, dataset, data)
     return list(runs)

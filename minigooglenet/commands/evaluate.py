@@ -5,6 +5,8 @@ import json
 import time
 from pathlib import Path
 
+from ..errors import UserError
+from ..hints import counted
 from .options import add_compute, add_data, latest_run, print_engine, use_compute
 
 DESCRIPTION = """\
@@ -34,20 +36,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    from ..data import load
+    import numpy as np
+
     from ..training import checkpoint as checkpoints
     from ..training.evaluate import confusion, probabilities
+    from ..training.images import images_of
     from ..training.network import restore
 
     use_compute(args)
     checkpoint = checkpoints.load(args.checkpoint or latest_run())
     net = restore(checkpoint)
-    dataset = load(args.data or checkpoint.dataset_source, args.datasets, progress=not args.json)
+    dataset = images_of(checkpoint, args.data, args.datasets, progress=not args.json)
     checkpoint.check_classes(dataset)
     print_engine([net])
     started = time.perf_counter()
-    predicted = probabilities(net, dataset.x_test, checkpoint.normalizer, views=args.views).argmax(axis=1)
+    p = probabilities(net, dataset.x_test, checkpoint.normalizer, views=args.views)
+    predicted = p.argmax(axis=1)
     seconds = time.perf_counter() - started
+    if not np.isfinite(p).all():
+        raise UserError(f"{checkpoint.path}: its weights are so large that the activations exceed float32; train it "
+                        "again or choose other weights")
     accuracy = float((predicted == dataset.y_test).mean())
     if args.json:
         print(json.dumps({
@@ -58,6 +66,6 @@ def run(args: argparse.Namespace) -> None:
         return
     if dataset.note:
         print(f"note: {dataset.note}")
-    print(f"{checkpoint.path}: {accuracy:.2%} of {len(predicted):,} test images of {dataset.name} "
+    print(f"{checkpoint.path}: {accuracy:.2%} of {counted(len(predicted), 'test image')} of {dataset.name} "
           f"({seconds:.1f} s, {len(predicted) / seconds:.0f} images/s)\n")
     print(confusion(predicted, dataset.y_test, dataset.classes))

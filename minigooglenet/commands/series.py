@@ -11,22 +11,29 @@ from typing import TYPE_CHECKING, Any
 
 from ..data.dataset import Dataset
 from ..errors import UserError
-from ..training.config import PRESETS, Config
+from ..training.config import Config
+from .interrupt import Interruptible
 from .options import print_engine
-from .train import Interruptible, changes, source
+from .train import continued, initial, planned, source
 
 if TYPE_CHECKING:
     from ..inference.classifier import Classifier
 
 
-def settings(args: argparse.Namespace, first: Path) -> tuple[Config, str | None]:
-    """(config, data) of a series: the options, applied to the settings of its ``first`` run if that one exists."""
+def settings(args: argparse.Namespace, first: Path) -> tuple[Config, str | None, Dataset]:
+    """(config, data, dataset) of a series: the options, applied to the settings of its ``first`` run if that exists."""
+    from ..training.images import load_images
     from ..training.series import settings_of
 
     config, data = settings_of(first)
-    if args.preset or config is None:
-        config = PRESETS[args.preset or "quick"]
-    return config.but(**changes(args)), args.data or data
+    new, data = config is None, args.data or data
+    config = initial(args, data) if config is None else continued(args, config)
+    dataset = load_images(config, data, args.datasets, progress=not args.json)
+    if new:
+        config, line = planned(args, config, dataset)
+        if line and not args.json:
+            print(line, file=sys.stderr)
+    return config, data, dataset
 
 
 def train(args: argparse.Namespace, runs: Mapping[Path, Config], dataset: Dataset,
@@ -39,7 +46,7 @@ def train(args: argparse.Namespace, runs: Mapping[Path, Config], dataset: Datase
     from ..training.series import Series
 
     series = Series(runs, dataset, source(data, args.datasets, dataset), quiet=args.json)
-    print_engine([build(next(iter(runs.values())), len(dataset.classes), dataset.x_train.shape[1:])])
+    print_engine([build(next(iter(runs.values())), len(dataset.classes), dataset.x_test.shape[1:])])
     if dataset.note:
         print(f"note: {dataset.note}", file=sys.stderr)
     with Interruptible() as signals:
@@ -64,15 +71,15 @@ def open_members(paths: Sequence[str | Path], args: argparse.Namespace) -> tuple
 
     Raises UserError unless all have the same classes, which are the data set's.
     """
-    from ..data import load
     from ..inference import classifier
     from ..training import checkpoint as checkpoints
+    from ..training.images import images_of
 
     members = classifier.open_members(paths)
     combined = classifier.ensemble(members)
-    if combined.size == classifier.SIZE:
+    if members[0].metadata.get("variant") in ("bvlc", "torchvision"):
         raise UserError(f"{members[0].name}: needs photos of 224×224 pixels; evaluate it on photos, with --photos DIR")
-    dataset = load(args.data or checkpoints.load(members[0].name).dataset_source, args.datasets, progress=not args.json)
+    dataset = images_of(checkpoints.load(members[0].name), args.data, args.datasets, progress=not args.json)
     if list(dataset.classes) != combined.labels:
         raise UserError(f"{members[0].name}: has the classes {', '.join(combined.labels)}, but {dataset.name} has "
                         f"{', '.join(dataset.classes)}; choose the run's own data with --data")

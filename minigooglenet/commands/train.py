@@ -5,25 +5,39 @@ import contextlib
 import json
 import shlex
 import signal
+import sys
 from pathlib import Path
 from typing import Any
 
-from ..data import cifar10, shapes10
+from ..data import cifar, shapes10
 from ..data.augment import KINDS
 from ..data.dataset import Dataset
-from ..errors import UserError
-from ..training.config import MODELS, NORMS, PRESETS
+from ..errors import UserError, need
+from ..hints import hint
+from ..training.config import BALANCES, MODELS, NORMS, OF_MODEL, PRESETS, WITHOUT_BATCH_NORM, Config, preset
 from ..training.schedule import SCHEDULES
+from .interrupt import Interruptible
 from .options import add_compute, add_data, engine_lines, free_run, latest_run, positive, use_compute, whole
 
 DESCRIPTION = """\
-Train a reduced GoogLeNet: all nine inception modules and both auxiliary classifiers (heads), on 32x32 images, on a CPU.
+Train a reduced GoogLeNet: all nine inception modules and both auxiliary classifiers (heads), on a CPU. Or GoogLeNet
+itself: --model googlenet.
 
 Without options it uses the preset "quick" and the best available data: CIFAR-10 if it is in datasets/ or can be
-fetched, else Shapes-10, which is drawn from a seed. Each run has its own folder under runs/, with
+fetched, else Shapes-10, which is drawn from a seed. For images of your own, --data names a folder with a folder for
+each class:
+
+  photos/cat/1.jpg   photos/cat/2.jpg   photos/dog/1.jpg   ...
+
+Without folders train/ and test/ in it, a fifth of the images is set aside for the test. The images become squares of
+--size pixels, kept in datasets/.cache; the first layers of the network are chosen for the size. From scratch a network
+needs some hundred images of each class; with fewer, the command finetune learns more.
+
+Each run has its own folder under runs/, with
 
   checkpoint.safetensors   weights, averaged weights, optimizer, generator, settings: everything needed to resume
   log.csv                  one line for each epoch
+  steps.csv                one line every 50 steps, or more often in a short run (--log-every)
   curve.png                the learning curve
 
 Ctrl-C saves and stops. --resume continues, bit for bit as if there had been no interruption, even after a crash. The
@@ -36,6 +50,8 @@ gradients and batch norm's statistics, and gives the same weights up to rounding
 images, writes and prints. After Ctrl-C, Open MPI leaves a second for saving; a longer step is lost, and --resume
 starts from the checkpoint before. Needs the extra: python -m pip install -e '.[mpi]'
 
+--tensorboard needs the extra: python -m pip install -e '.[tensorboard]'
+
 Progress goes to standard error; if nobody reads it (2>&1 | head -1, or 2>&-), training goes on. Exit code: 0 when done,
 2 with one line for invalid input, 130 after Ctrl-C."""
 
@@ -46,15 +62,23 @@ examples:
   python -m minigooglenet train --resume                      # the latest run
   python -m minigooglenet train --engine plain --epochs 1
   mpiexec -n 2 python -m minigooglenet train --out runs/two
-  python -m minigooglenet train --data shapes10 --epochs 3 --width 0.5 --json"""
+  python -m minigooglenet train --data shapes10 --epochs 3 --width 0.5 --json
+  python -m minigooglenet train --data photos --size 96
+  python -m minigooglenet train --data photos --model googlenet --size 128"""
 
-SETTINGS = ("model", "width", "norm", "epochs", "batch", "lr", "schedule", "seed", "augment", "drop_prob")
+SETTINGS = ("model", "width", "norm", "epochs", "batch", "lr", "schedule", "seed", "augment", "drop_prob", "balance",
+            "split_seed")
+FEW = 100  # training images of each class
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="DIR", help="the run's folder (default: a new one under runs/)")
     parser.add_argument("--resume", action="store_true", help="continue the run in --out, or the latest run")
     add_settings(parser)
+    parser.add_argument("--log-every", type=positive, metavar="N",
+                        help="steps between the lines of steps.csv (default: 50, or fewer in a short run)")
+    parser.add_argument("--tensorboard", action="store_true",
+                        help="also write scalars for TensorBoard into the run's folder")
     parser.add_argument("--json", action="store_true",
                         help="no progress, and one line of JSON at the end: test_accuracy (a fraction), epochs, "
                              "seconds, images_per_second, parameters, dataset, seed, out")
@@ -64,19 +88,33 @@ def add_settings(parser: Any) -> None:
     """Add the options of every command that trains; ``changes`` reads those that belong to the Config."""
     add_data(parser)
     parser.add_argument("--preset", choices=PRESETS, help="start from these settings (default: quick)")
-    parser.add_argument("--model", choices=MODELS, help="the network: the reduced GoogLeNet or an earlier one "
-                                                        "(default: mini)")
+    parser.add_argument("--model", choices=MODELS, help="the network: the reduced GoogLeNet, GoogLeNet, or an "
+                                                        "earlier one (default: mini)")
+    parser.add_argument("--size", type=positive, metavar="N",
+                        help="train on images of NxN pixels, such as 32, 64, 96, 128 or 224; for a folder of images "
+                             "(default: 64; 128 for googlenet)")
+    parser.add_argument("--split-seed", type=whole, metavar="N", help="chooses other test images (default: 0)")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out image files that cannot be decoded")
+    parser.add_argument("--balance", choices=BALANCES,
+                        help="for classes of different sizes: weight their loss, or draw them equally often "
+                             "(default: none)")
     parser.add_argument("--width", type=float, metavar="X", help="multiplies the width of every layer "
-                                                                 f"({defaults('width')}; 1 for an earlier network)")
+                                                                 f"({defaults('width')}; 1 for other networks)")
     parser.add_argument("--norm", choices=NORMS, help="batch norm, the paper's local response normalization, or none "
                                                       f"({defaults('norm')})")
     parser.add_argument("--epochs", type=positive, metavar="N", help="passes over the training images "
-                                                                      f"({defaults('epochs')})")
-    parser.add_argument("--batch", type=positive, metavar="N", help=f"images per step ({defaults('batch')})")
-    parser.add_argument("--lr", type=float, metavar="X", help=f"the highest learning rate ({defaults('lr')})")
+                                                                      f"({defaults('epochs')}; for a folder of images "
+                                                                      "as many as make 1500 steps)")
+    parser.add_argument("--batch", type=positive, metavar="N",
+                        help=f"images per step ({defaults('batch')}; 32 for googlenet; fewer if memory or images are "
+                             "few)")
+    parser.add_argument("--lr", type=float, metavar="X",
+                        help=f"the highest learning rate ({defaults('lr')}; googlenet: {OF_MODEL['googlenet']['lr']}, "
+                             f"or {WITHOUT_BATCH_NORM} without batch norm; in proportion to a smaller batch)")
     parser.add_argument("--schedule", choices=SCHEDULES, help=f"learning rate schedule ({defaults('schedule')})")
-    parser.add_argument("--augment", choices=KINDS, help="augmentation of the images; crop shifts and mirrors "
-                                                         f"({defaults('augment')})")
+    parser.add_argument("--augment", choices=KINDS, help="augmentation of the images; crop shifts and mirrors, paper "
+                                                         f"crops 8 to 100 %% of the area ({defaults('augment')}, "
+                                                         "googlenet: paper)")
     parser.add_argument("--drop-prob", type=float, metavar="P", help="dropout probability before the classifier "
                                                                      f"({defaults('drop_prob')})")
     parser.add_argument("--no-heads", action="store_true", help="without the auxiliary classifiers")
@@ -93,15 +131,20 @@ def defaults(name: str) -> str:
 
 
 def run(args: argparse.Namespace) -> int | None:
-    from ..data import load
     from ..training import processes
+    from ..training.images import load_images
     from ..training.trainer import Diverged
 
+    if args.tensorboard:
+        need("tensorboard", "--tensorboard")
     processes.initialize()
     use_compute(args)
     with contextlib.ExitStack() as claims:  # the folder is this run's until the end
         folder, config, data, checkpoint = processes.broadcast_from_first(lambda: _plan(args, claims))
-        dataset = processes.broadcast_from_first(lambda: load(data, args.datasets, progress=not args.json))
+        dataset = processes.broadcast_from_first(
+            lambda: load_images(config, data, args.datasets, progress=not args.json))
+        if not checkpoint:
+            config = processes.broadcast_from_first(lambda: _planned(args, config, dataset))
         processes.broadcast_from_first(lambda: processes.part(config.batch))  # reports a batch that is too small
         folder = folder or processes.broadcast_from_first(lambda: _new_folder(args, dataset, claims))
         with processes.abort_all_on_error(collective=Diverged):
@@ -109,13 +152,15 @@ def run(args: argparse.Namespace) -> int | None:
 
 
 def _train(args, folder, config, data, checkpoint, dataset):
-    from ..data import Augment
-    from ..training import processes
+    from ..training import processes, tensorboard
+    from ..training.images import augmentation
     from ..training.report import Display, SilentDisplay, final_result, write_log
+    from ..training.steps import StepLog
+    from ..training.tensorboard import Board
     from ..training.trainer import Trainer
 
     first = processes.rank() == 0
-    trainer = Trainer(config, dataset, folder if first else None, Augment(config.augment),
+    trainer = Trainer(config, dataset, folder if first else None, augmentation(config),
                       source(data, args.datasets, dataset))
     if checkpoint:
         trainer.restore(checkpoint)
@@ -124,6 +169,8 @@ def _train(args, folder, config, data, checkpoint, dataset):
     display = Display(trainer, quiet=args.json) if first else SilentDisplay()
     display.print("\n".join(engine_lines([trainer.net])), always=True)
     display.start(resumed=checkpoint is not None)
+    steps = StepLog(trainer, args.log_every) if first else None
+    board = Board(folder, trainer.step) if first and args.tensorboard else None
     if trainer.history and first:
         write_log(trainer)  # the run may have been killed between its checkpoint and its log
 
@@ -131,12 +178,18 @@ def _train(args, folder, config, data, checkpoint, dataset):
         display.step(loss)
         if loss is None and first:
             write_log(trainer)
+            if board:
+                board.add(trainer.history[-1], tensorboard.EPOCH)
+        elif steps and (row := steps.add(trainer)) and board:
+            board.add(row, tensorboard.STEP)
 
     try:
         with Interruptible() as signals:
             done = trainer.run(on_step, stop=lambda: bool(signals), checkpoint_every=args.checkpoint_every)
     finally:
         display.close()
+        if board:
+            board.close()
     if not done:
         python = f"mpiexec -n {processes.count()} python" if processes.count() > 1 else "python"
         display.print(f"Stopped at step {trainer.step:,} of {trainer.steps:,}; everything is saved. Resume with:\n"
@@ -153,10 +206,45 @@ def _train(args, folder, config, data, checkpoint, dataset):
 
 def changes(args: argparse.Namespace) -> dict[str, Any]:
     """{field: value} of the Config from the options of ``add_settings``; None for options that were not given."""
-    given = {name: getattr(args, name) for name in SETTINGS} | {"heads": False if args.no_heads else None}
-    if args.model not in (None, "mini") and args.width is None:
-        given["width"] = 1.0  # the presets' widths are made for mini
-    return given
+    return {name: getattr(args, name) for name in SETTINGS} | {
+        "heads": False if args.no_heads else None, "skip_bad": args.skip_bad or None}
+
+
+def initial(args: argparse.Namespace, data: str | None) -> Config:
+    """The settings of a new run on ``data``: the preset, for the model and for the kind of images, with the options."""
+    from ..training.images import with_sizes
+
+    config = preset(args.preset or "quick", args.model, args.norm).but(**changes(args))
+    return with_sizes(config, data, args.size)
+
+
+def continued(args: argparse.Namespace, config: Config) -> Config:
+    """The settings of a run that exists, with the options, which are refused where they differ."""
+    start = config
+    if args.preset:
+        chosen = ("size", "stored", *(("batch", "lr", "epochs") if config.size else ()))  # with_sizes, planned
+        start = preset(args.preset, config.model, config.norm).but(**{name: getattr(config, name) for name in chosen})
+    stored = max(start.stored, args.size) if start.stored and args.size else None
+    return start.but(size=args.size, stored=stored, **changes(args))
+
+
+def planned(args: argparse.Namespace, config: Config, dataset: Dataset) -> tuple[Config, str]:
+    """(config, a line about it or ""): with the batch and the epochs that memory and the number of images ask for."""
+    from ..training import planning
+
+    given = {name for name, value in changes(args).items() if value is not None}
+    return planning.planned(config, given, len(dataset.y_train), len(dataset.classes), dataset.x_test.shape[1:])
+
+
+def _planned(args, config, dataset):
+    config, line = planned(args, config, dataset)
+    each = len(dataset.y_train) / len(dataset.classes)
+    if dataset.files_train is not None and each < FEW:
+        line = (f"note: {each:.0f} training images of each class are few for training from scratch; start from trained "
+                f"weights with: {hint('finetune', f'--data {shlex.quote(str(args.data))}')}\n{line}")
+    if line and not args.json:
+        print(line.rstrip(), file=sys.stderr, flush=True)
+    return config
 
 
 def _new_folder(args, dataset, claims):
@@ -176,44 +264,27 @@ def _plan(args, claims):
     """(folder or None for a new one, config, data, checkpoint or None) from the options. Claims the folder."""
     from ..training import checkpoint as checkpoints
 
-    given = changes(args)
     folder = args.out or (latest_run() if args.resume else None)
     if folder:
         claims.enter_context(checkpoints.claimed(folder))  # before its checkpoint is read
     if not args.resume:
         if args.out and (args.out / checkpoints.NAME).exists():
             raise UserError(f"{args.out}: already holds a run; continue it with --resume, or choose another --out")
-        return folder, PRESETS[args.preset or "quick"].but(**given), args.data, None
+        return folder, initial(args, args.data), args.data, None
     if args.out and not (folder / checkpoints.NAME).exists():  # killed before its first checkpoint: start again
-        return folder, PRESETS[args.preset or "quick"].but(**given), args.data, None
+        return folder, initial(args, args.data), args.data, None
     checkpoint = checkpoints.load(folder)
-    config = (PRESETS[args.preset] if args.preset else checkpoint.config).but(**given)
+    if "finetune" in checkpoint.progress:
+        raise UserError(f"{folder}: a run of finetune; continue it with: "
+                        f"{hint('finetune', f'--resume --out {folder}')}")
+    config = continued(args, checkpoint.config)
     checkpoint.check_config(config)  # before the images are read, which takes longer
     return folder, config, args.data or checkpoint.dataset_source, checkpoint
 
 
 def source(data: str | None, datasets: str, dataset: Dataset) -> str:
     """The absolute path of the images, so that the run can be resumed or evaluated from any folder."""
-    if data in (None, "cifar10", "shapes10"):
-        data = str(Path(datasets) / {"cifar10": cifar10.FOLDER, "shapes10": shapes10.FOLDER}[dataset.name])
+    folders = {kind.name: kind.folder for kind in cifar.KINDS} | {"shapes10": shapes10.FOLDER}
+    if data is None or data in folders:
+        data = str(Path(datasets) / folders[dataset.name])
     return str(Path(data).resolve())
-
-
-class Interruptible:
-    """Collects the first Ctrl-C or SIGTERM as a request to stop after the current step; a second one stops at once."""
-
-    def __enter__(self) -> list[int]:
-        self.signals: list[int] = []
-        self.old = {number: signal.signal(number, self._handle) for number in (signal.SIGINT, signal.SIGTERM)}
-        return self.signals
-
-    def _handle(self, number, frame):
-        self.signals.append(number)
-        self._restore()
-
-    def __exit__(self, *error: object) -> None:
-        self._restore()
-
-    def _restore(self):
-        for number, handler in self.old.items():
-            signal.signal(number, handler)

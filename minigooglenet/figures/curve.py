@@ -1,24 +1,55 @@
-"""The learning curve of a training run."""
+"""Learning curves: of one training run, and of several to compare."""
 
 from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
+from matplotlib.figure import Figure
+
 from .style import COLORS, drawn, figure
+
+Rows = Sequence[Mapping[str, Any]]
 
 
 @drawn
-def draw_curve(history: Sequence[Mapping[str, Any]], file: IO[bytes]) -> None:
-    """Write loss and accuracy by epoch to ``file`` as PNG. ``history`` has a row for each epoch, as the trainer records
-    it."""
-    fig, (left, right) = figure(1, 2, width=8, height=3.2)
-    epochs = [row["epoch"] for row in history]
-    left.plot(epochs, [row["loss"] for row in history], "o-", color=COLORS[0])
-    left.set(xlabel="epoch", ylabel="training loss", title="loss of the main classifier")
-    right.plot(epochs, [100 * row["train_accuracy"] for row in history], "o-", color=COLORS[0])
-    right.plot(epochs, [100 * row["test_accuracy"] for row in history], "s-", color=COLORS[1])
-    right.set(xlabel="epoch", ylabel="accuracy in %", title="accuracy")
-    for name, color, key in (("training, augmented", COLORS[0], "train_accuracy"),
-                              ("test, averaged weights", COLORS[1], "test_accuracy")):
-        right.plot([], [], color=color, label=f"{name}: {history[-1][key]:.1%}")
-    right.legend(frameon=False, loc="lower right")
+def draw_curve(history: Rows, file: IO[bytes], steps: Rows = ()) -> None:
+    """Write loss and accuracy to ``file`` as PNG.
+
+    history: a row for each epoch, as the trainer records it: the accuracy of test images, or of validation images in
+    fine-tuning. steps: rows within the epochs, as ``training/steps.py`` records them; without them epochs are drawn.
+    """
+    fig, (left, right) = figure(1, 2, width=8, height=3.4)
+    measured, name = ("test_accuracy", "test, averaged weights") if "test_accuracy" in history[0] else (
+        "validation_accuracy", "validation")
+    fine, style = (steps, "-") if steps else (history, "o-")
+    left.plot([row["epoch"] for row in fine], [row["loss"] for row in fine], style, color=COLORS[0])
+    right.plot([row["epoch"] for row in fine], [100 * row["train_accuracy"] for row in fine], style, color=COLORS[0],
+               label=f"training, augmented: {history[-1]['train_accuracy']:.1%}")
+    right.plot([row["epoch"] for row in history], [100 * row[measured] for row in history], "s-", color=COLORS[1],
+               label=f"{name}: {history[-1][measured]:.1%}")
+    _label(left, right)
+    right.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)    # below the axes
     fig.savefig(file, format="png")
+
+
+@drawn
+def compare_curves(runs: Mapping[str, tuple[Rows, Rows]]) -> Figure:
+    """The loss and the accuracy of several runs, {name: (rows of the epochs, rows within them)}, one color each."""
+    fig, (left, right) = figure(1, 2, width=8, height=3.4 + 0.2 * len(runs))
+    for i, (name, (history, steps)) in enumerate(runs.items()):
+        color, line = COLORS[i % len(COLORS)], ("-", "--", ":")[i // len(COLORS) % 3]
+        fine = steps or history
+        left.plot([row["epoch"] for row in fine], [row["loss"] for row in fine], line, color=color)
+        measured = [(row["epoch"], row.get("test_accuracy", row.get("validation_accuracy"))) for row in history]
+        right.plot([epoch for epoch, _ in measured], [100 * value for _, value in measured], line, marker="s",
+                   markersize=3, color=color, label=name.replace("$", r"\$"))
+    _label(left, right)
+    right.set_title("accuracy after each epoch")
+    fig.legend(frameon=False, loc="outside lower left")
+    return fig
+
+
+def _label(left, right):
+    left.set(xlabel="epoch", ylabel="training loss", title="loss of the main classifier")
+    right.set(xlabel="epoch", ylabel="accuracy in %", title="accuracy")
+    for ax in (left, right):
+        ax.set_xlim(left=0)

@@ -55,7 +55,9 @@ def network(name: str, *, input_shape: Shape | None = None, heads: bool = False,
     try:
         return chosen.build(input_shape=shape, **options)
     except ShapeError as error:
-        raise UserError(f"input: images of {'x'.join(map(str, shape))} are too small for {name} ({error})") from error
+        fix = "; choose larger ones" + (", or leave the auxiliary heads out" if heads else "")
+        raise UserError(f"input: images of {'x'.join(map(str, shape))} are too small for {name} ({error}){fix}"
+                        ) from error
     except MemoryError as error:
         raise UserError(f"input: images of {'x'.join(map(str, shape))} give {name} more weights than fit in memory; "
                         "choose smaller ones") from error

@@ -1,10 +1,12 @@
 """GoogLeNet itself: Table 1 of the paper as data, and the variants that go by its name."""
 
+from collections.abc import Callable
 from typing import Any
 
 from numpy.typing import DTypeLike
 
-from ..layers import Sequential, Shape, Trunk
+from ..layers import Array, Sequential, Shape, Trunk
+from ..layers.batchnorm import itself
 from ..layers.init import Init, Random, he, truncated_normal, xavier
 from .aliases import with_aliases
 from .inception import Style
@@ -51,29 +53,35 @@ VARIANTS = {
 
 @with_aliases
 def googlenet(variant: str = "paper", *, classes: int = 1000, heads: bool = True, input_shape: Shape = INPUT,
-              rng: Random = None, init: Init | None = None,
-              dtype: DTypeLike = "float32") -> Sequential | Trunk:
+              rng: Random = None, init: Init | None = None, norm: str | None = None, width: float = 1.0,
+              drop_prob: float | None = None, dtype: DTypeLike = "float32",
+              all_reduce: Callable[[Array], Array] = itself) -> Sequential | Trunk:
     """GoogLeNet, 22 layers deep. Images (N, 224, 224, 3) -> logits (N, classes).
 
     ``variant`` is one of VARIANTS; ``heads=False`` leaves the auxiliary classifiers out, as inference does;
-    ``rng=None`` leaves all weights zero, to be counted or loaded; ``init`` of layers/init.py replaces the
-    variant's own. Raises ValueError for an unknown variant.
+    ``rng=None`` leaves all weights zero, to be counted or loaded; ``init`` of layers/init.py (then biases are 0),
+    ``norm`` ("lrn", "batch" or "none") and ``drop_prob`` before the classifier replace the variant's own; ``width``
+    multiplies all widths; ``all_reduce`` sums batch norm's statistics over processes. Raises ValueError for an unknown
+    variant.
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant: got {variant!r}, choose {', '.join(VARIANTS)}")
-    options: dict[str, Any] = {"rng": rng, "dtype": dtype}
+    options: dict[str, Any] = {"norm": norm or "lrn", "width": width, "rng": rng, "dtype": dtype,
+                               "all_reduce": all_reduce}
     rows: tuple[Row, ...] = TABLE_1
-    tails, drop_prob = HEADS, 0.4
+    tails, usual = HEADS, 0.4
     match variant:
         case "paper":
             style = Style(init=init or he, **options)
         case "bvlc":
-            style = Style(init=init or xavier, bias_value=0.2, **options)
+            style = Style(init=init or xavier, bias_value=0.0 if init else 0.2, **options)
         case "naive":
             style = Style(init=init or he, reduced=False, **options)
         case "torchvision":
-            style = Style(norm="batch", big=3, init=init or truncated_normal, bn_eps=1e-3, **options)
+            options["norm"] = norm or "batch"
+            style = Style(big=3, init=init or truncated_normal, bn_eps=1e-3, **options)
             rows = tuple(row._replace(kernel=2) if isinstance(row, Pooling) and row.name == "pool4" else row
                          for row in TABLE_1)
             tails, drop_prob = tuple(head._replace(adaptive=4) for head in HEADS), 0.2
+    drop_prob = usual if drop_prob is None else drop_prob
     return build((*rows, *ending(drop_prob)), style, input_shape, classes, tails if heads else ())

@@ -4,10 +4,12 @@
 
     weights/PATH    the parameters                state/PATH    running statistics
     velocity/PATH   the optimizer's velocities    average/PATH  averaged weights and statistics, used for inference
+    best/PATH       fine-tuning's best weights, of the layers that it trains, used for inference
 
-    format, config, classes, dataset, normalizer (mean and std per channel), input_shape, generator (state of the
+    format, config, classes, dataset, normalizer (mean and std per channel), preprocessing (order of the channels; size
+    of the crop, after the shorter side of an image was resized to "shorter"), input_shape, generator (state of the
     generator that dropout draws from), progress (step, seconds, sums, history, average_steps; source and fingerprint
-    of the images)
+    of the images; finetune: what training/finetune.py adds)
 
 Files are replaced atomically (files.py): after a crash the previous checkpoint is intact.
 """
@@ -24,6 +26,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.dataset import Dataset, Normalizer
+from ..data.mapped import chunks
 from ..errors import UserError
 from ..files import parse_json
 from ..hints import hint
@@ -33,7 +36,7 @@ from ..weights.names import shown
 from .config import Config
 
 NAME = "checkpoint.safetensors"
-FILES = (NAME, "log.csv", "curve.png")  # what a run writes
+FILES = (NAME, "log.csv", "steps.csv", "curve.png")  # what a run writes
 FORMAT = "minigooglenet checkpoint 2"
 LARGEST_SIDE = 512      # pixels: a checkpoint of a few MB must not ask for activations of many GB
 
@@ -61,11 +64,13 @@ class Checkpoint:
     def dataset_source(self) -> str:
         """The argument with which ``data.load`` finds the images again: their folder, or the name of a known set."""
         source = self.progress["source"]
-        return self.dataset if self.dataset in ("cifar10", "shapes10") and not Path(source).is_dir() else source
+        known = self.dataset in ("cifar10", "cifar100", "shapes10")
+        return self.dataset if known and not Path(source).is_dir() else source
 
     def inference_arrays(self) -> dict[str, Array]:
-        """{PATH: array} for tests and predictions: the averages if there are any."""
-        return self.group("average") or {**self.group("weights"), **self.group("state")}
+        """{PATH: array} for tests and predictions: the averages or the best, if there are any."""
+        groups = ("weights", "state", "average", "best")
+        return {path: array for group in groups for path, array in self.group(group).items()}
 
     def check_config(self, config: Config) -> None:
         """Raise UserError unless a run with ``config`` may resume from here."""
@@ -73,9 +78,15 @@ class Checkpoint:
             raise UserError(f"{self.path}: the run has {different}; a resumed run keeps its settings, so leave these "
                             "options out, or start another run")
 
-    def check_images(self, name: str, fingerprint: str) -> None:
-        """Raise UserError unless the data set ``name`` with this fingerprint is the one that the run trains on."""
+    def check_images(self, name: str, fingerprint: str, source: str | None = None) -> None:
+        """Raise UserError unless the data set ``name`` with this fingerprint is the one that the run trains on.
+
+        ``source``: where it was found.
+        """
         if self.progress.get("fingerprint") != fingerprint:
+            if source == self.progress["source"]:
+                raise UserError(f"{self.path}: the images in {source} have changed since the run was started; put the "
+                                "old ones back, or start another run")
             raise UserError(f"{self.path}: the run trains on other images ({self.dataset} in "
                             f"{self.progress['source']}) than those of {name}; name their folder with --data")
 
@@ -93,6 +104,8 @@ def save(folder: Path | str, *, config: Config, classes: list[str], dataset: str
     metadata = {
         "format": FORMAT, "config": dataclasses.asdict(config), "classes": classes,
         "dataset": dataset, "normalizer": [list(map(float, normalizer.mean)), list(map(float, normalizer.std))],
+        "preprocessing": {"order": normalizer.order, "size": input_shape[0],
+                          "shorter": config.stored or input_shape[0]},
         "input_shape": list(input_shape), "progress": progress, "generator": generator,
     }
     safetensors_io.save(Path(folder) / NAME, arrays, {key: json.dumps(value) for key, value in metadata.items()})
@@ -111,8 +124,9 @@ def load(path: Path | str) -> Checkpoint:
         values = _in_current_names({key: parse_json(text) for key, text in metadata.items()})
         check_input_shape(values["input_shape"], path)
         mean, std = np.array(values["normalizer"], float)
+        normalizer = Normalizer(mean, std, values.get("preprocessing", {}).get("order", "RGB"))
         _check_metadata(values, mean, std)
-        return Checkpoint(path, Config(**values["config"]), values["classes"], values["dataset"], Normalizer(mean, std),
+        return Checkpoint(path, Config(**values["config"]), values["classes"], values["dataset"], normalizer,
                           tuple(values["input_shape"]), values["progress"], values["generator"], arrays)
     except UserError as error:
         raise error if str(error).startswith(str(path)) else UserError(f"{path}: {error}") from error
@@ -138,6 +152,8 @@ def _check_metadata(values, mean, std):
     if not (mean.shape == std.shape == (values["input_shape"][2],) and np.isfinite([mean, std]).all()
             and (std > 0).all()):
         raise ValueError("its normalizer is not a finite mean and a positive std per channel")
+    if values.get("preprocessing", {}).get("order", "RGB") not in ("RGB", "BGR"):
+        raise ValueError("its preprocessing is not in the order RGB or BGR")
     if not (isinstance(progress["source"], str) and type(progress["step"]) is int and progress["step"] >= 0
             and isinstance(progress["seconds"], numbers) and isinstance(progress.get("average_steps", 0), int)
             and _is_list(list(progress["sums"].values()), numbers) and _is_list(progress["history"], dict)):
@@ -162,7 +178,8 @@ def fingerprint(dataset: Dataset) -> str:
     digest = hashlib.sha256(json.dumps(list(dataset.classes)).encode())
     for array in (dataset.x_train, dataset.y_train, dataset.x_test, dataset.y_test):
         digest.update(str(array.shape).encode())
-        digest.update(np.ascontiguousarray(array).data)
+        for part in chunks(array):  # a memory-mapped array is never in memory as a whole
+            digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
 
 

@@ -12,9 +12,12 @@ from ..data.augment import KINDS
 from ..errors import UserError
 from .schedule import SCHEDULES
 
-MODELS = ("mini", "lenet5", "nin-cifar")  # those of models/catalog.py that take 32×32 images
+#: Of models/catalog.py. The last two take 32×32 images.
+MODELS = ("mini", "googlenet", "googlenet-torchvision", "lenet5", "nin-cifar")
 NORMS = ("batch", "lrn", "none")
 CLASSIFIERS = ("gap", "fc")
+BALANCES = ("none", "loss", "sampling")
+SIZES = 16, 512  # pixels: the sides of images that a network can be trained on
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,15 @@ class Config:
     head_weight, label_smoothing             training/losses.py
     average                                  decay of the averaged weights, 0 for none (training/average.py)
     augment                                  data/augment.py
+    balance                                  for classes of different sizes: "loss" weights the images (class_weights in
+                                             training/losses.py), "sampling" draws them (balanced_order in
+                                             data/batches.py)
+    size                                     the network's input for a folder of images: size × size pixels; it decides
+                                             the stem of mini (models/mini.py). None: the images as they are
+    stored                                   the side of the images as they are kept, if larger than ``size``: training
+                                             takes random crops of ``size`` from them, tests the center
+    split_seed, skip_bad                     for such a folder: the split into training and test images, and whether
+                                             damaged files are left out (data/source.py)
 
     NumPy scalars, such as those of a search over settings, become plain Python values. Raises UserError, naming the
     field and the values it takes, for an invalid value.
@@ -55,6 +67,11 @@ class Config:
     reduced: bool = True
     classifier: str = "gap"
     sampling_seed: int | None = None
+    size: int | None = None
+    stored: int | None = None
+    split_seed: int = 0
+    skip_bad: bool = False
+    balance: str = "none"
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -73,10 +90,15 @@ class Config:
         choose(SCHEDULES, "schedule")
         choose(KINDS, "augment")
         choose(CLASSIFIERS, "classifier")
+        choose(BALANCES, "balance")
         need(1 <= self.epochs <= 10**6, "epochs", "1 or more, at most 1,000,000")
         need(1 <= self.batch <= 10**9, "batch", "1 or more, at most 1,000,000,000")
         need(0 <= self.seed < 2**64, "seed", "0 or more, less than 2^64")
         need(0 <= self.sampling < 2**64, "sampling_seed", "0 or more, less than 2^64")
+        need(0 <= self.split_seed < 2**64, "split_seed", "0 or more, less than 2^64")
+        need(self.size is None or SIZES[0] <= self.size <= SIZES[1], "size", f"{SIZES[0]} to {SIZES[1]} pixels")
+        need(self.stored is None or self.size is not None and self.size <= self.stored <= 2 * SIZES[1], "stored",
+             f"None, or with size: at least as many pixels, at most {2 * SIZES[1]}")
         need(0 < self.width <= 4, "width", "a number above 0 and up to 4, such as 0.25")
         need(0 < self.lr < math.inf, "lr", "a positive number such as 0.1")
         need(0 <= self.weight_decay < math.inf, "weight_decay", "0 or more")
@@ -142,3 +164,22 @@ PRESETS = {
     "full": Config(width=0.75, epochs=28, batch=128, lr=0.2, drop_prob=0.1, augment="cutout", average=0.998,
                    label_smoothing=0.1),
 }
+
+_GOOGLENET = {"width": 1.0, "batch": 32, "lr": 0.02, "drop_prob": 0.4, "augment": "paper", "size": 128}
+
+#: What a model changes in a preset, whose widths and learning rates are made for mini.
+OF_MODEL: dict[str, dict[str, Any]] = {
+    "mini": {}, "googlenet": _GOOGLENET, "googlenet-torchvision": _GOOGLENET, "lenet5": {"width": 1.0},
+    "nin-cifar": {"width": 1.0}}
+
+#: The learning rate of GoogLeNet without batch norm, Caffe's.
+WITHOUT_BATCH_NORM = 0.01
+
+
+def preset(name: str, model: str | None = None, norm: str | None = None) -> Config:
+    """The Config of PRESETS[name] for ``model`` (default: mini) with ``norm`` (default: "batch")."""
+    model, norm = model or "mini", norm or "batch"
+    changes = OF_MODEL[model] | {"model": model, "norm": norm}
+    if "lr" in changes and norm != "batch":
+        changes["lr"] = WITHOUT_BATCH_NORM
+    return PRESETS[name].but(**changes)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from ..data import Augment, Dataset
 from ..errors import UserError
 from ..layers.base import Array
-from .config import Config
+from .config import SIZES, Config
 from .evaluate import probabilities
 from .trainer import Trainer
 
@@ -67,9 +67,12 @@ class GoogLeNetClassifier:
             raise InvalidInput(f"y: {labels.shape} with {len(self.classes_)} class; needs two classes or more")
         self.shape_ = x.shape[1:]
         settings = {name: value for name, value in self.get_params().items() if name != "image_shape"}
-        heads = self.heads if min(x.shape[1:3]) >= MIN_HEADS_SIZE else False
+        side = min(x.shape[1:3])
+        heads = self.heads if side >= MIN_HEADS_SIZE else False
+        size = min(side, SIZES[1]) if side >= SIZES[0] else None  # chooses the stem (models/mini.py)
         dataset = Dataset("X", x, numbers, x[:1], numbers[:1], [str(name) for name in self.classes_])
-        self.trainer_ = Trainer(Config(**settings | {"heads": heads}), dataset, augment=Augment(self.augment))
+        config = Config(**settings | {"heads": heads, "size": size})
+        self.trainer_ = Trainer(config, dataset, augment=Augment(self.augment))
         self.trainer_.run()
         if self.trainer_.average:
             self.trainer_.average.swap()  # the network keeps the averaged weights

@@ -6,25 +6,33 @@ import numpy as np
 
 from .. import engine
 from ..data.crops import average_small
+from ..data.mapped import chunks
 from ..layers import softmax
 from ..layers.base import Array, Layer
 
 
-def probabilities(net: Layer, x: Array, normalizer: Callable[[Array], Array], batch: int = 256,
+def images_per_pass(H: int, W: int) -> int:
+    """How many images are evaluated at a time: 256 of 32×32 pixels, fewer larger ones, in about the same memory."""
+    return max(1, 2**18 // (H * W))
+
+
+def probabilities(net: Layer, x: Array, normalizer: Callable[[Array], Array], batch: int | None = None,
                   views: int = 1) -> Array:
     """Class probabilities (N, classes) for uint8 images (N, H, W, C), averaged over the views of each image.
 
-    views: 1, the image itself; 2, also its mirror image; 10 and 144, the crops of ``small_crops`` in data/crops.py.
+    batch: images at a time (default: ``images_per_pass``). views: 1, the image itself; 2, also its mirror image; 10
+    and 144, the crops of ``small_crops`` in data/crops.py.
     """
+    batch = batch or images_per_pass(*x.shape[1:3])
     predictor = engine.predictor(net)
 
     def model(images):
         return softmax(predictor.predict(normalizer(np.ascontiguousarray(images))))
 
-    return np.concatenate([average_small([model], x[start:start + batch], views) for start in range(0, len(x), batch)])
+    return np.concatenate([average_small([model], part, views) for part in chunks(x, batch)])
 
 
-def accuracy(net: Layer, x: Array, y: Array, normalizer: Callable[[Array], Array], batch: int = 256,
+def accuracy(net: Layer, x: Array, y: Array, normalizer: Callable[[Array], Array], batch: int | None = None,
              views: int = 1) -> float:
     """The fraction of images whose most probable class is the label."""
     return float(np.mean(probabilities(net, x, normalizer, batch, views).argmax(axis=1) == y))

@@ -7,8 +7,10 @@ from numpy.typing import DTypeLike
 
 from ..layers.base import Array, Layer, Shape
 from ..layers.batchnorm import itself
-from ..models import catalog, mini_googlenet
+from ..layers.init import he
+from ..models import catalog
 from ..models.googlenet import LOSS_WEIGHTS
+from ..models.mini import INPUT
 from ..weights.loading import build_and_load
 from .checkpoint import Checkpoint
 from .config import Config
@@ -23,9 +25,13 @@ def build(config: Config, classes: int, input_shape: Shape, rng: Any = None,
     """
     options = {"width": config.width, "norm": config.norm, "classes": classes, "input_shape": tuple(input_shape),
                "rng": rng, "all_reduce": all_reduce, "dtype": dtype}
-    if config.model == "mini":
-        return mini_googlenet(heads=config.heads, drop_prob=config.drop_prob, reduced=config.reduced,
-                              classifier=config.classifier, **options)
+    match config.model:
+        case "mini":
+            options |= {"heads": config.heads, "drop_prob": config.drop_prob, "reduced": config.reduced,
+                        "classifier": config.classifier, "size": config.size or INPUT[0]}
+        case "googlenet" | "googlenet-torchvision":
+            # He's initialization: with Caffe's, images of unit variance hardly reach the classifier.
+            options |= {"heads": config.heads, "drop_prob": config.drop_prob, "init": he}
     return catalog.network(config.model, **options)
 
 

@@ -11,7 +11,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..files import write_atomically
-from ..hints import hint
+from ..hints import counted, hint
+from .steps import NAME as STEPS
+from .steps import read_steps
 from .trainer import Trainer
 
 FINAL_VIEWS = 2  # the final accuracy: predictions for each test image and its mirror image are averaged
@@ -37,11 +39,11 @@ class Display:
         trainer, config, dataset = self.trainer, self.trainer.config, self.trainer.dataset
         self._note()
         size = sum(w.size for w in trainer.net.parameters().values())
-        self.print(f"{dataset.name}: {len(dataset.y_train):,} training and {len(dataset.y_test):,} test images, "
-                   f"{len(dataset.classes)} classes")
+        self.print(f"{dataset.name}: {len(dataset.y_train):,} training and "
+                   f"{counted(len(dataset.y_test), 'test image')}, {len(dataset.classes)} classes")
         heads = " with auxiliary classifiers" if hasattr(trainer.net, "heads") else ""
         self.print(f"{config.model}, width {config.width:g}, norm {config.norm}: {size:,} parameters{heads}; "
-                   f"{config.epochs} epoch{'s' * (config.epochs > 1)} of {trainer.steps_per_epoch:,} steps of "
+                   f"{counted(config.epochs, 'epoch')} of {counted(trainer.steps_per_epoch, 'step')} of "
                    f"{config.batch}; seed {config.seed}")
         self.print(f"run: {trainer.folder}" + (f", resumed at step {trainer.step:,}" if resumed else ""))
         if not self.quiet and sys.stderr.isatty():
@@ -80,12 +82,15 @@ class Display:
 
     def summary(self, result: dict) -> None:
         """Print the result of a finished run, a ``final_result``."""
-        self.print(f"test accuracy {result['test_accuracy']:.2%} on {len(self.trainer.dataset.y_test):,} images "
-                   f"(averaged weights, image and mirror image), {clock(result['seconds'])}, "
-                   f"{result['images_per_second']:.0f} images/s")
-        folder = self.trainer.folder
-        self.print(f"  log and curve: {folder}/log.csv, curve.png\n"
-                   f"  try it:        {hint('predict', 'PHOTO --weights ' + shlex.quote(str(folder)))}")
+        images = counted(len(self.trainer.dataset.y_test), "image")
+        self.print(f"test accuracy {result['test_accuracy']:.2%} on {images} (averaged weights, image and mirror "
+                   f"image), {clock(result['seconds'])}, {result['images_per_second']:.0f} images/s")
+        folder, files = self.trainer.folder, self.trainer.dataset.files_test
+        photo = shlex.quote(str(Path(self.trainer.source) / files[0])) if files else "PHOTO"
+        run = shlex.quote(str(folder))
+        self.print(f"  log and curve: {folder}/log.csv, steps.csv, curve.png\n"
+                   f"  try it:        {hint('predict', f'{photo} --weights {run}')}\n"
+                   f"  by class:      {hint('evaluate', f'--run {run}')}")
         self._note()
 
     def _note(self):
@@ -143,7 +148,8 @@ def write_log(trainer: Trainer) -> None:
     if curve.is_file() and log.is_file() and log.read_bytes() == text.getvalue().encode():
         return
     if draw_curve := _curve():
-        write_atomically(curve, lambda file: draw_curve(trainer.history, file))
+        steps = read_steps(Path(trainer.folder) / STEPS)
+        write_atomically(curve, lambda file: draw_curve(trainer.history, file, steps))
     write_atomically(log, lambda file: file.write(text.getvalue()), mode="w")  # last: an up-to-date log implies a curve
 
 

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from ..data import Augment
 from ..data.dataset import Dataset
 from . import checkpoint as checkpoints
 from .config import Config
+from .images import augmentation
 from .report import FINAL_VIEWS, clock, write_log
+from .steps import StepLog
 from .trainer import Trainer
 
 
@@ -40,15 +41,16 @@ class Series:
                 trainer = self._trainer(folder, config)
                 with tqdm(total=trainer.steps, initial=trainer.step, desc=name, unit="step", dynamic_ncols=True,
                           leave=False, disable=self.quiet or not sys.stderr.isatty()) as bar:
-                    if not trainer.run(partial(self._on_step, bar, name), stop, checkpoint_every):
+                    if not trainer.run(partial(self._on_step, bar, name, StepLog(trainer)), stop, checkpoint_every):
                         return None
             results[folder] = {"test_accuracy": trainer.test(views=FINAL_VIEWS), "seconds": round(trainer.seconds, 1)}
             self.print(f"{name}: test {results[folder]['test_accuracy']:.2%}, {clock(trainer.seconds)}")
         return results
 
-    def _on_step(self, bar, name, trainer, loss):
+    def _on_step(self, bar, name, steps, trainer, loss):
         if loss is not None:
             bar.update()
+            steps.add(trainer)
             return
         write_log(trainer)
         row = trainer.history[-1]
@@ -63,7 +65,7 @@ class Series:
             tqdm.write(text, file=sys.stderr)
 
     def _trainer(self, folder, config):
-        trainer = Trainer(config, self.dataset, folder, Augment(config.augment), self.source)
+        trainer = Trainer(config, self.dataset, folder, augmentation(config), self.source)
         if (folder / checkpoints.NAME).exists():
             trainer.restore(checkpoints.load(folder))
             if trainer.history:

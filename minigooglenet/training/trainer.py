@@ -11,7 +11,7 @@ import numpy as np
 from .. import engine
 from ..data.batches import batches, steps_per_epoch
 from ..data.dataset import Dataset, Normalizer
-from ..errors import UserError
+from ..errors import ShapeError, UserError
 from ..kernels.threads import blas_on_one_thread, pinned_cores
 from ..layers.base import Array
 from ..weights.loading import load_into
@@ -20,7 +20,7 @@ from . import processes
 from .average import Average
 from .config import Config
 from .evaluate import accuracy
-from .losses import weighted_loss
+from .losses import class_weights, weighted_loss
 from .network import build, loss_weights
 from .schedule import SCHEDULES
 from .sgd import SGD
@@ -48,14 +48,16 @@ class Trainer:
                  augment: Callable | None = None, source: str | None = None) -> None:
         self.source = source or dataset.name
         self.config, self.dataset, self.folder, self.augment = config, dataset, folder, augment
-        checkpoints.check_input_shape(dataset.x_train.shape[1:], dataset.name)
+        self.input_shape = dataset.x_test.shape[1:]  # of x_train too, unless augmentation crops it
+        checkpoints.check_input_shape(self.input_shape, dataset.name)
         self.rng = np.random.default_rng(config.seed)
         self.batch = min(config.batch, len(dataset.y_train))  # images per step, over all processes
         self.part = processes.part(self.batch)
-        self.net = build(config, len(dataset.classes), dataset.x_train.shape[1:],
+        self.net = build(config, len(dataset.classes), self.input_shape,
                          processes.batch_generator(self.rng, self.batch), processes.sum_over_processes)
         self.compiled = engine.compile(self.net, input_gradient=False)  # shares the network's parameters and gradients
         self.normalizer = Normalizer.of(dataset.x_train)
+        self.class_weights = class_weights(dataset.y_train, len(dataset.classes)) if config.balance == "loss" else None
         self.fingerprint = checkpoints.fingerprint(dataset)
         self.sgd = SGD(self.net.parameters(), config.momentum, config.weight_decay, config.nesterov)
         averaged = {**self.net.parameters(), **self.net.state()}
@@ -84,9 +86,13 @@ class Trainer:
         In one of several processes, x and y are its part of the batch; the results are those of the whole batch.
         """
         net, config = self.net, self.config
+        if x.shape[1:] != self.input_shape:
+            raise ShapeError(f"training images {x.shape[1:]}, expected {self.input_shape}, as the test images; where "
+                             "training images are larger, augmentation has to crop them")
         share = len(y) / int(processes.sum_over_processes(np.array(len(y))))
         logits, cache = self.compiled.forward(x, train=True)
-        total, loss, dy = weighted_loss(logits, y, [share * w for w in loss_weights(config)], config.label_smoothing)
+        total, loss, dy = weighted_loss(logits, y, [share * w for w in loss_weights(config)], config.label_smoothing,
+                                        self.class_weights)
         main = logits[0] if isinstance(logits, list) else logits
         correct = (main.argmax(axis=1) == y).sum()
         total, loss, correct = processes.sum_over_processes(np.array([total, share * loss, correct])).tolist()
@@ -119,7 +125,8 @@ class Trainer:
         while self.step < self.steps:
             epoch, start = divmod(self.step, self.steps_per_epoch)
             source = batches(self.dataset.x_train, self.dataset.y_train, self.config.batch, epoch,
-                             self.config.sampling, self.augment, self.normalizer, start, part=self.part)
+                             self.config.sampling, self.augment, self.normalizer, start, part=self.part,
+                             balanced=self.config.balance == "sampling")
             try:
                 clock = time.perf_counter()
                 for x, y in source:
@@ -203,14 +210,14 @@ class Trainer:
             groups["average"] = self.average.arrays
             progress["average_steps"] = self.average.steps
         checkpoints.save(self.folder, config=self.config, classes=self.dataset.classes, dataset=self.dataset.name,
-                         normalizer=self.normalizer, input_shape=self.dataset.x_train.shape[1:], progress=progress,
+                         normalizer=self.normalizer, input_shape=self.input_shape, progress=progress,
                          generator=dict(self.rng.bit_generator.state), groups=groups)
 
     def restore(self, checkpoint: checkpoints.Checkpoint) -> None:
         """Continue from ``checkpoint``. Raises UserError if its settings or its images differ from this trainer's."""
         where = str(checkpoint.path)
         checkpoint.check_config(self.config)
-        checkpoint.check_images(self.dataset.name, self.fingerprint)
+        checkpoint.check_images(self.dataset.name, self.fingerprint, self.source)
         load_into(self.net.parameters(), checkpoint.group("weights"), where)
         load_into(self.net.state(), checkpoint.group("state"), where)
         load_into(self.sgd.velocity, checkpoint.group("velocity"), where)
