@@ -42,7 +42,7 @@ def page(classifier: Classifier, images: Sequence[tuple[str, Array]] = (), title
     shape = (classifier.size, classifier.size, 3)
     tree = nodes(classifier.net, shape)
     macs, params = sum(node.row.macs for node in tree), sum(node.row.params for node in tree)
-    data = {"layers": {node.path: _facts(node, macs, params) for node in flat(tree)}, "neighbors": neighbors(tree),
+    data = {"layers": {node.path: layer_facts(node, macs, params) for node in flat(tree)}, "neighbors": neighbors(tree),
             "first": tree[0].path, "photos": [name for name, _ in images], "macs": macs, "params": params}
     _run(data, classifier, images, tree)
     text = _HTML.format(
@@ -56,7 +56,8 @@ def page(classifier: Classifier, images: Sequence[tuple[str, Array]] = (), title
     return text
 
 
-def _facts(node: Node, macs: int, params: int) -> dict[str, Any]:
+def layer_facts(node: Node, macs: int, params: int) -> dict[str, Any]:
+    """What the pages say about a Node of a network with so many multiply-adds and parameters."""
     row = node.row
     kind = f"inception module, {len(node.branches)} branches" if node.branches else operation(row)
     found = {"kind": ", ".join([kind, *row.parts[1:]]), "in": size(node.entering), "out": size(row.output),

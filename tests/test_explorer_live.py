@@ -1,0 +1,180 @@
+"""The live explorer: one file, nothing fetched, hostile names harmless; in a browser if Chromium is there."""
+
+import json
+import re
+
+import chromium
+import explorer_page
+import numpy as np
+import pytest
+
+from minigooglenet.cli import main
+from minigooglenet.errors import UserError
+from minigooglenet.explorer.live import page
+from minigooglenet.explorer.live.structure import steps
+from minigooglenet.models.catalog import network
+
+HERE = page.HERE
+
+
+@pytest.fixture(scope="module")
+def classifier():
+    return explorer_page.classifier()
+
+
+@pytest.fixture(scope="module")
+def text(classifier):
+    return page.page(classifier, explorer_page.images(), "<A> network", {"one_by_one": "What & why?"}, "float32")
+
+
+@pytest.fixture(scope="module")
+def browser(text, tmp_path_factory):
+    if chromium.CHROMIUM is None:
+        pytest.skip("no Chromium")
+    folder = tmp_path_factory.mktemp("live")
+    (folder / "page.html").write_text(text, encoding="utf-8")
+    with chromium.Browser(folder / "page.html", folder / "profile") as opened:
+        opened.until("probabilities && !running && output")
+        yield opened
+
+
+def test_nothing_is_fetched_and_no_other_script_runs(text):
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1]
+    assert policy.startswith("default-src 'none'; script-src 'sha256-")
+    assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0] and "worker-src blob:" in policy
+    assert not re.search(r"@import|url\((?!data:)|https?://(?!www\.w3\.org)", text)
+
+
+def test_texts_of_users_are_not_parsed_as_html(text):
+    assert "<second>" not in text and "</script><b>" not in text and "<A>" not in text
+
+
+def test_every_text_is_in_the_table():
+    table = json.loads((HERE / "text.json").read_text(encoding="utf-8"))
+    for file in HERE.glob("*.js"):
+        for key in re.findall(r'\bt\("([\w.]+)"', file.read_text(encoding="utf-8")):
+            found = table
+            for part in key.split("."):
+                found = found[part]
+            assert isinstance(found, str), f"{file.name}: {key}"
+
+
+def test_every_step_of_a_tour_shows_a_layer():
+    tours = json.loads((HERE / "text.json").read_text(encoding="utf-8"))["tours"]
+    assert [len(tour["steps"]) for tour in tours] == [5, 5, 5]
+    for model, image in (("googlenet", (224, 224, 3)), ("mini", (32, 32, 3))):
+        paths = {step["path"] for top in steps(network(model), image)
+                 for step in [top, *(inner for branch in top.get("branches", ()) for inner in branch)]}
+        for tour in tours:
+            assert all(step["go"]["layer"] in paths for step in tour["steps"])
+
+
+def test_scripts_are_short():
+    lines = {file.name: len(file.read_text(encoding="utf-8").splitlines()) for file in HERE.glob("*.js")}
+    assert max(lines.values()) <= 300 and sum(lines.values()) < 1500
+    assert {*lines} == {*page.ENGINE, page.WORKER, *page.PAGE}
+
+
+def test_labels_that_occur_twice_are_told_apart():
+    assert page._distinct(["crane", "cat", "crane"]) == ["crane", "cat", "crane (2)"]
+
+
+def test_too_large_for_a_page(classifier, monkeypatch):
+    monkeypatch.setattr(page, "LARGEST", 1000)
+    with pytest.raises(UserError, match="its weights make a page of"):
+        page.page(classifier)
+
+
+def test_a_structure_without_weights(tmp_path, capsys):
+    assert main(["explorer", "--live", "--model", "vgg16", "--out", str(tmp_path / "vgg.html")]) in (0, None)
+    assert (tmp_path / "vgg.html").stat().st_size < 200_000
+    assert main(["explorer", "--model", "vgg16", "--out", str(tmp_path / "no.html")]) == 2
+    assert "goes with --live" in capsys.readouterr().err and not (tmp_path / "no.html").exists()
+
+
+def test_the_browser_computes_what_python_computes(classifier, browser):
+    """The image is drawn from the page, decoded, prepared and run by the worker."""
+    image = explorer_page.images()[0][1]
+    p = browser("Array.from(probabilities)")
+    np.testing.assert_allclose(p, classifier.probabilities(image[None])[0], rtol=1e-3)
+    assert [url for url in browser.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_a_sum_is_the_output(browser):
+    for path in ("conv1", "3a/5x5", "pool1", "4a/pool", "pool5", "linear"):
+        found = browser(f"""(async () => {{
+          const it = await ask("explain", {{ path: "{path}", i: 0, j: 0, c: 1 }});
+          return {{ ...it, x: Array.from(it.x), w: Array.from(it.w || []) }}; }})()""")
+        x, w = np.array([-np.inf if v is None else v for v in found["x"]]), np.array(found["w"])
+        if found["op"] in ("conv", "dense"):
+            y = x @ w + found["b"]
+            y = max(y, 0) if found["relu"] else y
+        else:
+            y = x.max() if found["op"] == "max pool" else x.sum() / found["divisor"]
+        assert found["y"] == pytest.approx(y, rel=1e-4, abs=1e-5), path
+
+
+def test_what_an_output_sees_is_what_changes_it(browser):
+    """A covered pixel inside the receptive field of conv2 changes the output, one just outside does not."""
+    changes = browser("""(async () => {
+      const at = async () => (await ask("layer", { path: "conv2" }));
+      const sum = y => Array.from({ length: y.C }, (_, c) => y.data[(5 * y.W + 5) * y.C + c]).join();
+      const field = structure.receptiveField("conv2", 5, 5), before = sum(await at()), changed = [];
+      for (const [row, column] of [[field.top, field.left], [field.bottom, field.right], [field.top - 1, field.left],
+                                   [field.bottom, field.right + 1]]) {
+        const rgba = pixels(), p = 4 * (row * size + column);
+        for (let c = 0; c < 3; c++) rgba[p + c] = rgba[p + c] < 128 ? 255 : 0;
+        await ask("run", { rgba, off: {}, from: 0 });
+        changed.push(sum(await at()) !== before);
+      }
+      await ask("run", { rgba: pixels(), off: {}, from: 0 });
+      return changed; })()""")
+    assert changes[2:] == [False, False] and any(changes[:2])
+
+
+def test_links_tours_and_switches(browser):
+    browser("location.hash = '#layer=4c&map=3&at=1,0'")
+    browser.until("document.querySelector('#sum button')")
+    assert browser("document.querySelector('#title').textContent") == "4c"
+    browser("document.querySelector('#tours button').click()")
+    browser.until("document.querySelector('#title').textContent === '4a/1x1'")
+    assert "What & why?" in browser("document.querySelector('#tour').textContent")
+    browser("history.back()")
+    browser.until("state.layer === '4c' && document.querySelector('#tour').hidden")
+    before = browser("Array.from(probabilities)")
+    browser("document.querySelector('.branch input').click()")
+    browser.until("!running && state.off === '4c/1x1' && String(Array.from(probabilities)) !== "
+                  f"'{','.join(map(str, before))}'")
+    assert "4c/1x1" in browser("document.querySelector('#off').textContent")
+    browser("history.back()")
+    browser.until(f"!running && Math.abs(probabilities[0] - {before[0]}) < 1e-7")
+
+
+def test_a_brush_by_keyboard_and_hostile_labels(browser):
+    browser("""for (const key of ["ArrowLeft", " "]) document.querySelector("#photo").dispatchEvent(
+      new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }))""")
+    browser.until("!running && !document.querySelector('#wipe').disabled")
+    assert "</script><b>" in browser("document.querySelector('#top').textContent")
+    assert browser("document.querySelectorAll('#top b b').length") == 0
+    browser("document.querySelector('#wipe').click()")
+    browser.until("!running && document.querySelector('#wipe').disabled")
+
+
+def test_targets_are_large_enough(browser):
+    small = browser("""[...document.querySelectorAll("button, select, input:not(.hidden), [role=button]")].map(e =>
+      [e.textContent, (e.closest("label") || e).getBoundingClientRect()]).filter(([, r]) =>
+      r.width && (r.width < 24 || r.height < 24)).map(([name, r]) => `${name} ${r.width}×${r.height}`)""")
+    assert small == []
+    assert browser("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_every_map_of_a_module_is_traced_to_its_branch(browser):
+    """Also the first and the last map of each branch."""
+    assert browser("""(async () => {
+      const y = await ask("layer", { path: "4a" });
+      for (let c = 0; c < y.C; c++) {
+        const { from, channel } = await ask("explain", { path: "4a", i: 1, j: 2, c });
+        const part = await ask("layer", { path: from });
+        if (y.data[(y.W + 2) * y.C + c] !== part.data[(part.W + 2) * part.C + channel]) return c;
+      }
+      return "all"; })()""") == "all"
