@@ -20,6 +20,7 @@ from .streams import safe_streams
 
 COMMANDS = {
     "train": ("commands.train", "train a reduced GoogLeNet on CIFAR-10, Shapes-10 or your own images"),
+    "finetune": ("commands.finetune", "teach a trained network, such as GoogLeNet of 2014, your own classes"),
     "evaluate": ("commands.evaluate", "measure the accuracy of a trained network on test images"),
     "predict": ("commands.predict", "classify photos"),
     "flops": ("commands.flops", "count parameters and operations, layer by layer"),
@@ -31,6 +32,7 @@ COMMANDS = {
     "weights": ("commands.weights", "download the weights of GoogLeNet released in 2014"),
     "convert": ("commands.convert", "convert weights of Caffe or torchvision to safetensors, and back"),
     "export": ("commands.export", "write a network as an ONNX model"),
+    "runs": ("commands.runs", "list training runs, and compare their settings and learning curves"),
     "parallel": ("commands.parallel", "measure the all-reduce of several processes, and project how training scales"),
     "explain": ("commands.explain", "explain a prediction: top 5, class activation map, contribution of each branch"),
     "cam": ("commands.cam", "show which regions of a photo support a class: CAM, Grad-CAM"),

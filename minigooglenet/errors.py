@@ -31,9 +31,17 @@ class ShapeError(ValueError):
         return f"{path}: {message}" if path else message
 
 
+def shown(name: object, longest: int = 60) -> str:
+    """A name from a file or a folder for a message: one line of at most ``longest`` characters, which all terminals
+    print: control characters and bytes that are not UTF-8 are escaped."""
+    text = str(name)
+    text = text if text.isprintable() else ascii(text)[1:-1]
+    return text if len(text) <= longest else text[:longest - 3] + "..."
+
+
 #: package -> the extra in pyproject.toml that installs it
 EXTRAS = {"onnx": "onnx", "onnxruntime": "onnx", "mpi4py": "mpi", "jupytext": "book", "nbclient": "book",
-          "nbconvert": "book", "ipykernel": "book", "pygments": "book"}
+          "nbconvert": "book", "ipykernel": "book", "pygments": "book", "tensorboard": "tensorboard"}
 
 
 def need(package: str, what: str) -> ModuleType:
@@ -41,5 +49,6 @@ def need(package: str, what: str) -> ModuleType:
     try:
         return importlib.import_module(package)
     except ImportError as error:
-        raise UserError(f"{what} needs the package {package}, which is not installed; install the extra: "
-                        f"{install(EXTRAS[package])}") from error
+        name = package.split(".")[0]
+        raise UserError(f"{what} needs the package {name}, which is not installed; install the extra: "
+                        f"{install(EXTRAS[name])}") from error

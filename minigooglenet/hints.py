@@ -28,7 +28,7 @@ def program() -> str:
 def hint(command: str, arguments: str = "") -> str:
     """The line that runs a command: ``hint("train")`` is "make train" in a checkout, else "minigooglenet train".
 
-    ``hint("check", "5 --hint 1")`` is "make check N=5 HINT=1" in a checkout.
+    ``hint("check", "7 --hint 1")`` is "make check N=7 HINT=1" in a checkout.
     """
     plain = " ".join(filter(None, [program(), command, arguments]))
     if not in_checkout() or command not in TARGETS:
@@ -40,6 +40,11 @@ def hint(command: str, arguments: str = "") -> str:
     if rest[:1] == ["--hint"]:
         line, rest = f"{line} HINT={rest[1]}", rest[2:]
     return line + (f' ARGS="{" ".join(rest)}"' if rest else "")
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """A number with its noun: ``counted(1, "epoch")`` is "1 epoch", ``counted(2000, "epoch")`` is "2,000 epochs"."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def install(extra: str) -> str:

@@ -6,9 +6,12 @@ import os
 import subprocess
 import sys
 from functools import partial
+from pathlib import Path
 
+import numpy as np
 import pytest
 import small
+from PIL import Image
 
 import minigooglenet
 from minigooglenet.cli import COMMANDS, main
@@ -16,6 +19,7 @@ from minigooglenet.data import shapes10
 from minigooglenet.data.records import write_folder
 from minigooglenet.training import checkpoint
 from minigooglenet.training.trainer import Trainer
+from minigooglenet.weights import safetensors_io
 
 TINY = ["--width", "0.05", "--batch", "8", "--epochs", "1"]
 
@@ -95,14 +99,14 @@ def test_version(capsys, option):
 # -- invalid input ----------------------------------------------------------------------------------------------------
 
 @pytest.mark.parametrize("arguments, message", [
-    (["nonsense"], "no command 'nonsense'; choose train, evaluate"),
+    (["nonsense"], "no command 'nonsense'; choose train, "),
     (["trian"], "no command 'trian'; did you mean train? All commands: python -m minigooglenet --help"),
     (["help", "preditc"], "no command 'preditc'; did you mean predict?"),
-    (["lesson", "99"], "lesson 99: no such lesson; choose from 01, 02"),
+    (["lesson", "99"], "lesson 99: no such lesson; choose from 0"),
     (["lesson", "book"], "N|all: got 'book', needs the number of a lesson, or all"),
     (["check"], "the following arguments are required: N"),
     (["check", "0"], "N: got '0', needs a whole number of at least 1"),
-    (["check", "5", "--exercise", "nothing"], "lesson 05: no exercise 'nothing'; choose from conv_macs"),
+    (["check", "7", "--exercise", "nothing"], "lesson 07: no exercise 'nothing'; choose from conv_macs"),
     (["train", "--nonsense"], "unrecognized arguments: --nonsense; all options: python -m minigooglenet train --help"),
     (["train", "extra"], "unrecognized arguments: extra"),
     (["train", "--epochs"], "--epochs: expected one argument"),
@@ -131,7 +135,7 @@ def test_version(capsys, option):
     (["evaluate", "--run", __file__], "not a valid .safetensors file"),
     (["evaluate", "--views", "3"], "--views: invalid choice: 3 (choose from"),
     (["data", "nowhere"], "nowhere: there is no such folder"),
-    (["data", "shapes10", "--from-file", "x"], "--from-file goes with cifar10, not with shapes10"),
+    (["data", "shapes10", "--from-file", "x"], "--from-file goes with cifar10 or cifar100, not with shapes10"),
     (["data", "--from-file", "absent.tar.gz"], "absent.tar.gz: no such file; give the path of"),
     (["gradcheck", "--seed", "-1"], "--seed: got '-1', needs a whole number of at least 0"),
     (["gradcheck", "nonsense"], "nonsense: no such layer; choose from: conv"),
@@ -165,7 +169,7 @@ def test_a_disk_that_fills_up_keeps_the_checkpoint(capsys, monkeypatch):
 
     def fails_later(handle):
         calls.append(handle)
-        if len(calls) > 2:
+        if len(calls) > 3:      # the first checkpoint, the head of steps.csv, the second checkpoint
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         fsync(handle)
 
@@ -175,7 +179,8 @@ def test_a_disk_that_fills_up_keeps_the_checkpoint(capsys, monkeypatch):
     assert code == 2 and output == ""
     assert errors.splitlines()[-1] == ("minigooglenet train: run/checkpoint.safetensors: cannot be written (No space "
                                        "left on device); free some space or choose another folder")
-    assert checkpoint.load("run").progress["step"] == 1 and os.listdir("run") == ["checkpoint.safetensors"]
+    assert checkpoint.load("run").progress["step"] == 1
+    assert sorted(os.listdir("run")) == ["checkpoint.safetensors", "steps.csv"]
 
 
 def test_a_diverging_run_gives_one_line(capsys):
@@ -224,7 +229,8 @@ def test_json_is_one_line_and_the_whole_standard_output(trained):
     assert 0 <= result["test_accuracy"] <= 1 and result["test_accuracy"] * 12 == round(result["test_accuracy"] * 12)
     assert (result["epochs"], result["seed"], result["dataset"]) == (1, 7, "shapes") and result["out"] == str(run)
     assert result["seconds"] > 0 and result["images_per_second"] > 0 and result["parameters"] > 10_000
-    assert sorted(path.name for path in run.iterdir()) == ["checkpoint.safetensors", "curve.png", "log.csv"]
+    assert sorted(path.name for path in run.iterdir()) == ["checkpoint.safetensors", "curve.png", "log.csv",
+                                                          "steps.csv"]
 
 
 def test_evaluate_agrees_with_train(capsys, trained):
@@ -292,3 +298,19 @@ def test_a_reader_that_has_exited_is_no_error(arguments):
     line = f"{sys.executable} -m minigooglenet {arguments} | head -n 0; echo ${{PIPESTATUS[0]}}"
     process = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=small.ROOT)
     assert process.stderr == "" and process.stdout == "0\n"
+
+
+@pytest.mark.parametrize("command", ["evaluate --run {run}", "evaluate --json --run {run}", "cam p.png --weights {run}",
+                                     "cam p.png --layer 4c --weights {run}", "explain p.png --weights {run}",
+                                     "activations p.png --weights {run}", "occlusion p.png --weights {run}"])
+@pytest.mark.parametrize("scale", [1e6, 1e16])
+def test_weights_that_overflow_give_one_line_and_no_result(capsys, trained, tmp_path, command, scale):
+    arrays, metadata = safetensors_io.load(trained[1] / "checkpoint.safetensors")
+    large = {name: np.clip(array * np.float32(scale), -9e17, 9e17) if name.endswith(("/w", "/gamma")) else array
+             for name, array in arrays.items()}
+    safetensors_io.save(tmp_path / "checkpoint.safetensors", large, metadata)
+    Image.new("RGB", (40, 40), "red").save("p.png")
+    code, output, errors = call(capsys, *command.replace("{run}", str(tmp_path)).split())
+    lines = [line for line in errors.splitlines() if not line.startswith("engine: ")]
+    assert code == 2 and not output and len(lines) == 1 and "its weights are so large that" in lines[0]
+    assert [path.name for path in Path().iterdir()] == ["p.png"]

@@ -86,6 +86,19 @@ def test_odd_images_and_batches(batch):
     compare(net, (23, 38, 3), batch)
 
 
+@pytest.mark.parametrize("size", [64, 96, 128])
+def test_the_stems_of_larger_images(size):
+    net = mini_googlenet(0.125, heads=size == 64, input_shape=(size, size - 7, 3), size=size,
+                         rng=np.random.default_rng(0))
+    compare(net, (size, size - 7, 3), 3)
+
+
+@pytest.mark.parametrize("norm", ["batch", "lrn"])
+def test_the_papers_network_in_training(norm):
+    net = googlenet("paper", norm=norm, width=0.125, classes=5, input_shape=(96, 97, 3), rng=np.random.default_rng(0))
+    compare(net, (96, 97, 3), 3)
+
+
 def test_the_papers_network_predicts_the_same():
     rng = np.random.default_rng(3)
     net = shaken(googlenet("bvlc", heads=False, input_shape=(96, 80, 3), rng=rng), rng, np.float32)

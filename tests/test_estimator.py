@@ -72,6 +72,12 @@ def test_any_size_with_heads_where_they_fit(size, heads):
     assert hasattr(made.net_, "heads") == heads and made.predict(x).shape == (12,)
 
 
+def test_large_images_have_a_stem_that_fits():
+    x = np.random.default_rng(0).integers(0, 256, (6, 70, 64, 3), np.uint8)
+    fitted = GoogLeNetClassifier(width=0.05, epochs=1, batch=3).fit(x, [0, 1] * 3)
+    assert fitted.net_.children["conv1"].kernel == (7, 7) and fitted.predict_proba(x).shape == (6, 2)
+
+
 def test_params():
     made = small(seed=3)
     assert made.set_params(width=0.5, heads=False) is made

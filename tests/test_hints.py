@@ -7,7 +7,7 @@ import sys
 import pytest
 import small
 
-from lessons import catalog, check, progress
+from lessons import catalog, check, progress, report, verdict
 from minigooglenet import hints
 from minigooglenet.cli import COMMANDS, overview, parser_for
 from minigooglenet.errors import UserError, need
@@ -22,9 +22,8 @@ def installed(monkeypatch, tmp_path):
     """As in a package started by its console command in an empty folder."""
     monkeypatch.setattr(hints, "TOP", tmp_path)
     monkeypatch.setattr(sys, "argv", ["/usr/bin/minigooglenet"])
-    monkeypatch.setattr(catalog, "ROOT", tmp_path)
-    monkeypatch.setattr(check, "ROOT", tmp_path)
-    monkeypatch.setattr(progress, "ROOT", tmp_path)
+    for module in (catalog, progress, verdict):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setenv("MINIGOOGLENET_PROGRESS", str(tmp_path / "progress.json"))
     return tmp_path
 
@@ -34,10 +33,10 @@ COMMAND_LINES = [
     ("train", "--out x", "python -m minigooglenet train --out x", "minigooglenet train --out x"),
     ("weights", "", "python -m minigooglenet weights", "minigooglenet weights"),
     ("lesson", "", "make lesson", "minigooglenet lesson"),
-    ("lesson", "5", "make lesson N=5", "minigooglenet lesson 5"),
-    ("check", "5 --hint 1", "make check N=5 HINT=1", "minigooglenet check 5 --hint 1"),
-    ("check", "5 --hint 2 --exercise col2im", 'make check N=5 HINT=2 ARGS="--exercise col2im"',
-     "minigooglenet check 5 --hint 2 --exercise col2im"),
+    ("lesson", "7", "make lesson N=7", "minigooglenet lesson 7"),
+    ("check", "7 --hint 1", "make check N=7 HINT=1", "minigooglenet check 7 --hint 1"),
+    ("check", "2 --hint 2 --exercise col2im", 'make check N=2 HINT=2 ARGS="--exercise col2im"',
+     "minigooglenet check 2 --hint 2 --exercise col2im"),
 ]
 
 
@@ -85,20 +84,30 @@ def test_overview_of_an_installed_package(installed):
 def test_lessons_and_stubs_of_an_installed_package(lesson, installed):
     for cell in lesson.cells():
         assert cell.kind == "code" or not ONLY_IN_A_CHECKOUT.search(cell.text), cell.text
-    assert check.hand_out(lesson) == f"exercises/{lesson.stem}.py"
+    assert check.hand_out(lesson) == f"exercises/{lesson.stem}.py: copied for you to write in"
     stub = installed / "exercises" / f"{lesson.stem}.py"
     first = stub.read_text(encoding="utf-8").splitlines()[0]
     assert f"minigooglenet check {int(lesson.number)} " in first and not ONLY_IN_A_CHECKOUT.search(first)
     for hint in (0, 9):
-        assert not ONLY_IN_A_CHECKOUT.search(check.report(lesson, hint)[0])
+        assert not ONLY_IN_A_CHECKOUT.search(report.detailed(lesson, check.check(lesson), hint))
     stub.write_text("# mine\n")
     assert check.hand_out(lesson) is None and stub.read_text() == "# mine\n"  # it is never overwritten
-    assert not ONLY_IN_A_CHECKOUT.search(check.report(lesson)[0])
+    assert not ONLY_IN_A_CHECKOUT.search(report.detailed(lesson, check.check(lesson)))
     assert not ONLY_IN_A_CHECKOUT.search(progress.overview())
 
 
+def test_answers_to_a_lesson_with_an_older_number_are_renamed(installed):
+    (installed / "exercises").mkdir()
+    (installed / "exercises" / "05_one_by_one.py").write_text("# mine\n")
+    lesson = catalog.find(7)
+    assert check.hand_out(lesson) == ("exercises/05_one_by_one.py: renamed to 07_one_by_one.py, "
+                                      "because the lesson has a new number")
+    assert [path.name for path in (installed / "exercises").iterdir()] == ["07_one_by_one.py"]
+    assert lesson.beside("exercises").read_text() == "# mine\n" and check.hand_out(lesson) is None
+
+
 def test_a_checkout_has_its_stubs_already():
-    assert check.hand_out(catalog.find(5)) is None
+    assert check.hand_out(catalog.find(7)) is None
 
 
 PAGES = {"DESCRIPTION", "EXAMPLES", "EPILOG", "WEIGHTS"}  # texts that cli.py localizes
@@ -120,3 +129,8 @@ def test_messages_use_hint(path):
             found = ONLY_IN_A_CHECKOUT.search(node.value)
             assert not found or "in_checkout()" in path.read_text().splitlines()[node.lineno - 1] \
                 or "replace(" in path.read_text().splitlines()[node.lineno - 1], node.value
+
+
+def test_one_of_a_thing_is_singular():
+    assert [hints.counted(n, "epoch") for n in (0, 1, 2, 2000)] == ["0 epochs", "1 epoch", "2 epochs", "2,000 epochs"]
+    assert [hints.counted(n, "patch", "patches") for n in (1, 2)] == ["1 patch", "2 patches"]

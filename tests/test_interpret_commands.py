@@ -128,6 +128,22 @@ def test_classes_by_name(run):
     assert found == [1, 0, 0, 3, 4]
     with pytest.raises(UserError, match=r"2 classes are called 'crane'; choose by number: 2 \(crane\), 3"):
         interpreting.find_class(Named, "crane", p)
+    for wanted, says in (("cat", r"part of the names of 2 classes; choose by number: 0 \(tabby\), 1 \(tiger cat\)"),
+                         ("fly", r"part of the names of 1 class; choose by number: 4 \(Crane fly\)"),
+                         ("tab", r"1 class; choose by number: 0 \(tabby\)"), ("tigre cat", "did you mean tiger cat"),
+                         ("cr.ne", "did you mean crane"), ("", "the classes are")):
+        with pytest.raises(UserError, match=says):
+            interpreting.find_class(Named, wanted, p)
+
+
+def test_a_long_list_of_classes_is_cut(run):
+    class Named:
+        labels = ["dough"] + [f"kind {k} dog, hound" for k in range(20)] + ["hotdog"]
+
+    with pytest.raises(UserError) as error:
+        interpreting.find_class(Named, "dog", np.ones(22))
+    assert "names of 20 classes; choose by number: 1 (kind 0 dog), 2 (kind 1 dog), " in str(error.value)
+    assert str(error.value).endswith("12 (kind 11 dog) and 8 more")
 
 
 def test_lists_of_channels():

@@ -12,7 +12,7 @@ import small
 from PIL import Image
 
 from minigooglenet.cli import main
-from minigooglenet.commands.predict import bar
+from minigooglenet.commands.predict import bar, judged
 from minigooglenet.data.photos import open_photo
 from minigooglenet.errors import UserError
 from minigooglenet.inference import classifier
@@ -126,6 +126,49 @@ def test_json_and_a_file_that_is_not_an_image(weights, photo, tmp_path, capsys):
         assert row["probability"] == pytest.approx(p[row["class"]])
 
 
+def test_a_folder(weights, tmp_path, rng, capsys):
+    (folder := tmp_path / "photos").mkdir()
+    for name, size in (("b.png", (240, 300)), ("a.JPG", (300, 230)), ("c", (64, 64))):
+        Image.fromarray(rng.integers(0, 256, (*size, 3), np.uint8)).save(folder / name, "PNG")
+    for name in (".hidden.png", "notes.txt", "Thumbs.db"):
+        (folder / name).write_text("text")
+    (folder / "sub").mkdir()
+    options = ["--weights", str(weights), "--json"]
+    assert main(["predict", str(folder), *options]) == 0
+    together = json.loads(capsys.readouterr().out)
+    assert [Path(answer["photo"]).name for answer in together] == ["a.JPG", "b.png", "c"]
+    for answer in together:                                         # a batch gives what each photo alone gives
+        assert main(["predict", answer["photo"], *options]) == 0
+        alone, = json.loads(capsys.readouterr().out)
+        assert [row["class"] for row in alone["top5"]] == [row["class"] for row in answer["top5"]]
+        np.testing.assert_allclose([row["probability"] for row in alone["top5"]],
+                                   [row["probability"] for row in answer["top5"]], rtol=1e-4)
+    (folder / "a.JPG").write_text("damaged")
+    assert main(["predict", str(folder), *options[:2]]) == 2
+    out, err = capsys.readouterr()
+    assert "b.png" in out and "a.JPG" not in out
+    line, = small.without_engine(err)
+    assert line.startswith(f"minigooglenet predict: {folder / 'a.JPG'}: expected an image, but this is ")
+    assert main(["predict", str(folder / "sub"), *options]) == 2
+    assert "sub: no image is directly in this folder" in capsys.readouterr().err
+
+
+def test_the_frame_is_the_crop_that_was_judged(weights, run, rng):
+    for found in (classifier.load_caffe(weights), classifier.load_run(run[0])):
+        for width, height in ((400, 300), (301, 500), (224, 224)):
+            image = Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8))
+            left, top, right, bottom = judged(found, image, 1)
+            box = [round(left * width), round(top * height), round(right * width), round(bottom * height)]
+            cut = np.asarray(image.crop(box).resize((found.size, found.size), Image.Resampling.BICUBIC), float)
+            assert np.corrcoef(cut.ravel(), found.center_crop(image).astype(float).ravel())[0, 1] > 0.5
+            assert left + right == top + bottom == 1
+            assert (right - left) * width == pytest.approx((bottom - top) * height)
+        assert (judged(found, image, 144) is None) == (found.size == 224)
+    left, top, right, bottom = judged(classifier.load_caffe(weights), Image.new("RGB", (512, 256)), 1)
+    assert (left, top, right, bottom) == (0.5 - 112 / 512, 1 / 16, 0.5 + 112 / 512, 15 / 16)
+    assert judged(classifier.load_caffe(weights), Image.new("RGB", (512, 256)), 10) == (0.25, 0, 0.75, 1)
+
+
 def test_terminal(weights, photo, capsys):
     assert main(["predict", str(photo), "--weights", str(weights), "--top", "2"]) == 0
     head, empty, name, *lines = capsys.readouterr().out.splitlines()
@@ -181,16 +224,32 @@ def test_a_run_has_the_labels_of_its_data_set(run, photo, tmp_path, monkeypatch,
 
 def test_usual_weights(run, weights, photo, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert main(["predict", str(photo)]) == 2
-    assert capsys.readouterr().err.count("\n") == 1
-    Path("datasets").mkdir()
-    Path("datasets", FILE).symlink_to(weights)
-    assert main(["predict", str(photo)]) == 0
-    assert "7 classes" in capsys.readouterr().out
+
+    def says(*arguments):
+        code = main([*arguments])
+        out, err = capsys.readouterr()
+        lines = err.splitlines()
+        return code, out, lines[1:] if lines[0].startswith("engine: ") else lines
+
+    code, out, lines = says("predict", str(photo))
+    assert code == 2 and not out and len(lines) == 1 and "no weights in datasets/ and no trained network" in lines[0]
+    for command in ("predict", "cam", "explain", "occlusion", "activations", "dream"):
+        assert says(command, "nope.jpg") == (
+            2, "", [f"minigooglenet {command}: nope.jpg: no such file; give the path of an image"])
     Path("runs").mkdir()
     Path("runs/mine").symlink_to(run[0])
-    assert main(["predict", str(photo)]) == 0
-    assert "runs/mine: 10 classes" in capsys.readouterr().out
+    code, out, lines = says("predict", str(photo))
+    assert code == 0 and out.startswith("runs/mine: 10 classes") and len(lines) == 1
+    assert lines[0].startswith("weights: runs/mine, the latest run (for 1000 classes, fetch those of 2014: ")
+    Path("datasets").mkdir()
+    Path("datasets", FILE).symlink_to(weights)
+    default = [f"weights: datasets/{FILE} (latest run: runs/mine, use --weights runs/mine)"]
+    assert says("predict", str(photo))[1:] == (says("predict", str(photo), "--weights", f"datasets/{FILE}")[1], default)
+    code, out, lines = says("cam", str(photo))
+    assert code == 0 and lines == default and "class " in out
+    assert says("predict", str(photo), "--weights", "runs/mine")[2] == []
+    Path("runs/mine").unlink()
+    assert says("predict", str(photo))[2] == [f"weights: datasets/{FILE}"]
 
 
 def test_an_ensemble_is_the_mean_of_matching_models(run, weights, rng):

@@ -7,11 +7,12 @@ import pytest
 from serving import serving
 from test_weights_caffemodel import googlenet
 
+from minigooglenet.data.sources import Source
 from minigooglenet.errors import UserError
-from minigooglenet.weights.fetch import FILE, Source, fetch
+from minigooglenet.weights.fetch import FILE, ONNX, SOURCES, fetch, present
 
 CONTENTS = caffe.net(googlenet(np.random.default_rng(0)))
-SHA1 = hashlib.sha1(CONTENTS).hexdigest()
+SHA256 = hashlib.sha256(CONTENTS).hexdigest()
 
 
 ENDLESS = 100_000_000       # bytes: as many as no test waits for
@@ -46,8 +47,8 @@ BODIES = {
 
 @pytest.fixture(scope="module")
 def server():
-    with serving(BODIES) as address:
-        yield lambda name: Source(f"{address}/{name}", SHA1, len(CONTENTS))
+    with serving({f"/{name[1:]}/{FILE}": body for name, body in BODIES.items()}) as address:
+        yield lambda *names: [Source(f"{address}/{name}/{FILE}", SHA256, len(CONTENTS)) for name in names]
 
 
 @pytest.fixture(autouse=True)
@@ -61,20 +62,20 @@ def online(monkeypatch):
 
 
 def test_download_once(tmp_path, server, capfd):
-    path, note = fetch(tmp_path / "new", source=server("good"), progress=True)
+    path, note = fetch(tmp_path / "new", sources=server("good"), progress=True)
     assert path == tmp_path / "new" / FILE and path.read_bytes() == CONTENTS and note is None
     assert [p.name for p in path.parent.iterdir()] == [FILE]
     assert "100%" in capfd.readouterr().err
-    assert fetch(tmp_path / "new", source=server("none")) == (path, None)      # the file exists: no request
+    assert fetch(tmp_path / "new", sources=server("none")) == (path, None)      # the file exists: no request
 
 
 @pytest.mark.parametrize("name, says", [
-    ("bad", f"with sha1 .*, expected .* with sha1 {SHA1}"), ("none", "does not respond"),
-    ("long", f"the server offers {ENDLESS:,} bytes"), ("endless", "with sha1"), ("compressed", "compresses the file"),
+    ("bad", f"with sha256 .*, expected .* with sha256 {SHA256}"), ("none", "does not respond"),
+    ("long", f"the server offers {ENDLESS:,} bytes"), ("endless", "with sha256"), ("compressed", "compresses the file"),
 ])
 def test_a_bad_download_leaves_nothing(tmp_path, server, name, says):
     with pytest.raises(UserError, match=says) as error:
-        fetch(tmp_path, source=server(name), progress=False)
+        fetch(tmp_path, sources=server(name), progress=False)
     assert "\n" not in str(error.value) and "--from-file FILE" in str(error.value)
     assert not any(file.stat().st_size for file in tmp_path.iterdir())
 
@@ -82,35 +83,65 @@ def test_a_bad_download_leaves_nothing(tmp_path, server, name, says):
 def test_no_more_is_received_than_the_file_has(tmp_path, server):
     for name in ("long", "endless"):
         with pytest.raises(UserError):
-            fetch(tmp_path, source=server(name), progress=False)
+            fetch(tmp_path, sources=server(name), progress=False)
         assert BODIES[f"/{name}"][0].sent < 40_000_000          # what four attempts leave in the buffers of sockets
     size = sum(file.stat().st_size for file in tmp_path.iterdir())
     assert size <= len(CONTENTS) + 2**16
 
 
+def test_the_next_source_is_tried_if_one_fails(tmp_path, server, monkeypatch):
+    path, note = fetch(tmp_path, sources=server("none", "bad", "short", "good"), progress=False)
+    assert path.read_bytes() == CONTENTS and note is None and [p.name for p in tmp_path.iterdir()] == [FILE]
+    path.unlink()
+    with pytest.raises(UserError) as error:
+        fetch(tmp_path, sources=server("none", "bad"), progress=False)
+    said = str(error.value)
+    assert said.count("http") == 2 and "none/" in said and "does not respond" in said and "with sha256" in said
+    assert "\n" not in said and said.endswith("--from-file FILE") and not list(tmp_path.iterdir())
+
+
+def test_the_sources(tmp_path):
+    assert [source.name for source in SOURCES] == [FILE, FILE, ONNX]
+    assert all(len(source.sha256) == 64 and int(source.sha256, 16) for source in SOURCES)
+    assert present(tmp_path) is None
+    (tmp_path / ONNX).touch()
+    assert present(tmp_path) == tmp_path / ONNX
+    (tmp_path / FILE).touch()
+    assert present(tmp_path) == tmp_path / FILE
+
+
+def test_the_model_of_the_zoo_is_accepted_by_its_checksum_only(tmp_path):
+    (mine := tmp_path / "mine.onnx").write_bytes(b"any bytes")
+    with pytest.raises(UserError, match=f"not the ONNX model zoo's {ONNX}.*predict PHOTO --weights .*mine.onnx"):
+        fetch(tmp_path / "d", from_file=mine)
+    zoo = Source("http://127.0.0.1:9/" + ONNX, hashlib.sha256(b"any bytes").hexdigest(), 9)
+    path, note = fetch(tmp_path / "d", from_file=mine, sources=[zoo])
+    assert path == tmp_path / "d" / ONNX and path.read_bytes() == b"any bytes" and note is None
+
+
 @pytest.mark.parametrize("name", ["unannounced", "header"])
 def test_a_length_that_is_not_announced(tmp_path, server, name):
-    assert fetch(tmp_path, source=server(name), progress=False)[0].read_bytes() == CONTENTS
+    assert fetch(tmp_path, sources=server(name), progress=False)[0].read_bytes() == CONTENTS
 
 
 def test_a_short_download_is_continued(tmp_path, server):
     with pytest.raises(UserError, match=f"received 1,000 of {len(CONTENTS):,} bytes"):
-        fetch(tmp_path, source=server("short"), progress=False)
+        fetch(tmp_path, sources=server("short"), progress=False)
     assert not (tmp_path / FILE).exists()
-    path, note = fetch(tmp_path, source=server("good"), progress=False)
+    path, note = fetch(tmp_path, sources=server("good"), progress=False)
     assert path.read_bytes() == CONTENTS and note is None and [p.name for p in tmp_path.iterdir()] == [FILE]
 
 
 def test_offline(tmp_path, server, monkeypatch):
     monkeypatch.setenv("MINIGOOGLENET_OFFLINE", "1")
     with pytest.raises(UserError, match="MINIGOOGLENET_OFFLINE is set.*--from-file"):
-        fetch(tmp_path, source=server("good"))
+        fetch(tmp_path, sources=server("good"))
 
 
 def test_from_file(tmp_path):
     mine = tmp_path / "mine.caffemodel"
     mine.write_bytes(CONTENTS)
-    path, note = fetch(tmp_path / "d", from_file=mine, source=Source(sha1=SHA1))
+    path, note = fetch(tmp_path / "d", from_file=mine, sources=[Source("", SHA256, len(CONTENTS))])
     assert path.read_bytes() == CONTENTS and note is None
     path, note = fetch(tmp_path / "e", from_file=mine)
     assert path.read_bytes() == CONTENTS and "not the official file" in note and str(path) in note and "\n" not in note

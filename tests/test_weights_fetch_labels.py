@@ -10,11 +10,13 @@ from serving import serving
 from test_weights_fetch import CONTENTS, ENDLESS, Endless
 
 from minigooglenet.cli import main
+from minigooglenet.data import sources
 from minigooglenet.data.labels import SYNSET
+from minigooglenet.data.sources import Source
 from minigooglenet.errors import UserError
 from minigooglenet.weights import fetch as fetch_weights
 from minigooglenet.weights import fetch_labels as labels
-from minigooglenet.weights.fetch_labels import OFFICIAL, Source, fetch_labels
+from minigooglenet.weights.fetch_labels import SOURCES, fetch_labels
 
 LABELS = "".join(f"n{10 ** 7 + number} thing {number}, object\n" for number in range(1000)).encode()
 
@@ -33,31 +35,33 @@ def archive(*files):
 
 
 BODIES = {
-    "/good": archive(("./det_synset_words.txt", b"no"), ("./synset_words.txt", LABELS),
+    "/good.tar.gz": archive(("./det_synset_words.txt", b"no"), ("./synset_words.txt", LABELS),
                      ("./train.txt", b"7" * 10 ** 5)),
-    "/few": archive(("synset_words.txt", LABELS[:-30])),
-    "/link": archive(("synset_words.txt", "/etc/passwd")),
-    "/other words": archive(("synset_words.txt", LABELS.replace(b"thing 7,", b"thing 8,"))),
-    "/damaged": archive(("./synset_words.txt", LABELS))[:200] + bytes(200)
+    "/few.tar.gz": archive(("synset_words.txt", LABELS[:-30])),
+    "/link.tar.gz": archive(("synset_words.txt", "/etc/passwd")),
+    "/other words.tar.gz": archive(("synset_words.txt", LABELS.replace(b"thing 7,", b"thing 8,"))),
+    "/damaged.tar.gz": archive(("./synset_words.txt", LABELS))[:200] + bytes(200)
                 + archive(("./synset_words.txt", LABELS))[400:],
-    "/other": archive(("val.txt", b"7")),
-    "/text": b"a hotel's page",
+    "/other.tar.gz": archive(("val.txt", b"7")),
+    "/text.tar.gz": b"a hotel's page", "/synset.txt": LABELS, "/short.txt": LABELS[:-30],
+    "/other.txt": LABELS.replace(b"thing 7,", b"thing 8,"),
 }
-BODIES["/cut"] = archive(("synset_words.txt", bytes(range(256)) * 100))[:100]
+BODIES["/cut.tar.gz"] = archive(("synset_words.txt", bytes(range(256)) * 100))[:100]
 ZEROS = gzip.compress(bytes(2**20))     # 1 kB
 EXTENDED = tarfile.TarInfo("x")         # a header of 8 GB
 EXTENDED.type, EXTENDED.size = tarfile.XHDTYPE, 8**11 - 1
-ENDLESS_BODIES = {"/endless": Endless(os.urandom(2**16)), "/endless archive": Endless(BODIES["/other"] + ZEROS),
-                  "/extended header": Endless(gzip.compress(EXTENDED.tobuf()) + ZEROS)}
+ENDLESS_BODIES = {"/endless.tar.gz": Endless(os.urandom(2**16)), "/endless.txt": Endless(),
+                  "/endless archive.tar.gz": Endless(BODIES["/other.tar.gz"] + ZEROS),
+                  "/extended header.tar.gz": Endless(gzip.compress(EXTENDED.tobuf()) + ZEROS)}
 
 
 @pytest.fixture(scope="module")
 def server():
-    bodies = {name: (contents, len(contents) + (name == "/cut")) for name, contents in BODIES.items()}
+    bodies = {name: (contents, len(contents) + (name == "/cut.tar.gz")) for name, contents in BODIES.items()}
     bodies |= {name: (body, None) for name, body in ENDLESS_BODIES.items()}
     with serving({name.replace(" ", "-"): body for name, body in bodies.items()}) as address:
         checksum = hashlib.sha256(LABELS).hexdigest()
-        yield lambda name: Source(f"{address}/{name}".replace(" ", "-"), checksum, len(LABELS))
+        yield lambda *names: [Source(f"{address}/{name}".replace(" ", "-"), checksum, len(LABELS)) for name in names]
 
 
 @pytest.fixture(autouse=True)
@@ -66,36 +70,47 @@ def online(monkeypatch):
 
 
 def test_fetched_once(tmp_path, server):
-    path = fetch_labels(tmp_path / "new", source=server("good"))
+    path = fetch_labels(tmp_path / "new", sources=server("good.tar.gz"))
     assert path == tmp_path / "new" / SYNSET and path.read_bytes() == LABELS
     assert [p.name for p in path.parent.iterdir()] == [SYNSET]
-    assert fetch_labels(tmp_path / "new", source=server("none")) == path       # the file exists: no request
+    assert fetch_labels(tmp_path / "new", sources=server("none")) == path       # the file exists: no request
 
 
 @pytest.mark.parametrize("name, says", [
-    ("none", "server does not respond"), ("few", "bytes is not in the archive"), ("link", "not in the archive"),
-    ("other", "not in the archive"), ("text", "not a tar.gz"), ("cut", "not a tar.gz"), ("damaged", "not a tar.gz"),
-    ("other words", "its synset_words.txt has the sha256 .*, expected .*--labels FILE"),
-    ("extended header", "not a tar.gz"), ("endless", "not a tar.gz"),
-    ("endless archive", "not a tar.gz|not in the archive"),
+    ("none", "server does not respond"), ("few.tar.gz", "bytes is not in the archive"),
+    ("link.tar.gz", "not in the archive"), ("other.tar.gz", "not in the archive"), ("text.tar.gz", "not a tar.gz"),
+    ("cut.tar.gz", "not a tar.gz"), ("damaged.tar.gz", "not a tar.gz"),
+    ("other words.tar.gz", "its synset_words.txt has the sha256 .*, expected .*--labels FILE"),
+    ("extended header.tar.gz", "not a tar.gz"), ("endless.tar.gz", "not a tar.gz"),
+    ("endless archive.tar.gz", "not a tar.gz|not in the archive"), ("endless.txt", "has another length"),
+    ("short.txt", "has another length"), ("other.txt", "its synset_words.txt has the sha256"),
 ])
 def test_nothing_is_written_after_a_failure(tmp_path, server, name, says):
     with pytest.raises(UserError, match=says) as error:
-        fetch_labels(tmp_path, source=server(name))
+        fetch_labels(tmp_path, sources=server(name))
     assert "\n" not in str(error.value) and not list(tmp_path.iterdir())
     assert all(body.sent < ENDLESS for body in ENDLESS_BODIES.values())
 
 
+def test_the_next_source_is_tried_if_one_fails(tmp_path, server):
+    for names in (["none", "short.txt", "good.tar.gz"], ["other words.tar.gz", "synset.txt", "none"]):
+        path = fetch_labels(tmp_path / names[1], sources=server(*names))
+        assert path.read_bytes() == LABELS
+    with pytest.raises(UserError) as error:
+        fetch_labels(tmp_path / "d", sources=server("none", "short.txt"))
+    assert "/none: its server" in str(error.value) and "/short.txt: the conn" in str(error.value)
+
+
 def test_the_official_file():
-    assert (OFFICIAL.size, OFFICIAL.sha256[:8]) == (31_675, "acf75ef0")
+    assert {(source.size, source.sha256[:8]) for source in SOURCES} == {(31_675, "acf75ef0")}
     if "MINIGOOGLENET_CAFFE" in os.environ and (file := Path(os.environ["MINIGOOGLENET_CAFFE"]) / SYNSET).exists():
-        assert hashlib.sha256(file.read_bytes()).hexdigest() == OFFICIAL.sha256
+        assert hashlib.sha256(file.read_bytes()).hexdigest() == SOURCES[0].sha256
 
 
 def test_offline(tmp_path, server, monkeypatch):
     monkeypatch.setenv("MINIGOOGLENET_OFFLINE", "1")
     with pytest.raises(UserError, match="OFFLINE is set.*numbers.*--labels FILE"):
-        fetch_labels(tmp_path, source=server("good"))
+        fetch_labels(tmp_path, sources=server("good.tar.gz"))
 
 
 def test_from_file(tmp_path):
@@ -123,7 +138,7 @@ def downloads(tmp_path, monkeypatch):
     def refuse(*_):
         raise AssertionError("network access")
     monkeypatch.setattr(labels, "reachable", refuse)
-    monkeypatch.setattr(fetch_weights, "reachable", refuse)
+    monkeypatch.setattr(sources, "reachable", refuse)
     (folder := tmp_path / "downloads").mkdir()
     (folder / "mine.caffemodel").write_bytes(CONTENTS)
     return folder
@@ -144,7 +159,7 @@ def test_command_continues_without_labels_and_reports_it(downloads, capsys):
     assert not command(downloads)
     lines = capsys.readouterr().out.splitlines()
     said = [line for line in lines if "so classes are shown as numbers" in line]
-    assert len(said) == 1 and OFFICIAL.url in said[0] and said[0].endswith("--labels FILE")
+    assert len(said) == 1 and SOURCES[1].url in said[0] and said[0].endswith("--labels FILE")
     assert "try it" in lines[-1] and (downloads / "d" / fetch_weights.FILE).exists()
 
 

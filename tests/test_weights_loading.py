@@ -279,6 +279,7 @@ def test_metadata_nested_too_deep(key, folder, tmp_path, capsys):
 
 
 def test_images_that_no_checkpoint_may_have_are_not_trained_on():
-    dataset = dataclasses.replace(small.dataset(), x_train=np.zeros((40, 1000, 32, 3), np.uint8))
+    x = np.zeros((40, 1000, 32, 3), np.uint8)
+    dataset = dataclasses.replace(small.dataset(), x_train=x, x_test=x)
     with pytest.raises(UserError, match=r"images of shape \(1000, 32, 3\), expected"):
         Trainer(small.NARROW, dataset)

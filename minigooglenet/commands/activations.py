@@ -35,6 +35,7 @@ def run(args: argparse.Namespace) -> None:
     classifier = open_network(args)
     image = input_image(classifier, args.photo)
     check_maps(classifier.net, args.layer, image.shape)
+    classifier.probabilities(image[None])  # raises UserError if the activations exceed float32
     y = until(classifier.net, args.layer).predict(classifier.prepare(image[None]))[0]
     figure = activations(image, y, strongest(y, min(args.top, 256)), args.layer, caption(classifier, args.photo))
     save_figure(figure, args.out)

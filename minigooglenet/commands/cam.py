@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from .interpreting import WEIGHTS, add_class, add_network, caption, classify_photo
+from .interpreting import WEIGHTS, add_class, add_network, caption, check_finite, classify_photo
 from .options import figure_path, layer_path, save_figure
 
 DESCRIPTION = f"""\
@@ -30,15 +30,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    import numpy as np
+
     from ..data.labels import short_label
     from ..figures.heatmaps import heatmaps
     from ..interpret import cam
 
     classifier, image, x, p, k = classify_photo(args)
-    if args.layer:
-        found = [(f"Grad-CAM at {layer}", cam.grad_cam(classifier.net, x, [k], layer)) for layer in args.layer]
-    else:
-        found = [("class activation map", cam.class_activation_map(classifier.net, x, [k]))]
+    with np.errstate(over="ignore", invalid="ignore"):
+        if args.layer:
+            found = [(f"Grad-CAM at {layer}", cam.grad_cam(classifier.net, x, [k], layer)) for layer in args.layer]
+        else:
+            found = [("class activation map", cam.class_activation_map(classifier.net, x, [k]))]
+    for _, m in found:
+        check_finite(m, classifier)
     maps = [(f"{name}, {m.shape[1]}×{m.shape[2]}", cam.upsample(m, *image.shape[:2])[0]) for name, m in found]
     title = f"Evidence for {short_label(classifier.labels[k])} ({p[k]:.1%})".replace("$", r"\$")
     save_figure(heatmaps(image, maps, title, "Gray: no evidence; brighter: more; line: half of the maximum. "

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .interpreting import WEIGHTS, add_class, add_network, caption, classify_photo
+from .interpreting import WEIGHTS, add_class, add_network, caption, check_finite, classify_photo
 from .options import figure_path, save_figure
 from .predict import lines, top
 
@@ -34,13 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    import numpy as np
+
     from ..data.labels import short_label
     from ..figures.explanation import explanation
     from ..interpret import cam
 
     classifier, image, x, p, k = classify_photo(args)
-    heat, method = evidence_map(classifier.net, x, k)
-    shares = cam.branch_shares(classifier.net, x, [k])
+    with np.errstate(over="ignore", invalid="ignore"):
+        heat, method = evidence_map(classifier.net, x, k)
+        shares = cam.branch_shares(classifier.net, x, [k])
+    parts = [value for module in shares.values() for value in module.values()]
+    check_finite(np.array([*heat.flat, *parts]), classifier)
     best = top(p, classifier.labels, 5)
     label = short_label(classifier.labels[k])
     figure = explanation(image, best, heat, f"evidence for {label}", shares,

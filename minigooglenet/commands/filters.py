@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import UserError
+from ..hints import counted
 from .interpreting import WEIGHTS, add_network, as_image, caption, open_network, pixel_bounds, progress
 from .options import figure_path, layer_path, positive, save_figure, whole
 
@@ -57,7 +58,8 @@ def run(args: argparse.Namespace) -> None:
                           np.random.default_rng(args.seed), steps=args.steps, octaves=octaves,
                           on_step=lambda value: bar.update())
         figure = filters.features(as_image(classifier, x), channels, args.layer,
-                                  f"{octaves} octaves of {args.steps} steps, seed {args.seed}. {caption(classifier)}")
+                                  f"{octaves} octaves of {counted(args.steps, 'step')}, seed {args.seed}. "
+                                  f"{caption(classifier)}")
     save_figure(figure, args.out)
     print(args.out)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from ..errors import UserError
+from .default_weights import DEFAULT, print_weights, weights_or_default
 from .options import add_compute, use_compute
 
 if TYPE_CHECKING:
@@ -24,9 +26,12 @@ if TYPE_CHECKING:
         prepare: Callable[[Array], Array]
         restore: Callable[[Array], Array]
 
-WEIGHTS = """\
+LISTED = 12     # classes that a message lists
+
+WEIGHTS = f"""\
 The weights are a .caffemodel of GoogLeNet (fetch it with: python -m minigooglenet weights), its conversion by convert,
-or a training run. Without --weights: the latest run under runs/, else datasets/bvlc_googlenet.caffemodel."""
+or a training run.
+{DEFAULT}"""
 
 
 def add_network(parser: argparse.ArgumentParser) -> None:
@@ -50,23 +55,23 @@ def open_network(args: argparse.Namespace) -> NetworkClassifier:
     """
     from ..files import check_writable
     from ..inference.classifier import open_weights
-    from .predict import default_weights
 
     use_compute(args)
     check_writable(args.out)
-    classifier = open_weights(args.weights or default_weights(), args.labels)
+    photos = getattr(args, "photos", None) or filter(None, [getattr(args, "photo", None)])
+    weights, line = weights_or_default(args.weights, photos)
+    print_weights(line)
+    classifier = open_weights(weights, args.labels)
     if classifier.net is None:
-        raise UserError(f"{args.weights}: an ensemble; name one of its runs, such as {args.weights}/model-1")
+        raise UserError(f"{weights}: an ensemble; name one of its runs, such as {weights}/model-1")
     return cast("NetworkClassifier", classifier)
 
 
 def input_image(classifier: Classifier, photo: Path | str) -> Array:
     """The center of a photo at the network's input size: uint8 (size, size, 3)."""
-    from ..data.crops import SIZE
-    from ..data.photos import center_crop, open_photo
+    from ..data.photos import open_photo
 
-    image, size = open_photo(photo), classifier.size
-    return center_crop(image) if size == SIZE else center_crop(image, size, size)
+    return classifier.center_crop(open_photo(photo))
 
 
 def classify_photo(args: argparse.Namespace) -> tuple[NetworkClassifier, Array, Array, Array, int]:
@@ -99,12 +104,33 @@ def find_class(classifier: Classifier, wanted: str | None, probabilities: Array)
     if found:
         raise UserError(f"class: {len(found)} classes are called {wanted!r}; choose by number: "
                         + ", ".join(f"{k} ({labels[k]})" for k in found))
+    if partly := _containing(wanted, names):
+        more = f" and {len(partly) - LISTED} more" if len(partly) > LISTED else ""
+        raise UserError(f"class: no class is called {wanted!r}, but it is part of the names of "
+                        f"{len(partly)} class{'es' * (len(partly) > 1)}; choose by number: "
+                        + ", ".join(f"{k} ({short_label(labels[k])})" for k in partly[:LISTED]) + more)
     known = {word: k for k, words in reversed(list(enumerate(names))) for word in words}
     close = difflib.get_close_matches(wanted.lower(), known, n=3, cutoff=0.5)
-    close += [word for word in known if wanted.lower() in word][:3 - len(close)]
     meant = "; did you mean " + " or ".join(short_label(word) for word in close) + "?" if close else (
         f"; the classes are {', '.join(map(short_label, labels[:5]))}, …")
     raise UserError(f"class: no class is called {wanted!r}{meant}")
+
+
+def _containing(wanted, names):
+    """The classes with a name that contains ``wanted`` as whole words; else those that contain it at all."""
+    text = re.escape(wanted.strip().lower())
+    for pattern in (rf"(?<!\w){text}(?!\w)", text) if text else ():
+        if found := [k for k, words in enumerate(names) if any(re.search(pattern, word) for word in words)]:
+            return found
+    return []
+
+
+def check_finite(values: Array, classifier: Classifier) -> Array:
+    """``values``, computed by the network from a photo. Raises UserError if one of them is NaN or infinite."""
+    if not np.isfinite(values).all():
+        raise UserError(f"{classifier.name}: its weights are so large that activations or gradients exceed float32; "
+                        "train it again or choose other weights")
+    return values
 
 
 def pixel_bounds(classifier: NetworkClassifier) -> tuple[Array, Array]:

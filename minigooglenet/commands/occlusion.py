@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..hints import counted
 from .interpreting import WEIGHTS, add_class, add_network, caption, classify_photo, progress
 from .options import figure_path, positive, save_figure
 
@@ -47,8 +48,8 @@ def run(args: argparse.Namespace) -> None:
     label = short_label(classifier.labels[k])
     title = f"Evidence for {label} ({p[k]:.1%})".replace("$", r"\$")
     figure = heatmaps(image, [(f"covered by {patch}×{patch} pixels", heat)], title,
-                      f"{patches:,} patches, {stride} pixels apart. Color: drop of the probability, averaged over the "
-                      f"patches that cover a pixel, up to {heat.max():.1%}. Line: half of that. "
-                      f"{caption(classifier, args.photo)}")
+                      f"{counted(patches, 'patch', 'patches')}, {counted(stride, 'pixel')} apart. Color: drop of the "
+                      f"probability, averaged over the patches that cover a pixel, up to {heat.max():.1%}. Line: half "
+                      f"of that. {caption(classifier, args.photo)}")
     save_figure(figure, args.out)
     print(f"{args.out}: {classifier.labels[k]}, {p[k]:.1%}")

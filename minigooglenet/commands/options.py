@@ -57,8 +57,8 @@ class Renamed(argparse.Action):
 def add_data(parser: Any, default: str = "CIFAR-10 if it is there or can be fetched, else Shapes-10") -> None:
     """Add --data and --datasets."""
     parser.add_argument("--data", metavar="NAME|DIR",
-                        help=f"cifar10, shapes10, or a folder in the layout of CIFAR-10's binary version "
-                             f"(default: {default})")
+                        help=f"cifar10, cifar100, shapes10, a folder with a folder of images for each class, or one in "
+                             f"the layout of CIFAR-10's binary version (default: {default})")
     parser.add_argument("--datasets", metavar="DIR", default="datasets",
                         help="the folder of the data sets (default: datasets)")
 

@@ -26,8 +26,8 @@ def build_and_load(build: Callable[[DTypeLike], Network], arrays: Mapping[str, A
     """
     try:
         outline = build(NO_MEMORY)
-    except ShapeError as error:
-        raise UserError(f"{where}: describes an impossible network ({error})") from error
+    except (ShapeError, UserError) as error:  # a UserError names an option, and comes from the ShapeError
+        raise UserError(f"{where}: describes an impossible network ({error.__cause__ or error})") from error
     _common(outline.parameters() | outline.state(), with_current_names(arrays, where), where, optional)
     net = build("float32")
     load_into(net.parameters() | net.state(), arrays, where, optional)
