@@ -1,21 +1,16 @@
-"""The checker: what an answer may be, what it may do, which causes are named, what a class and an editor see."""
+"""The checker: which causes are named, and what an answer may be."""
 
 import dataclasses
-import json
-import os
 import re
-import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
+from checking import LESSON, exercise, told
 
-from lessons import catalog, causes, check, isolated, limit, progress, report
-from lessons.__main__ import main
-from minigooglenet.errors import UserError
+from lessons import catalog, causes, check, progress
 
 HERE = Path(__file__)
-LESSON = catalog.find(2)
 MISTAKES = [(lesson, exercise, mistake) for lesson in catalog.lessons() for exercise in check.exercises(lesson)
             for mistake in exercise.mistakes]
 RANDOM = [(lesson, exercise) for lesson in catalog.lessons() for exercise in check.exercises(lesson)
@@ -89,22 +84,9 @@ def named(parts):
     return f"{parts[0].topic}-{parts[1].name}" + (f"-{parts[2].function.__name__}" if len(parts) > 2 else "")
 
 
-def told(exercise, attempt):
-    """The verdict's text in one line."""
-    verdict = check.judge(exercise, attempt, HERE)
-    assert verdict.status == "wrong"
-    return " ".join(verdict.text.split())
-
-
 def cause(exercise, attempt):
     found = re.search("likely cause (.*)", told(exercise, attempt))
     return found[1] if found else ""
-
-
-def exercise(function, *cases, **options):
-    """An exercise whose right answer is ``function``."""
-    return check.Exercise("it", ("a", "b", "c"), **options, cases=lambda: [
-        check.Case("a case", case, function(*case)) for case in cases])
 
 
 # -- causes never lie --------------------------------------------------------------------------------------------------
@@ -223,68 +205,6 @@ def test_a_property_that_cannot_use_the_answer_says_so():
     assert "your answer None problem an answer of this kind cannot be tested (TypeError" in told(asked, lambda: None)
 
 
-# -- an answer may do anything -----------------------------------------------------------------------------------------
-
-def waits(x):
-    threading_event = __import__("threading").Event()
-    threading_event.wait(60)
-
-
-@pytest.mark.skipif(not hasattr(__import__("signal"), "setitimer"), reason="no timers on this system")
-def test_waiting_is_stopped(monkeypatch):
-    monkeypatch.setattr(limit, "WALL", 0.1)
-    assert "not finished after 0.1 s, most of it waiting" in told(exercise(lambda x: x, (1,)), waits)
-
-
-@pytest.mark.skipif(limit._mapped() is None, reason="no memory limit on this system")
-def test_memory_is_limited(monkeypatch):
-    text = told(exercise(lambda x: x, (1,)), lambda x: np.ones((1 << 20, 1 << 10)))
-    assert "needs more than 1 GB of memory" in text and "test_check.py, line" in text
-    assert np.ones(1 << 20).all()  # the limit ends with the call
-
-
-def isolated_verdicts(tmp_path, **bodies):
-    path = tmp_path / f"{LESSON.stem}.py"
-    path.write_text("print('loading')\n" + "".join(f"def {name}(*arguments):\n{textwrap.indent(body, '    ')}\n"
-                                                   for name, body in bodies.items()))
-    return isolated.judge_file(LESSON, path)
-
-
-def test_a_dying_process_is_a_verdict_and_the_next_exercise_is_judged(tmp_path, monkeypatch):
-    monkeypatch.setattr(isolated, "PATIENCE", 2)
-    verdicts = isolated_verdicts(
-        tmp_path, output_size="import os; os._exit(3)", convolve="import ctypes; print('on'); ctypes.string_at(0)",
-        col2im="while True:\n    try:\n        import time; time.sleep(1e9)\n    except BaseException: pass")
-    assert [verdict.status for verdict in verdicts.values()] == ["wrong"] * 3
-    assert "wrong in case 1 of" in verdicts["output_size"].text
-    assert "the process ended (exit code 3)" in verdicts["output_size"].text
-    assert verdicts["output_size"].printed == "loading" and verdicts["convolve"].printed.endswith("on")
-    assert "the process died (SIGSEGV)" in verdicts["convolve"].text or os.name != "posix"
-    assert "not finished after 2 s" in verdicts["col2im"].text
-
-
-def test_processes_are_refused_and_output_is_kept(tmp_path):
-    verdicts = isolated_verdicts(
-        tmp_path, output_size="import os\nwhile True: os.fork()",
-        convolve="import sys; sys.stdout.close()",
-        col2im="for n in range(100_000): print('line', n)\nraise KeyError(1)")
-    assert "an exercise must not start processes" in verdicts["output_size"].text
-    assert "every way through it end in a return" in verdicts["convolve"].text
-    printed = verdicts["col2im"].printed
-    assert printed.startswith("line 0\n") and "more bytes" in printed and len(printed) < 2000
-    assert "KeyError" in verdicts["col2im"].text
-    assert verdicts["col2im"].hints == check.exercises(LESSON)[2].hints
-    assert "printed       line 0" in report.detailed(LESSON, verdicts)
-
-
-def test_a_file_that_does_not_load(tmp_path):
-    path = tmp_path / "mine.py"
-    for text, said in (("def f(:\n", "line 1: SyntaxError"), ("import os; os._exit(1)", r"ended \(exit code 1\)")):
-        path.write_text(text)
-        with pytest.raises(UserError, match=said):
-            isolated.judge_file(LESSON, path)
-
-
 # -- random cases ------------------------------------------------------------------------------------------------------
 
 def test_the_main_exercises_have_random_cases():
@@ -312,75 +232,6 @@ def test_teaching_lists_every_lesson_and_only_exercises_that_exist():
         assert listed in ([], progress.exercises_of(lesson)), lesson.number
         assert f"* **{lesson.number}** " in text
     assert len(text.splitlines()) <= 200
-
-
-# -- all lessons, a class, an editor -----------------------------------------------------------------------------------
-
-def submit(folder, text):
-    folder.mkdir(parents=True)
-    (folder / f"{LESSON.stem}.py").write_text(text)
-
-
-def test_a_class_is_a_line_for_each_submission(tmp_path, capsys):
-    solutions = LESSON.beside("solutions").read_text()
-    submit(tmp_path / "ann", solutions)
-    submit(tmp_path / "bob" / "exercises", solutions.replace("+ 1", "+ 2"))
-    submit(tmp_path / "cat", "def output_size(:")
-    (tmp_path / "dan").mkdir()
-    assert report.check_class([LESSON], tmp_path) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[1:5] == ["ann         3/3  3 of 3", "bob         0/3  0 of 3", "cat         !    0 of 3",
-                          "dan         -    0 of 3"]
-    assert "cat, lesson 02" in lines[-1] and "SyntaxError" in lines[-1]
-    with pytest.raises(UserError, match="one folder for each learner"):
-        report.check_class([LESSON], tmp_path / "nobody")
-
-
-def test_json_has_points(capsys):
-    assert main(["check", "2", "--solutions", "--json", "--seed", "7"]) == 0
-    result = json.loads(capsys.readouterr().out)
-    assert result["points"] == result["of"] == 3
-    one = result["lessons"]["02"]["exercises"]["output_size"]
-    assert one == {"status": "passes", "points": 1, "text": f"passes, {7 + 5} cases"}
-
-
-def test_one_exercise_alone_keeps_the_record_of_the_others():
-    progress.checked(LESSON, ["output_size", "col2im"])
-    progress.checked(LESSON, ["convolve"], among=["convolve"])
-    progress.checked(LESSON, [], among=["col2im"])
-    assert progress.load()["passed"][LESSON.topic] == ["convolve", "output_size"]
-
-
-def test_watching_goes_on_to_the_next_exercise(tmp_path, monkeypatch, capsys):
-    path = tmp_path / "mine.py"
-    path.write_text("1")
-    monkeypatch.setattr(catalog.Lesson, "beside", lambda self, folder: path if folder == "exercises" else
-                        catalog.HERE / folder / f"{self.stem}.py")
-    names, saves = ["output_size", "convolve", "col2im"], iter(["broken", "12", "123", "1234"])
-
-    def judged(lesson, file, seed):
-        count = len(file.read_text()) - 1
-        if file.read_text() == "broken":
-            raise UserError("mine.py, line 1: SyntaxError")
-        return {name: check.Verdict("passes" if n < count else "wrong", f"text of {name}")
-                for n, name in enumerate(names)}
-
-    monkeypatch.setattr(report, "judge_file", judged)
-    monkeypatch.setattr(report.time, "sleep", lambda seconds: path.write_text(next(saves)))
-    assert report.watch(LESSON) == 0
-    said = capsys.readouterr().out
-    assert said.index("text of output_size") < said.index("SyntaxError") < said.index("output_size passes.")
-    assert "convolve passes. 2 of 3 pass. Next:\ncol2im: text of col2im" in said
-    assert said.rstrip().endswith("All exercises of lesson 02 pass. The next step: make progress")
-    assert progress.load()["passed"][LESSON.topic] == sorted(names)
-
-
-def test_watching_ends_with_ctrl_c(monkeypatch, capsys):
-    def interrupted(*arguments):
-        raise KeyboardInterrupt
-    monkeypatch.setattr(report, "judge_file", interrupted)
-    assert report.watch(LESSON) == 0
-    assert "Stopped. 0 of 3 exercises of lesson 02 pass." in capsys.readouterr().out
 
 
 def test_a_cause_is_searched_only_among_comparable_values():

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import fmean
 
 from ..errors import UserError
-from ..hints import hint
+from ..hints import counted, hint
 from ..training.variants import ABLATIONS
 from . import series
 from .options import Renamed, figure_path, positive, print_engine, save_figure, use_compute
@@ -138,7 +138,7 @@ def crops_report(name: str, images: int, rows: Sequence[dict]) -> str:
               *(word for key in (*tops, "paper") for word in _error(row[key], rows[0][key]))] for row in rows]
     models = max(row["models"] for row in rows)
     singles = rows[0]["singles"]
-    note = (f"\n\n1 model: the mean of {models}; with {rows[0]['crops']} crop{'s' * (rows[0]['crops'] > 1)} they range "
+    note = (f"\n\n1 model: the mean of {models}; with {counted(rows[0]['crops'], 'crop')} they range "
             f"from {min(singles):.2%} to {max(singles):.2%}") if models > 1 else ""
     return f"{name}: error on {images:,} images\n\n{Table(tuple(headings), lines).text()}{note}"
 
@@ -181,9 +181,8 @@ def _variants(args):
         print(json.dumps({"kind": args.kind, "dataset": dataset.name, "epochs": base.epochs, "width": base.width,
                           "rows": rows}))
     else:
-        epochs = f"{base.epochs} epoch{'s' * (base.epochs > 1)}"
-        print(f"{idea}\n{dataset.name}, {epochs}, width {base.width:g}; parameters and multiply-adds at inference, "
-              f"without auxiliary classifiers\n\n{variants_report(variants, rows)}")
+        print(f"{idea}\n{dataset.name}, {counted(base.epochs, 'epoch')}, width {base.width:g}; parameters and "
+              f"multiply-adds at inference, without auxiliary classifiers\n\n{variants_report(variants, rows)}")
 
 
 def variants_report(variants: Iterable[str], rows: Sequence[dict]) -> str:

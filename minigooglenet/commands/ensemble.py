@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
 
+from ..hints import counted
 from ..training.config import Config
 from . import series
 from .options import positive, print_engine, use_compute
@@ -79,7 +80,7 @@ def report(result: dict) -> str:
                             for row in result["single"]]
     totals: list[Sequence] = [["mean", None, None, f"{result['mean']:.2%}"],
                               ["ensemble", None, None, f"{result['test_accuracy']:.2%}"]]
-    views = f"{result['views']} view{'s' * (result['views'] > 1)} of each"
+    views = f"{counted(result['views'], 'view')} of each"
     return (f"{result['dataset']}: accuracy on {result['images']:,} test images, {views}\n\n"
             + Table(("model", "seed", "sampling", "accuracy"), rows, totals).text())
 

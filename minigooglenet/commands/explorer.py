@@ -90,10 +90,9 @@ def lessons() -> dict[str, str]:
 
 def sample_photo(classifier: "Classifier") -> list[tuple[str, Array]]:
     """The photo that comes with matplotlib, if it does: the page starts with something to see."""
-    from matplotlib import get_data_path
+    from ..figures.style import SAMPLE_PHOTO
 
-    file = Path(get_data_path()) / "sample_data" / "grace_hopper.jpg"
-    return [("Grace Hopper", input_image(classifier, file))] if file.exists() else []
+    return [("Grace Hopper", input_image(classifier, SAMPLE_PHOTO))] if SAMPLE_PHOTO.exists() else []
 
 
 def default_images(classifier: "Classifier", number: int = 4) -> list[tuple[str, Array]]:

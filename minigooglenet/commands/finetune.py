@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import UserError
 from ..hints import hint
-from .options import add_compute, free_run, latest_run, positive, print_engine, use_compute, whole
+from .options import add_compute, claimed_run, latest_run, positive, print_engine, use_compute, whole
 
 if TYPE_CHECKING:
     from ..training.checkpoint import Checkpoint
@@ -33,7 +33,7 @@ it takes seconds. Five-fold cross-validation chooses C, the inverse strength of 
 
 --unfreeze 5a then also trains the layers from 5a on, at a tenth of the classifier's learning rate, and keeps the best
 epoch on a part of the training images that is set aside (15 %). --unfreeze all trains the whole network, which takes
-some ten times as long; other layers lie between.
+longest; other layers lie between.
 
 The network is GoogLeNet of 2014 (fetch it with: python -m minigooglenet weights), or what --weights names: a
 .caffemodel, .safetensors or .onnx file, or a run of yours. The result is a run: predict, evaluate, cam, explorer and
@@ -100,9 +100,7 @@ def run(args: argparse.Namespace) -> int | None:
             config = _config(args, start)
         dataset = load_images(config, data, args.datasets, progress=not args.json)
         if not folder:
-            folder = free_run(f"{dataset.name}-finetuned")
-            claims.callback(_remove_if_empty, folder)
-            claims.enter_context(checkpoints.claimed(folder))
+            folder = claimed_run(f"{dataset.name}-finetuned", claims)
         tuner = FineTuner(config, dataset, start.normalizer, unfreeze, Path(args.datasets) / ".cache", folder,
                           source(data, args.datasets, dataset))
         return _tune(args, tuner, start)
@@ -243,11 +241,6 @@ def _bar(args: argparse.Namespace, tuner: FineTuner, images: int) -> Any:
     total = (2 if tuner.unfreeze else 1) * tuner.views * images
     return tqdm(total=total, unit="image", dynamic_ncols=True, leave=False, desc="features",
                 disable=args.json or not sys.stderr.isatty())
-
-
-def _remove_if_empty(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        folder.rmdir()
 
 
 def _say(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import UserError
-from ..hints import hint
+from ..hints import counted, hint
 
 if TYPE_CHECKING:
     from ..layers.base import Layer
@@ -90,7 +91,7 @@ def engine_lines(nets: Iterable[Layer]) -> list[str]:
         return ["engine: plain (layers as written)"]
     number = threads()
     written = dict.fromkeys(line for net in nets for line in engine.as_written(net))
-    return [f"engine: fast (compiled kernels, {number} thread{'s' * (number > 1)})", *written]
+    return [f"engine: fast (compiled kernels, {counted(number, 'thread')})", *written]
 
 
 def print_engine(nets: Iterable[Layer]) -> None:
@@ -137,3 +138,17 @@ def free_run(name: str, runs: Path = RUNS) -> Path:
                 raise UserError(f"{folder}: cannot be made ({error.strerror or error}); choose a folder with --out"
                                 ) from error
         number += 1
+
+
+def claimed_run(name: str, claims: contextlib.ExitStack) -> Path:
+    """The ``free_run`` of this name, claimed until ``claims`` ends, which also removes it if nothing was written."""
+    from ..training.checkpoint import claimed
+
+    folder = free_run(name)
+    claims.callback(_remove_if_empty, folder)
+    return claims.enter_context(claimed(folder))
+
+
+def _remove_if_empty(folder):
+    with contextlib.suppress(OSError):
+        folder.rmdir()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from ..hints import counted
 from .default_weights import DEFAULT, print_weights, weights_or_default
 from .options import add_compute, figure_path, positive, print_engine, save_figure, use_compute
 
@@ -76,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     print_engine(member.net for member in members if member.net is not None)
     print_weights(line)
     if not args.json:
-        print(f"{classifier.name}: {len(classifier.labels):,} classes, {args.crops} crop{'s' * (args.crops > 1)}")
+        print(f"{classifier.name}: {len(classifier.labels):,} classes, {counted(args.crops, 'crop')}")
     answers: list[dict] = []
     drawn: list[tuple] = []
     failures: list[str] = []

@@ -17,7 +17,7 @@ from ..hints import hint
 from ..training.config import BALANCES, MODELS, NORMS, OF_MODEL, PRESETS, WITHOUT_BATCH_NORM, Config, preset
 from ..training.schedule import SCHEDULES
 from .interrupt import Interruptible
-from .options import add_compute, add_data, engine_lines, free_run, latest_run, positive, use_compute, whole
+from .options import add_compute, add_data, claimed_run, engine_lines, latest_run, positive, use_compute, whole
 
 DESCRIPTION = """\
 Train a reduced GoogLeNet: all nine inception modules and both auxiliary classifiers (heads), on a CPU. Or GoogLeNet
@@ -30,8 +30,8 @@ each class:
   photos/cat/1.jpg   photos/cat/2.jpg   photos/dog/1.jpg   ...
 
 Without folders train/ and test/ in it, a fifth of the images is set aside for the test. The images become squares of
---size pixels, kept in datasets/.cache; the first layers of the network are chosen for the size. From scratch a network
-needs some hundred images of each class; with fewer, the command finetune learns more.
+--size pixels, kept in datasets/.cache; the first layers of the network are chosen for the size. From few images of each
+class the command finetune learns more.
 
 Each run has its own folder under runs/, with
 
@@ -43,7 +43,7 @@ Each run has its own folder under runs/, with
 Ctrl-C saves and stops. --resume continues, bit for bit as if there had been no interruption, even after a crash. The
 same settings and images give the same weights, whatever the number of threads.
 
-The first line names the engine. With --engine plain every layer runs as written in layers/.
+A line on standard error names the engine. With --engine plain every layer runs as written in layers/.
 
 On several machines: mpiexec -n 4 python -m minigooglenet train ... divides each batch among the processes, sums
 gradients and batch norm's statistics, and gives the same weights up to rounding. Only the first process reads the
@@ -146,7 +146,8 @@ def run(args: argparse.Namespace) -> int | None:
         if not checkpoint:
             config = processes.broadcast_from_first(lambda: _planned(args, config, dataset))
         processes.broadcast_from_first(lambda: processes.part(config.batch))  # reports a batch that is too small
-        folder = folder or processes.broadcast_from_first(lambda: _new_folder(args, dataset, claims))
+        folder = folder or processes.broadcast_from_first(
+            lambda: claimed_run(f"{dataset.name}-{args.preset or 'quick'}", claims))
         with processes.abort_all_on_error(collective=Diverged):
             return _train(args, folder, config, data, checkpoint, dataset)
 
@@ -245,19 +246,6 @@ def _planned(args, config, dataset):
     if line and not args.json:
         print(line.rstrip(), file=sys.stderr, flush=True)
     return config
-
-
-def _new_folder(args, dataset, claims):
-    from ..training import checkpoint as checkpoints
-
-    folder = free_run(f"{dataset.name}-{args.preset or 'quick'}")
-    claims.callback(_remove_if_empty, folder)
-    return claims.enter_context(checkpoints.claimed(folder))
-
-
-def _remove_if_empty(folder):
-    with contextlib.suppress(OSError):
-        folder.rmdir()
 
 
 def _plan(args, claims):

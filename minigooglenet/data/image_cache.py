@@ -27,6 +27,7 @@ import numpy as np
 
 from ..errors import UserError, shown
 from ..files import parse_json, write_atomically
+from ..hints import counted
 from .image_decode import Entry, examine, in_order, square
 from .image_folder import ImageFile, ImageFolder, check
 from .mapped import mapped, release
@@ -201,7 +202,7 @@ def listed(bad: Mapping[str, str]) -> str:
     """ "2 images cannot be decoded: cat/1.jpg (the file is empty), ..." in one line."""
     named = [f"{shown(path, 100)} ({shown(reason, 200)})" for path, reason in list(bad.items())[:LISTED]]
     more = [f"{len(bad) - LISTED:,} more"] if len(bad) > LISTED else []
-    return f"{len(bad):,} image{'s' * (len(bad) > 1)} cannot be decoded: {', '.join(named + more)}"
+    return f"{counted(len(bad), 'image')} cannot be decoded: {', '.join(named + more)}"
 
 
 def _check_space(place, need):

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from ..errors import UserError, shown
 from ..files import recognize
+from ..hints import counted
 
 SUFFIXES = frozenset("." + name for name in (
     "jpg jpeg jpe jfif png webp tif tiff gif bmp ppm pgm pbm pnm tga jp2 avif heic heif hif").split())
@@ -215,4 +216,4 @@ def _stat(entry):
 
 def _count(number, noun, what, kinds=()):
     named = ", ".join(shown(kind) for kind in list(kinds)[:3] if kind)
-    return [f"{number:,} {noun}{'s' * (number > 1)} {what}{f' ({named})' if named else ''} skipped"] if number else []
+    return [f"{counted(number, noun)} {what}{f' ({named})' if named else ''} skipped"] if number else []

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError, shown
+from ..hints import counted
 from . import cifar, cifar10, image_cache, shapes10
 from .dataset import Dataset
 from .image_folder import ImageFolder, is_image_folder, scan
@@ -62,7 +63,7 @@ def of_images(folder: ImageFolder, images: image_cache.Images, seed: int = 0) ->
     """The Dataset of a folder's decoded images, without those that cannot be decoded."""
     y = np.array([images.files[i].label for i in images.rows], np.int64)
     paths, n = tuple(images.files[i].path for i in images.rows), images.train
-    equal = f"{images.left_out:,} training image{'s' * (images.left_out > 1)} left out, equal to test images"
+    equal = f"{counted(images.left_out, 'training image')} left out, equal to test images"
     note = "; ".join(filter(None, [
         "" if folder.test is not None else f"{len(y) - n:,} of {len(y):,} images are test images, by a hash of their "
         f"contents and the seed {seed}",

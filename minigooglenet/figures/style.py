@@ -4,6 +4,7 @@ import functools
 import os
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any, ParamSpec, TypeAlias, TypeVar
 
 import matplotlib
@@ -26,6 +27,9 @@ INK, GRAY, PALE = "#1A1A1A", "#5F5F5F", "#D5D5D5"
 
 #: Font sizes in points. Nothing is smaller than SMALL, so that a figure is readable when printed at its own size.
 TITLE, TEXT, SMALL = 10, 8, 6.5
+
+#: A photo that comes with matplotlib; it may be missing.
+SAMPLE_PHOTO = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 
 _SETTINGS: dict[Any, Any] = {
     "font.family": "DejaVu Sans", "font.size": TEXT, "text.color": INK, "axes.labelcolor": INK,

@@ -13,7 +13,7 @@ from ..layers.base import Layer, Shape
 from .config import Config
 from .network import build
 
-STEPS = 1500         # of training from scratch on images of one's own: fewer hardly leave guessing
+STEPS = 1500         # at least, of training from scratch on a folder of images
 MOST_EPOCHS = 100
 LEAST_STEPS, LEAST_BATCH = 8, 8  # of an epoch; batch norm's statistics need some images
 SHARE = 0.5          # of the free memory that activations may take

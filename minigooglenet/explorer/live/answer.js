@@ -44,6 +44,6 @@ function showAnswer() {
 
 async function showCam() {
   const M = probabilities && showEvidence ? await ask("cam", { k: chosen() }) : null;
-  evidence = M ? picture(M.data.map(v => Math.max(0, v)), M.W, M.H, true) : null;
+  evidence = M ? canvasOf(M.data.map(v => Math.max(0, v)), M.W, M.H, true) : null;
   drawOver();
 }

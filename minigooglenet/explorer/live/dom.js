@@ -73,7 +73,7 @@ const PALETTE = Uint32Array.from({ length: 256 }, (_, n) => {
 });
 
 /** Values (height × width) as a canvas, from dark (0 or the least) to bright (the largest); `clear`: 0 is transparent. */
-function picture(values, width, height, clear = false) {
+function canvasOf(values, width, height, clear = false) {
   const canvas = make("canvas", { width, height });
   canvas.getContext("2d").putImageData(colored(values, width, height, clear), 0, 0);
   return canvas;

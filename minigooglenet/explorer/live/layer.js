@@ -97,7 +97,7 @@ function showMap() {
   canvas.height = H * side;
   const context = canvas.getContext("2d");
   context.imageSmoothingEnabled = false;
-  context.drawImage(picture(mapOf(output, c), W, H), 0, 0, W * side, H * side);
+  context.drawImage(canvasOf(mapOf(output, c), W, H), 0, 0, W * side, H * side);
   $("maphead").textContent = t("maps.map", { map: c, rank: order.indexOf(c) + 1, of: output.C });
   fill($("mapswitch"), toggle(t("maps.on", { map: c }), isOn(state.layer, c), on => turn(state.layer, on, c)));
   const at = position();

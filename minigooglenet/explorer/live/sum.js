@@ -47,7 +47,7 @@ function products({ x, w, b, KH, KW, C, y, relu, before }) {
     relu && total + b > 0 && y === 0 ? make("p", {}, t("sum.off")) : null];
 }
 
-/** The weights of a filter on three channels as a color picture. */
+/** The weights of a filter on three channels as a color image. */
 function filter(w, KH, KW) {
   const canvas = make("canvas", { width: KW, height: KH, class: "filter" }), image = new ImageData(KW, KH);
   const most = Math.max(...w.map(Math.abs)) || 1, { source } = data.structure.preparation; // may be blue, green, red
