@@ -38,7 +38,7 @@ function packedAt(packed, K, k, n) {
 /**
  * Y[m, n] = b[n] + sum over k of X[m, k] · W[k, n], for M rows of X and Y; W is packed, Y begins at element `at`.
  *
- * Two rows and four columns at a time: eight sums stay in registers, and each number that is read is used more than once.
+ * Two rows and four columns at a time: eight sums stay in registers, and each value that is read is used more than once.
  */
 function gemm(X, M, K, W, N, b, Y, at) {
   const sums = new Float64Array(8);
