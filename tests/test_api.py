@@ -130,6 +130,10 @@ def test_load_says_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="the weights of 2014 are not there; fetch them with"):
         mg.load("2014")
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets" / "googlenet-9.onnx").write_bytes(b"no model")     # what the last of the sources gives
+    with pytest.raises(UserError, match="googlenet-9.onnx: "):
+        mg.load("2014")
     with pytest.raises(UserError, match="nowhere"):
         mg.load("nowhere.safetensors")
 

@@ -300,7 +300,7 @@ def test_missing_data_and_weights_are_one_line(place, capsys, monkeypatch):
     assert main(["finetune", "--data", "images", "--datasets", "none", "--out", "new"]) == 2
     errors = capsys.readouterr().err
     assert "none/bvlc_googlenet.caffemodel: the weights of 2014 are not there; fetch them with: " in errors
-    assert "name a file or a run with --weights" in errors and len(errors.splitlines()) == 1
+    assert "or name another network" in errors and len(errors.splitlines()) == 1
     assert not (place / "new").exists()
 
 

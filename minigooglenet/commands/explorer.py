@@ -52,9 +52,6 @@ def run(args: argparse.Namespace) -> None:
         check_writable(args.out)
         text, about = structure_page(args.model), "the structure"
     else:
-        if str(args.weights) == "2014":
-            from ..weights.fetch import FILE
-            args.weights = Path("datasets") / FILE
         classifier = open_network(args)
         images = ([(Path(photo).stem, input_image(classifier, photo)) for photo in args.photos]
                   or default_images(classifier))

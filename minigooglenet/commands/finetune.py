@@ -126,12 +126,9 @@ def _base(args: argparse.Namespace) -> Base:
     from ..inference.classifier import open_weights
     from ..interpret.structure import trunk_of
     from ..training.finetune import Base
-    from ..weights.fetch import FILE
+    from ..weights.fetch import named
 
-    path = args.weights or Path(args.datasets) / FILE
-    if args.weights is None and not path.exists():
-        raise UserError(f"{path}: the weights of 2014 are not there; fetch them with: {hint('weights')}; or name a "
-                        "file or a run with --weights")
+    path = named(args.weights or "2014", args.datasets)
     classifier = open_weights(path)
     if classifier.net is None or classifier.config is None or not isinstance(classifier.prepare, Normalizer):
         raise UserError(f"{path}: several networks; name one of its runs, such as {path}/model-1")

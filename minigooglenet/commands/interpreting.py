@@ -36,7 +36,7 @@ or a training run.
 
 def add_network(parser: argparse.ArgumentParser) -> None:
     """Add --weights, --labels and the options of ``add_compute``."""
-    parser.add_argument("--weights", type=Path, metavar="FILE|RUN", help="the network (default: see above)")
+    parser.add_argument("--weights", type=Path, metavar="FILE|RUN|2014", help="the network (default: see above)")
     parser.add_argument("--labels", metavar="FILE", help="one label per line, such as Caffe's synset_words.txt")
     add_compute(parser)
 

@@ -51,7 +51,7 @@ DRAWN = 40     # photos in a figure, at most
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photos", nargs="+", metavar="PHOTO", help="image files, or folders of them")
-    parser.add_argument("--weights", type=Path, metavar="FILE|RUN", help="the network (default: see above)")
+    parser.add_argument("--weights", type=Path, metavar="FILE|RUN|2014", help="the network (default: see above)")
     parser.add_argument("--labels", metavar="FILE", help="one label per line, such as Caffe's synset_words.txt")
     parser.add_argument("--classifier", metavar="NAME",
                         help="the last fully connected layer of a .caffemodel (default: loss3/classifier)")

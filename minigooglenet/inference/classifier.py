@@ -15,7 +15,6 @@ from ..data.photos import MEAN_BGR, center_crop, open_photo
 from ..engine import predictor
 from ..errors import UserError
 from ..files import parse_json
-from ..hints import hint
 from ..layers import softmax
 from ..layers.base import Array, Layer
 from ..models.googlenet import googlenet
@@ -32,7 +31,7 @@ from ..weights.convert import (
     refuse_classifier,
     refuse_pickles,
 )
-from ..weights.fetch import FILE
+from ..weights.fetch import named
 from ..weights.loading import build_and_load
 from ..weights.onnx_file import is_onnx
 from ..weights.safetensors_io import array_names, metadata
@@ -132,10 +131,7 @@ def load(weights: Path | str, labels: Path | str | None = None) -> Classifier:
 
     Raises UserError where there is nothing, or something else.
     """
-    path = Path("datasets") / FILE if str(weights) == "2014" else Path(weights)
-    if str(weights) == "2014" and not path.exists():
-        raise UserError(f"{path}: the weights of 2014 are not there; fetch them with: {hint('weights')}")
-    return open_weights(path, labels)
+    return open_weights(weights, labels)
 
 
 def load_caffe(path: Path | str, labels: Path | str | None = None, classifier: str | None = None) -> Classifier:
@@ -246,8 +242,8 @@ def members(path: Path | str) -> list[Path]:
 
 
 def open_weights(path: Path | str, labels: Path | str | None = None, classifier: str | None = None) -> Classifier:
-    """The Classifier of any weights: a ``.caffemodel``, a converted file, an ``.onnx``, the folder or checkpoint of a
-    run, or the folder of an ensemble, whose members are averaged. Raises UserError if ``path`` is none of these.
+    """The Classifier of any weights: "2014", a ``.caffemodel``, a converted file, an ``.onnx``, the folder or
+    checkpoint of a run, or the folder of an ensemble, whose members are averaged. Raises UserError for anything else.
 
     classifier: the name of the last fully connected layer in a ``.caffemodel``, if it is not Caffe's.
     """
@@ -256,8 +252,8 @@ def open_weights(path: Path | str, labels: Path | str | None = None, classifier:
 
 def open_members(paths: Iterable[Path | str], labels: Path | str | None = None,
                  classifier: str | None = None) -> list[Classifier]:
-    """One Classifier for each file or run; the folder of an ensemble is expanded to its members."""
-    runs = [run for path in map(Path, paths) for run in (members(path) if path.is_dir() else []) or [path]]
+    """One Classifier for each file, run or "2014"; the folder of an ensemble is expanded to its members."""
+    runs = [run for path in map(named, paths) for run in (members(path) if path.is_dir() else []) or [path]]
     return [_open(run, labels, classifier) for run in runs]
 
 

@@ -22,6 +22,7 @@ from ..data.download import digest_of
 from ..data.sources import Source, fetch_first
 from ..errors import UserError
 from ..files import regular_file, write_atomically
+from ..hints import hint
 from .caffemodel import caffe_parameters
 
 FILE = "bvlc_googlenet.caffemodel"
@@ -41,6 +42,17 @@ def present(root: Path | str = "datasets") -> Path | None:
     """The weights in ``root``, as ``fetch`` puts them there: Caffe's file, else the ONNX model zoo's; None if neither
     exists."""
     return next((path for name in (FILE, ONNX) if (path := Path(root) / name).exists()), None)
+
+
+def named(weights: Path | str, root: Path | str = "datasets") -> Path:
+    """The path that ``weights`` names: ``"2014"`` stands for the weights released in 2014 in ``root``, anything else
+    for itself. Raises UserError if it is "2014" and they are not there."""
+    if str(weights) != "2014":
+        return Path(weights)
+    if (path := present(root)) is None:
+        raise UserError(f"{Path(root) / FILE}: the weights of 2014 are not there; fetch them with: "
+                        f"{hint('weights')}, or name another network")
+    return path
 
 
 def fetch(root: Path | str = "datasets", from_file: Path | str | None = None, sources: Sequence[Source] = SOURCES,
