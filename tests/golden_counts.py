@@ -3,6 +3,21 @@
 Each line: layer, parameters, MACs. test_flops.py checks the sums against published ones.
 """
 
+#: Parameters and MACs. Published elsewhere: AlexNet's and VGG's parameters, torchvision's models, Caffe's GoogLeNet.
+TOTALS = {
+    "googlenet": (6_998_552, 1_582_671_872),
+    "googlenet-torchvision": (6_624_904, 1_498_376_192),
+    "lenet5": (61_706, 416_520),
+    "alexnet": (60_965_224, 724_406_816),
+    "alexnet-onetower": (62_378_344, 1_135_256_096),
+    "alexnet-torchvision": (61_100_840, 714_188_480),
+    "zfnet": (62_357_608, 1_168_032_896),
+    "nin": (7_595_176, 1_100_188_800),
+    "nin-cifar": (966_986, 222_486_528),
+    "vgg16": (138_357_544, 15_470_264_320),
+    "vgg19": (143_667_240, 19_632_062_464),
+}
+
 LAYERS = {
     "googlenet": """
         conv1                 9,472     118,013,952
