@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from . import __version__
-from .errors import UserError
+from .errors import UserError, printable
 from .hints import localized, program
-from .streams import safe_streams
+from .streams import OUTPUT, drop_output, safe_streams
 
 COMMANDS = {
     "train": ("commands.train", "train a reduced GoogLeNet on CIFAR-10, Shapes-10 or your own images"),
@@ -90,14 +90,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show "×" gets "?" instead of a traceback
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
         try:
-            return _run(list(sys.argv[1:] if argv is None else argv))
+            return _run(words)
         finally:
             sys.stdout.flush()  # a pipe without a reader raises here, and not when the interpreter exits
     except BrokenPipeError:  # the reader of the output has exited, as with ``| head``
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return 0
+    except OSError as error:  # what no reader or writer of a file has expected
+        if error.filename == OUTPUT:
+            drop_output()
+        what = "a file or device" if error.filename is None else error.filename
+        return _refuse(words[:1], f"{os.fsdecode(what) if isinstance(what, bytes) else what}: cannot be read or written "
+                       f"({error.strerror or error}); check its name, its permissions and the space on the disk")
+
+
+def _refuse(command, reason):
+    """Print the reason in one line, whatever names are in it. Returns the exit code."""
+    print(printable(": ".join([" ".join(["minigooglenet", *command]), str(reason)])), file=sys.stderr)
+    return 2
 
 
 def _run(argv):
@@ -111,14 +124,12 @@ def _run(argv):
         return 0
     name, *rest = argv
     if name not in COMMANDS:
-        print(f"minigooglenet: {_unknown(name)}", file=sys.stderr)
-        return 2
+        return _refuse([], _unknown(name))
     try:
         arguments = parser_for(name).parse_intermixed_args(rest)  # options may be mixed with file names
         return arguments.run(arguments) or 0
     except UserError as error:
-        print(f"minigooglenet {name}: {error}", file=sys.stderr)
-        return 2
+        return _refuse([name], error)
     except KeyboardInterrupt:
         print(f"minigooglenet {name}: interrupted", file=sys.stderr)
         return 130

@@ -1,6 +1,7 @@
 """Exceptions with messages for the user, and imports of packages that only a few commands need."""
 
 import importlib
+import unicodedata
 from types import ModuleType
 
 from .hints import install
@@ -31,11 +32,20 @@ class ShapeError(ValueError):
         return f"{path}: {message}" if path else message
 
 
+def printable(text: object, allowed: str = "") -> str:
+    """``text`` on one line, with control characters and bytes that are not UTF-8 escaped, as in ``repr``.
+
+    A terminal obeys control characters: a file's name could hide lines or retitle the window. ``allowed`` are kept.
+    """
+    text = str(text)
+    return text if text.isprintable() else "".join(
+        one if one.isprintable() or one in allowed or unicodedata.category(one) == "Zs"   # spaces of all widths
+        else ascii(one)[1:-1] for one in text)
+
+
 def shown(name: object, longest: int = 60) -> str:
-    """A name from a file or a folder for a message: one line of at most ``longest`` characters, which all terminals
-    print: control characters and bytes that are not UTF-8 are escaped."""
-    text = str(name)
-    text = text if text.isprintable() else ascii(text)[1:-1]
+    """A name from a file or a folder for a message: ``printable``, at most ``longest`` characters."""
+    text = printable(name)
     return text if len(text) <= longest else text[:longest - 3] + "..."
 
 
