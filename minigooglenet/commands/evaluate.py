@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import time
 from pathlib import Path
 
@@ -13,13 +14,19 @@ DESCRIPTION = """\
 Measure the accuracy of a trained network on the test images of a data set, with the averaged weights.
 
 Without options: the latest run under runs/, on the data it was trained on, averaging each image with its mirror image.
-Prints the accuracy and the confusion matrix: a row for each label, a column for each predicted class."""
+Prints the accuracy and the confusion matrix: a row for each label, a column for each predicted class.
+
+With --report it also writes a page that shows where the network is wrong and how far to trust it: precision, recall and
+F1 of each class, the confusion matrix as a figure, calibration, the most confident mistakes with their class activation
+maps and the most similar training images, and labels that are probably wrong. It opens in any browser and loads
+nothing. Beside it are the same values as report.json, and the probabilities of all test images as predictions.npz."""
 
 EXAMPLES = """\
 examples:
   python -m minigooglenet evaluate
   python -m minigooglenet evaluate --run runs/best --views 10
-  python -m minigooglenet evaluate --run runs/best --data ~/images --json"""
+  python -m minigooglenet evaluate --run runs/best --data ~/images --json
+  python -m minigooglenet evaluate --report report            # then open report/index.html"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,20 +36,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--views", type=int, choices=(1, 2, 10, 144), default=2,
                         help="predictions averaged for each image: 1, the image itself; 2, also mirrored (default); "
                              "10, also shifted; 144, in four sizes, as in the paper")
+    parser.add_argument("--report", type=Path, metavar="DIR", help="write a page into this folder (see above)")
     add_compute(parser)
     parser.add_argument("--json", action="store_true",
-                        help="print one line of JSON: test_accuracy (a fraction), epochs, seconds, images_per_second, "
-                             "parameters, dataset, seed")
+                        help="print one line of JSON: test_accuracy (a fraction), interval (95 %%), ece, nll, epochs, "
+                             "seconds, images_per_second, parameters, dataset, seed")
 
 
 def run(args: argparse.Namespace) -> None:
     import numpy as np
 
+    from ..inference import metrics
     from ..training import checkpoint as checkpoints
     from ..training.evaluate import confusion, probabilities
     from ..training.images import images_of
     from ..training.network import restore
 
+    if args.report:
+        from ..report.write import check_folder
+        check_folder(args.report)
     use_compute(args)
     checkpoint = checkpoints.load(args.checkpoint or latest_run())
     net = restore(checkpoint)
@@ -50,22 +62,41 @@ def run(args: argparse.Namespace) -> None:
     checkpoint.check_classes(dataset)
     print_engine([net])
     started = time.perf_counter()
-    p = probabilities(net, dataset.x_test, checkpoint.normalizer, views=args.views)
+    p, y = probabilities(net, dataset.x_test, checkpoint.normalizer, views=args.views), dataset.y_test
     predicted = p.argmax(axis=1)
     seconds = time.perf_counter() - started
     if not np.isfinite(p).all():
         raise UserError(f"{checkpoint.path}: its weights are so large that the activations exceed float32; train it "
                         "again or choose other weights")
-    accuracy = float((predicted == dataset.y_test).mean())
+    correct = int((predicted == y).sum())
+    accuracy, interval = correct / len(y), metrics.wilson(correct, len(y))
+    if args.report:
+        _report(args, checkpoint, net, dataset, p)
     if args.json:
         print(json.dumps({
-            "test_accuracy": accuracy, "epochs": checkpoint.config.epochs, "seconds": round(seconds, 2),
-            "images_per_second": round(len(predicted) / seconds, 1),
+            "test_accuracy": accuracy, "interval": interval,
+            "ece": metrics.calibration_error(metrics.reliability(p, y)), "nll": metrics.negative_log_likelihood(p, y),
+            "epochs": checkpoint.config.epochs,
+            "seconds": round(seconds, 2), "images_per_second": round(len(y) / seconds, 1),
             "parameters": sum(w.size for w in net.parameters().values()),
             "dataset": dataset.name, "seed": checkpoint.config.seed}))
         return
     if dataset.note:
         print(f"note: {dataset.note}")
-    print(f"{checkpoint.path}: {accuracy:.2%} of {counted(len(predicted), 'test image')} of {dataset.name} "
-          f"({seconds:.1f} s, {len(predicted) / seconds:.0f} images/s)\n")
-    print(confusion(predicted, dataset.y_test, dataset.classes))
+    print(f"{checkpoint.path}: {accuracy:.2%} of {counted(len(y), 'test image')} of {dataset.name} "
+          f"({seconds:.1f} s, {len(y) / seconds:.0f} images/s)")
+    print(f"95 % interval: {interval[0]:.1%} to {interval[1]:.1%}\n")
+    print(confusion(predicted, y, dataset.classes))
+    if args.report:
+        print(f"\n{args.report / 'index.html'}: the report; open it in a browser")
+
+
+def _report(args, checkpoint, net, dataset, p):
+    from tqdm import tqdm
+
+    from ..report.evidence import SEARCHED
+    from ..report.write import write_report
+
+    with tqdm(total=min(SEARCHED, len(dataset.y_train)), unit="image", dynamic_ncols=True, leave=False,
+              desc="features of training images", disable=args.json or not sys.stderr.isatty()) as bar:
+        write_report(args.report, checkpoint, net, dataset, p, args.views, Path(args.datasets) / ".cache", bar.update)

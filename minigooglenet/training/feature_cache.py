@@ -63,7 +63,7 @@ class FeatureCache:
                 return self._find(images, mirrored, on_images)
         except OSError as error:
             raise UserError(f"{self.folder}: cannot be written ({error.strerror or error}); free some space or choose "
-                            "another folder with --cache") from error
+                            "another folder with --datasets") from error
 
     def _find(self, images, mirrored, on_images):
         known, predictor, found = self._known(), None, np.empty(len(images), np.int64)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.threads import blas_on_one_thread
-from ..layers import cross_entropy
+from ..layers import cross_entropy, softmax
 from ..layers.base import Array
 
 ACCURACY, ROUGH = 1e-4, 1e-2                # distance of W from the minimum, at most: of a result, in cross-validation
@@ -158,6 +158,19 @@ def cross_validate(x: Array, y: Array, K: int, seed: int = 0,
         if len(results) > 2 and results[-3].loss < results[-2].loss < results[-1].loss:
             break
     return min(results, key=lambda result: result.loss)
+
+
+def out_of_sample(x: Array, y: Array, K: int, C: float, seed: int = 0) -> Array | None:
+    """Probabilities (N, K) for features x (N, D), each from the classifier that was fitted without its fold; None if a
+    class has fewer than two images."""
+    held = list(folds(y, K, seed))
+    if len(held) < 2:
+        return None
+    p = np.empty((len(y), K))
+    for test in held:
+        train = np.setdiff1d(np.arange(len(y)), test)
+        p[test] = softmax(fit(x[train], y[train], K, C, accuracy=ROUGH).logits(x[test].astype(np.float64)))
+    return p
 
 
 def flat(x: Array, y: Array) -> tuple[Array, Array]:
