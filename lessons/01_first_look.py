@@ -43,6 +43,12 @@ else:
 # and adjusted seven million weights until its predictions fitted. (`predict` does this for your own photos:
 # `python -m minigooglenet predict photo.jpg`.)
 #
+# The photos come from ImageNet, which has 15 million in 22,000 categories (Krizhevsky et al. 2012). The competition of
+# 2014 chose 1000 of these, with 1.2 million photos to train on, 50,000 for validation and 100,000 for the test (section
+# 7). The team called itself GoogLeNet: "an homage to Yann LeCuns pioneering LeNet 5 network" (section 5, arXiv). The
+# architecture is called Inception, after a line of that film that had become a meme: "we need to go deeper". The meme
+# is reference 1 of the paper.
+#
 # How can 224 · 224 · 3 numbers be a clock? The network does not look at all of them at once. Its first layer looks
 # through windows of 7×7 pixels and reports edges and colors. The next layers combine edges into corners and arcs, and
 # those into parts; after 22 layers a single value stands for "wall clock". Nearly all of these layers are

@@ -151,6 +151,27 @@ print("rank of the merged weights:", rank)
 assert np.allclose(in_two_steps, in_one_step) and rank == 2
 
 # %% [markdown]
+# **A learned PCA?** Reviews call a reduction "dimension reduction". The classic one is PCA, principal component
+# analysis: project the C values of each pixel onto the R directions of largest variance. No R values per pixel allow a
+# better linear reconstruction. A 1×1 convolution can compute exactly this projection, but nothing makes it do so: its
+# weights are trained for the loss, not for reconstruction, and a direction of small variance may be the one that tells
+# two classes apart.
+
+# %%
+label = rng.integers(0, 2, 2000)
+values = rng.standard_normal((2000, 6)) * (9, 6, 3, 1, 1, 0.1)  # six channels; the last one hardly varies ...
+values[:, 5] += label  # ... but it knows the class
+values -= values.mean(axis=0)
+_, scale, directions = np.linalg.svd(values, full_matrices=False)
+for name, reduce_to_2 in (("PCA", directions[:2].T), ("the last two channels", np.eye(6)[:, 4:])):
+    reduced = values @ reduce_to_2
+    left_over = 1 - (reduced**2).sum() / (values**2).sum()
+    weights = np.linalg.lstsq(reduced, 2.0 * label - 1, rcond=None)[0]  # a linear classifier
+    right = np.mean((reduced @ weights > 0) == label)
+    print(f"6 -> 2 by {name:<22} loses {left_over:4.0%} of the variance; {right:4.0%} of the classes right")
+    assert (left_over < 0.1, right > 0.9) == ((True, False) if name == "PCA" else (False, True))
+
+# %% [markdown]
 # ## The figure
 #
 # On the left, the branch that we just counted. On the right, the factor by which the reduction lowers the multiply-adds
@@ -259,6 +280,7 @@ assert four_a.macs == 73_608_192 and round(four_a.macs / M, 1) == 73.6
 # * **reduction**: a 1×1 convolution with fewer output than input channels, before a more expensive layer.
 # * **MAC**: a multiply-add: one multiplication, and the addition of its product to a sum.
 # * **FLOP**: a floating-point operation: a multiplication or an addition. 1 MAC = 2 FLOPs.
+# * **PCA**: principal component analysis: the projection onto the directions of largest variance.
 # * **rank**: the number of independent rows of a matrix; the others are linear combinations of them.
 
 # %% [markdown]

@@ -150,7 +150,7 @@ compare("printed counts, of 24, that follow from the widths", guess_agree, agree
 print("printed ops sum to", sum(row.printed.ops for row in rows), "M; ours to", round(counted.macs / 1e6), "M")
 wrong_rows = [row.printed.layers[0] for row in rows if not (row.params_agree and row.ops_agree)]
 assert agree == 13 and wrong_rows == ["conv1", "4a", "4b", "4c", "4d", "4e", "5a", "5b"]
-assert len(rows) == 12 and len(PRINTED) + 1 == 19  # the 19th row is the softmax
+assert len(rows) == 12 and len(PRINTED) + 1 == 19  # the 19th row is the softmax: depth 0, nothing to count
 assert sum(row.printed.ops for row in rows) == 1502 and 114_688 == 112 * 1024
 assert all(row.output == row.printed.output and row.depth == row.printed.depth for row in audit(net))
 
@@ -247,7 +247,7 @@ assert off["conv1"] == (-71, -71) and off["4c"][0] == -7 and off["5a"] == (5, 6)
 # 2. `separable_conv(C, times, F, K, OH, OW)`: the weights and multiply-adds of a *separable* convolution, which first
 #    filters each channel separately. One of the authors used one a year later, "with depth multiplier 8 on the first
 #    convolutional layer" (Ioffe & Szegedy 2015). Then try it on conv1: `separable_conv(3, 8, 64, 7, 112, 112)`. Is that
-#    2.7K and 34M? (If so, it is an inference: this paper does not say that its conv1 is separable.)
+#    2.7K and 34M? (If so, it is still an inference, see below.)
 # 3. `fitting_reductions(shape, widths, ops, step)`: all widths of the 5×5 reduction for which a module has the printed
 #    ops. Then try it on 5a: `fitting_reductions((7, 7, 832), (256, 160, 320, 32, 128, 128), 54, 8)`. The result is the
 #    width in Google's released network. (Its params would be 1,081 K, but 1072 K are printed: part of the puzzle
@@ -281,6 +281,10 @@ assert 1 + 2 + 9 + 1 == 13 and 57 + 1 == 58 and 22 + sum("pool" in row.kind for 
 # * **"About 1.5 billion, so it is right."** Two networks have 1.498 billion multiply-adds, for unrelated reasons: Table
 #   1 with a separable conv1 (1,498,677,248), and torchvision's GoogLeNet, which has a full conv1 but 3×3 windows in its
 #   5×5 branches (1,498,376,192). The network of the printed widths has 1.583 billion. Compare all digits.
+# * **"conv1 is separable."** Both printed counts fit that, and the same group used such a layer a year later. Against
+#   it: this paper never says so, and Google's released graph, which explains 4a, 4b and 5a, has a full 7×7 in its ports
+#   (lucent, `InceptionV1.py`). What could decide it? If a separable layer had been written out as a full one, its 64
+#   filters for one color would be combinations of only 8. Rank 8 instead of 49 is visible in its singular values.
 # * **"12× fewer parameters than Krizhevsky et al."** (section 1): 60,965,224 / 6,998,552 = 8.7. A factor of 12 would
 #   need about 5 million, a count that also appears in books.
 # * **K = 1000.** K is 1024 in the params column, while M is 1,000,000 in the ops column.
@@ -296,6 +300,11 @@ relus = sum(row.kind == "relu" for row in counted.layers)
 print(f"torchvision's: {torchvision.params:,} parameters, {torchvision.macs:,} MACs")
 print(f"Krizhevsky's:  {count('alexnet').params:,} parameters, {count('alexnet').params / counted.params:.2f} times "
       "as many as GoogLeNet")
+rng = np.random.default_rng(11)
+depthwise, pointwise = rng.standard_normal((49, 8)), rng.standard_normal((8, 64))  # one color: 7·7 pixels, 64 filters
+print("ranks, one color:", np.linalg.matrix_rank(depthwise @ pointwise), "if separable,",
+      np.linalg.matrix_rank(rng.standard_normal((49, 64))), "if not")
+assert np.linalg.matrix_rank(depthwise @ pointwise) == 8 and 7 * 7 * 3 * 64 == 9_408
 assert counted.macs - counted["conv1"].macs + separable_conv1().macs((224, 224, 3)) == 1_498_677_248
 assert (torchvision.params, torchvision.macs) == (6_624_904, 1_498_376_192)
 assert count("alexnet").params == 60_965_224 and round(60_965_224 / 6_998_552, 1) == 8.7

@@ -107,7 +107,7 @@ assert np.allclose(chain([0.5] * 4, 2, 0)[1], 0.125)
 assert np.allclose(chain([0.5] * 4, 2, 0.3)[1], [0.275, 0.275, 0.125, 0.125])
 sizes, norms = deep(0.01)
 compare("size after 20 layers with standard deviation 0.01", guess_size, float(sizes[-1]))
-compare("the layer with the smallest gradient", guess_where, "none")
+compare("the layer with the smallest gradient", guess_where, "none" if max(norms) < 3 * min(norms) else "one")
 assert 1e-24 < sizes[-1] < 1e-22 and 1e-24 < (100 * 0.01**2 / 2) ** 10 < 1e-22 and max(norms) / min(norms) < 3
 halved, kept = deep(0.1)[0][-1], deep(0.02**0.5)[0][-1]
 assert 0.3 < halved / 0.5**10 < 3 and 0.3 < kept < 3 and round(0.005**0.5, 2) == 0.07
@@ -319,9 +319,9 @@ show(fig, "12_gradient_by_depth", "Left: with weights of 0.01 the gradient is ne
 #   weights that are too small, the activations shrink as well, and the last layer learns as little as the first.
 # * **Two Xaviers.** Glorot & Bengio (2010) divide by the mean of fan-in and fan-out. Caffe's filler of that name uses
 #   fan-in alone. Neither accounts for the half that ReLU removes; He et al. (2015) do.
-# * **What are the heads for?** To "combat the vanishing gradient problem while providing regularization", says the
-#   paper (in its CVPR version). A year later, with batch norm, its first author found no help early in training and a
-#   small gain at its end, and called them regularizers (Szegedy et al. 2015, section 4).
+# * **What are the heads for?** The paper's versions differ. On arXiv heads "increase the gradient signal". At CVPR this
+#   "was thought" to help, the effect is "relatively minor (around 0.5%)", and one head is enough. Later, with batch
+#   norm, its first author called them regularizers (Szegedy et al. 2015, section 4).
 # * **Heads in the count.** GoogLeNet has 6,998,552 parameters, and 13,378,280 with both heads. Tables mix the two.
 # * **torchvision's pretrained heads are not trained.** They are randomly initialized, as a warning says.
 # * **The paper does not give its initialization.** The Caffe model's readme says Gaussian; that model uses Xavier.

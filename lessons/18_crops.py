@@ -151,11 +151,13 @@ if weights:
         best = ", ".join(f"{short_label(classifier.labels[k])} {average[k]:.1%}" for k in np.argsort(-average)[:3])
         print(f"{number:>3} crops:  {best}")
         assert (average.argmax() == LIGHT) == (number == 144)
-compare("the average over 144 crops", guess_average, 0.30)
+RECORDED = 0.30  # 144 crops, with the weights of 2014
+share = float(average[LIGHT]) if weights and not QUICK else RECORDED
+compare("the average over 144 crops", guess_average, round(share, 2))
 if weights and not QUICK:
     by_square = p[:, LIGHT].reshape(4, 3, 6, 2).mean(axis=(2, 3))
     print("by size (rows) and square (columns):", by_square.round(2), sep="\n")
-    assert round(p[:, LIGHT].mean(), 2) == 0.30 and by_square[:, 0].min() > 0.6 and by_square[:, 1:].max() < 0.05
+    assert round(share, 2) == RECORDED and by_square[:, 0].min() > 0.6 and by_square[:, 1:].max() < 0.05
 
 # %% [markdown]
 # With the weights of 2014, neither 1 crop nor 10 (all from the middle square) find the traffic light. The 144 do, with
@@ -163,9 +165,9 @@ if weights and not QUICK:
 # over a thousand classes. That is what makes the average of *probabilities* robust.
 #
 # The Caffe team published one model, not seven, and measuring an error takes many photos. So for models × crops we
-# train seven small networks on drawings: the shapes of Shapes-10, upright, with strong noise. The paper's seven
-# networks had the same initial weights ("mainly because of an oversight"), and differed only in the order of the
-# images. So do ours.
+# train seven small networks on drawings: the shapes of Shapes-10, upright, with strong noise. The paper's seven had the
+# same initial weights ("mainly because of an oversight"). They differed in "sampling methodologies" (lesson 15) and in
+# the order of the images, and one was wider. Ours differ in the order only.
 
 # %%
 from lessons.helpers import noisy_shapes
@@ -209,8 +211,8 @@ for row in rows:
 
 # %% [markdown]
 # `evaluate_images` uses the same 144 boxes for 32 pixels (sizes 32, 36, 40, 44). For a square image 38 are different,
-# because at the first size all six crops coincide. For "1 model", `table` takes the mean over the models. Jensen's
-# inequality holds for each image and in every row, however good the models are:
+# because at the first size all six crops coincide. For "1 model", `table` takes the mean over the models; the paper
+# takes the one with the lowest validation error. Jensen's inequality holds for each image and in every row:
 
 # %%
 from minigooglenet.data.crops import small_crops
@@ -277,8 +279,7 @@ gained = {key: round(100 * (PAPER[1, 1] - e), 2) for key, e in PAPER.items()}
 for (nets, views), points in gained.items():
     print(f"{nets} models, {views:3} crops: {points:4.2f} points gained")
 assert (gained[1, 144], gained[7, 1], gained[7, 144]) == (2.18, 1.98, 3.40)
-assert PAPER[7, 10] < PAPER[1, 144]
-compare("better", guess_better, "7 models")
+compare("better", guess_better, "7 models" if PAPER[7, 10] < PAPER[1, 144] else "144 crops")
 
 # %% [markdown]
 # ## Exercises
@@ -323,8 +324,7 @@ assert softmax(three).mean(axis=0).argmax() == 1 and softmax(three.mean(axis=0))
 
 # %%
 geometric = np.exp(np.log(softmax(three)).mean(axis=0))
-assert np.allclose(geometric / geometric.sum(), softmax(three.mean(axis=0)))
-assert 7 * 144 == 1008 and round(10.07 - 6.67, 2) == 3.40
+assert np.allclose(geometric / geometric.sum(), softmax(three.mean(axis=0))) and 7 * 144 == 1008
 
 # %% [markdown]
 # ## Recap

@@ -217,14 +217,14 @@ for ax, part, title in ((axes[1, 0], 0, "where the parameters are"), (axes[1, 1]
     ax.tick_params(axis="y", length=0)
 fig.legend(handles=[axes[1, 0].patches[0], axes[1, 0].patches[1]], labels=["convolutions", "dense layers"],
            loc="outside lower center", ncols=2, frameon=False)
-show(fig, "20_ancestors", "Top-5 error against multiply-adds: AlexNet 18.2 % and 0.7 G, ZFNet 16 % and 1.2 G, "
+show(fig, "20_ancestors", "Top-5 error against multiply-adds: AlexNet 18.2 % and 0.7 G, ZFNet 16.5 % and 1.2 G, "
      "GoogLeNet 7.89 % and 1.6 G with a circle of only 7 million parameters, VGG-16 and VGG-19 about 7 % with 15 and "
      "20 G and 138 and 144 million. Below: AlexNet, ZFNet and VGG have most parameters in dense layers, which do "
      "little of the work.")
 
 # %% [markdown]
 # In this comparison of single networks, VGG-16 is 0.7 points better than GoogLeNet, with 9.8 times the multiply-adds
-# and 19.8 times the parameters. In the competition it was second, with 7.32 % against 6.67 %.
+# and 19.8 times the parameters. In the competition VGG was second, with 7.32 % against 6.67 %: seven networks each.
 
 # %%
 print(f"VGG-16: {vgg.macs / googlenet.macs:.1f} times the MACs,",
@@ -273,6 +273,12 @@ assert vgg.macs + at_every_place == 15_483_821_032 and dense_params == 123_642_8
 # * **Which LeNet-5?** The original of 1998 has 60,000 parameters: trainable pools, a second convolution that reads only
 #   some of the maps, and fixed outputs. Most implementations are like the one above, with 61,706.
 # * **ZFNet is not Clarifai.** Zeiler's company won in 2013 with a network that was never published.
+# * **Which ZFNet?** The network of figure 3 has 16.5 %. The 16.0 % that others quote (also VGG's Table 7) belong to one
+#   with 512, 1024 and 512 maps in its last three convolutions (Zeiler & Fergus 2014, Table 2): 107.6 M parameters and
+#   2.48 G MACs.
+# * **SuperVision is AlexNet**: the first is the team of 2012 (16.4 % is an average of five networks), the second the
+#   name that the network got later.
+# * **Which NIN?** On CIFAR-10 it has 10.41 % error without augmentation, and 8.81 % with it (Lin et al. 2013).
 # * **Errors from different test procedures in one table.** One crop, ten, 144, or densely over the full image: lesson
 #   14 showed how much that matters. In our figure each network has its authors' best test procedure.
 # * **FLOPs and MACs mixed in one chart.** VGG-16 has 15.5 G MACs and 30.9 GFLOPs: see lesson 07.
@@ -282,6 +288,15 @@ for name, params, macs in (("alexnet-onetower", 62_378_344, 1_135_256_096),
                            ("alexnet-torchvision", 61_100_840, 714_188_480)):
     assert (count(name).params, count(name).macs) == (params, macs)
 assert (227 - 11) % 4 == 0 and (224 - 11) % 4 != 0
+
+from minigooglenet.models.inception import Style
+from minigooglenet.models.rows import build
+
+WIDER = {"conv3": 512, "conv4": 1024, "conv5": 512}
+rows = [row._replace(F=WIDER[row.name]) if row.name in WIDER else row for row in ANCESTORS["zfnet"].rows]
+wider = count(build(rows, Style(), (224, 224, 3), 1000), (224, 224, 3))
+print(f"ZFNet with 512, 1024, 512 maps: {wider.params:,} parameters, {wider.macs:,} MACs")
+assert round(wider.params / 1e6, 1) == 107.6 and round(wider.macs / 1e9, 2) == 2.48
 
 # %% [markdown]
 # ## Recap

@@ -193,7 +193,7 @@ def test_systems_are_counted_from_the_structure(drawings):
         assert f"{counted.params / 1e6:.1f} M params, {counted.macs / 1e9:.2f} G MACs" in text
     text = text.replace("\n", " ")
     assert "9.8 times fewer multiply-adds" in text and "19.8 times fewer parameters" in text
-    for error in ("18.2 %", "16.0 %", "7.2 %", "7.1 %", "7.89 %", "no top-5 error published"):
+    for error in ("18.2 %", "16.5 %", "7.2 %", "7.1 %", "7.89 %", "no top-5 error published"):
         assert error in text
 
 

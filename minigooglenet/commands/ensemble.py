@@ -15,8 +15,10 @@ from .train import add_settings
 DESCRIPTION = """\
 Train several reduced networks and average their softmax outputs.
 
-The paper's seven networks had the same initial weights ("mainly because of an oversight") and differed only in
-sampling: the order of the images and their augmentation. So do these; --differ seed also gives each its own weights.
+The paper's seven networks had the same initial weights ("mainly because of an oversight"). They differed in their
+"sampling methodologies" and in the order of the images, and one of them was wider. These differ in sampling only, that
+is in order and augmentation; --differ seed also gives each its own weights, and --runs combines networks that differ in
+any setting, such as --width and --augment.
 
 Each network has its own folder, DIR/model-1, DIR/model-2, ..., as written by train. Stop at any time; the same command
 resumes, and finished networks are not trained again. With --runs nothing is trained: runs of any width or model are

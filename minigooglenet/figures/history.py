@@ -57,6 +57,7 @@ def error_by_year(entries: Sequence[Entry] = TABLE_2) -> Figure:
     first, last = entries[0], entries[-1]
     caption(fig, f"The challenge's top-5 error fell from {first.error:g} % to {last.error:g} % in "
                  f"{last.year - first.year} years",
-            "ILSVRC classification, test images. Source: Szegedy et al. 2014, Table 2. For MSRA 2014, Simonyan & "
-            "Zisserman 2014 (Table 7) list 8.1 %.")
+            "ILSVRC classification, test images. VGG and GoogLeNet: sets of 7 networks each. SuperVision: the team "
+            "of AlexNet. Source: Szegedy et al. 2014, Table 2. For MSRA 2014, Simonyan & Zisserman 2014 "
+            "(Table 7) list 8.1 %.")
     return fig

@@ -50,7 +50,8 @@ def table(found: Mapping[int, Array], y: Array) -> list[dict[str, Any]]:
     """Rows for one model and for all M, for each number of crops.
 
         models, crops, cost     cost = models · crops, as Table 3 counts it
-        top1, top5              error; for one model the mean over all M models (top5 is None for fewer than 20 classes)
+        top1, top5              error; for one model the mean over all M, where the paper takes the model with the
+                                lowest validation error (top5 is None for fewer than 20 classes)
         singles                 for one model: the top-1 error of each of the M
         paper                   the top-5 error in Table 3, if it has that row
     """
