@@ -13,7 +13,8 @@ python -m lessons                  list the lessons, what is done and what comes
 python -m lessons 7                run lesson 07 (--output: print only the output of its code)
 python -m lessons all --quick      run all lessons in order and check their time budgets
 python -m lessons check 7          check your answers to its exercises (--hint 1: show a hint)
-python -m lessons book             build web pages and notebooks of all lessons in build/book/"""
+python -m lessons book             build web pages and notebooks of all lessons in build/book/
+python -m lessons translate zh 2   write the texts of lesson 02 into the catalog of a language, to be translated"""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
                                   formatter_class=argparse.RawDescriptionHelpFormatter,
                                   description="The course on GoogLeNet: nineteen lessons.")
     top.add_argument("what", nargs="*", metavar="WHAT",
-                     help="a lesson's number, all, check NUMBER, check all, progress, or book")
+                     help="a lesson's number, all, check NUMBER, check all, progress, book, or translate LANGUAGE")
     top.add_argument("--quick", action="store_true", help="fewer steps where a lesson trains or times something")
     top.add_argument("--output", action="store_true", help="print only the output of the lesson's code")
     top.add_argument("--factor", type=float, default=1.0, help="all: multiply the time budgets by this factor")
@@ -33,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--seed", type=int, metavar="N", help="check: add random cases, drawn with this seed")
     top.add_argument("--folder", metavar="DIR", help="check: check the submissions of a class, one folder each in DIR")
     top.add_argument("--json", action="store_true", help="check: print JSON, with one point for each exercise")
+    top.add_argument("--language", default="en", metavar="CODE", help="a lesson, book: in this language, such as zh")
     return top
 
 
@@ -57,9 +59,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def do(what: Sequence[str], quick: bool = False, output: bool = False, factor: float = 1.0, hint: int = 0,
        exercise: str | None = None, solutions: bool = False, watch: bool = False, seed: int | None = None,
-       folder: str | None = None, json: bool = False) -> int:
+       folder: str | None = None, json: bool = False, language: str = "en") -> int:
     """Do what the words ``what`` say, with the options of ``parser``. Returns the exit code. Raises UserError."""
-    from . import catalog, progress, run
+    from . import catalog, progress, run, translation
+    t = translation.load(language)
     if quick:
         os.environ["MINIGOOGLENET_QUICK"] = "1"  # for child processes
         lessons.QUICK = True  # for a lesson that runs in this process
@@ -76,9 +79,12 @@ def do(what: Sequence[str], quick: bool = False, output: bool = False, factor: f
             return _check(chosen[0], hint, exercise, solutions, watch, seed)
         case ["book", *numbers]:
             from . import book
-            return book.build([catalog.find(number) for number in numbers] or catalog.lessons(), quick)
+            return book.build([catalog.find(number) for number in numbers] or catalog.lessons(), quick, t=t)
+        case ["translate", code, *numbers]:
+            print(translation.report(code, [catalog.find(number) for number in numbers]))
+            return 0
         case [number]:
-            return run.run(catalog.find(number), output)
+            return run.run(catalog.find(number), output, t)
         case _:
             raise UserError(f"{' '.join(what)}: not a lesson or a task; python -m lessons --help lists them")
 

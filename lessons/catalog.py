@@ -59,10 +59,14 @@ class Lesson:
         """
         return (ROOT if folder == "exercises" and not in_checkout() else HERE) / folder / f"{self.stem}.py"
 
+    def source(self) -> list[Cell]:
+        """The lesson's cells, in order, as they are in the file."""
+        return cells(self.path.read_text(encoding="utf-8"))
+
     def cells(self) -> list[Cell]:
-        """The lesson's cells, in order. Their texts name the commands that work here."""
+        """The same. Their texts name the commands that work here."""
         return [dataclasses.replace(cell, text=localized(cell.text)) if cell.kind == "markdown" else cell
-                for cell in cells(self.path.read_text(encoding="utf-8"))]
+                for cell in self.source()]
 
 
 def cells(source: str) -> list[Cell]:
@@ -115,6 +119,15 @@ def find(number: int | str) -> Lesson:
         if str(number).isdecimal() and int(lesson.number) == int(number):
             return lesson
     raise UserError(f"lesson {number}: no such lesson; choose from {', '.join(lesson.number for lesson in existing)}")
+
+
+#: A question of "Predict first": its number, its text in comment lines, and the variable for the guess.
+QUESTION = re.compile(r"^# (\d+)\. (.+(?:\n# .+)*)\n(guess\w*) = ", re.MULTILINE)
+
+
+def questions(code: str) -> dict[str, str]:
+    """{variable: question} of a code cell in the section "Predict first"."""
+    return {name: re.sub(r"\n#\s*", " ", text) for _, text, name in QUESTION.findall(code)}
 
 
 def names_in(path: Path) -> list[str]:

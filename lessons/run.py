@@ -8,11 +8,14 @@ import traceback
 import types
 from collections.abc import Sequence
 
+from minigooglenet.hints import localized
+
 from . import progress
 from .catalog import ROOT, Cell, Lesson
+from .translation import ENGLISH, Translation
 
 
-def run(lesson: Lesson, output_only: bool = False) -> int:
+def run(lesson: Lesson, output_only: bool = False, t: Translation = ENGLISH) -> int:
     """Run a lesson from top to bottom and print its text, its code and its output. Returns the exit code.
 
     With ``output_only``, print only the output, as ``python lessons/NN_topic.py`` does.
@@ -21,9 +24,9 @@ def run(lesson: Lesson, output_only: bool = False) -> int:
     module = types.ModuleType(f"lesson_{lesson.number}")
     module.__file__ = str(lesson.path)
     sys.modules[module.__name__] = module  # dataclasses and pickle look up their module here
-    for cell in lesson.cells():
+    for cell in lesson.source():
         if not output_only:
-            _print(cell)
+            _print(cell, t)
         if cell.kind == "code":
             try:
                 exec(compile("\n" * (cell.line - 1) + cell.text, str(lesson.path), "exec"), module.__dict__)
@@ -40,11 +43,11 @@ def run(lesson: Lesson, output_only: bool = False) -> int:
     return 0
 
 
-def _print(cell: Cell) -> None:
+def _print(cell: Cell, t: Translation) -> None:
     if cell.kind == "markdown":
-        print(cell.text + "\n")
+        print(localized(t.markdown(cell.text)) + "\n")
     elif "figure" not in cell.tags:
-        print("\n".join(f"  | {line}".rstrip() for line in cell.text.splitlines()) + "\n", flush=True)
+        print("\n".join(f"  | {line}".rstrip() for line in t.code(cell.text).splitlines()) + "\n", flush=True)
 
 
 def _explain(error: Exception, lesson: Lesson) -> None:

@@ -10,8 +10,10 @@ import sys
 import numpy as np
 import pytest
 
-from lessons import book_page, catalog, causes, check, helpers, limit, progress, report
+from lessons import catalog, causes, check, helpers, limit, progress, report
+from lessons.book import solutions
 from lessons.catalog import cells, lessons
+from lessons.translation import ENGLISH
 from minigooglenet.errors import UserError
 
 SECTIONS = ("Predict first", "Build it small", "In the library", "The figure", "Exercises", "If you got …",
@@ -116,7 +118,7 @@ def test_exercise_has_three_hints_and_three_to_twelve_mistakes(lesson, exercise)
 
 
 def test_the_book_shows_hints_letter_by_letter(lesson):
-    shown = html.unescape(book_page.hints(check.exercises(lesson), ""))
+    shown = html.unescape(solutions.html(check.exercises(lesson), {}, ENGLISH))
     assert all(f"<p>{hint}</p>" in shown for exercise in check.exercises(lesson) for hint in exercise.hints)
 
 

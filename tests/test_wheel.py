@@ -68,9 +68,10 @@ def test_it_has_every_module_and_data_file(wheel):
         points, = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
         assert "minigooglenet = minigooglenet.cli:main" in archive.read(points).decode()
     expected = {path.relative_to(ROOT).as_posix() for folder in ("minigooglenet", "lessons")
-                for path in (ROOT / folder).rglob("*") if path.suffix in (".py", ".css", ".js", ".json", ".typed")}
+                for path in (ROOT / folder).rglob("*")
+                if path.suffix in (".py", ".css", ".js", ".json", ".po", ".typed")}
     assert inside == expected
-    assert {"minigooglenet/py.typed", "lessons/book.css", "lessons/exercises/07_one_by_one.py"} <= inside
+    assert {"minigooglenet/py.typed", "lessons/book/book.css", "lessons/exercises/07_one_by_one.py"} <= inside
 
 
 def test_version_counts_and_help(call):

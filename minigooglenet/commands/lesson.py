@@ -21,6 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", action="store_true", help="print only the output of the lesson's code")
     parser.add_argument("--factor", type=float, default=1.0, metavar="F",
                         help="all: multiply the time budgets by F (default: 1)")
+    parser.add_argument("--language", default="en", metavar="CODE",
+                        help="print the lesson's text in this language, where it is translated: zh (default: en)")
 
 
 def _lesson(text):
@@ -31,4 +33,5 @@ def _lesson(text):
 
 def run(args: argparse.Namespace) -> int:
     from lessons.__main__ import do
-    return do([args.lesson] if args.lesson else [], quick=args.quick, output=args.output, factor=args.factor)
+    return do([args.lesson] if args.lesson else [], quick=args.quick, output=args.output, factor=args.factor,
+              language=args.language)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lessons.catalog import find, lessons
+from lessons.translation import ENGLISH
 
 pytest.importorskip("jupytext", reason="the book's tools are not installed: make book sets them up")
 pytest.importorskip("nbconvert", reason="the book's tools are not installed: make book sets them up")
@@ -87,8 +88,8 @@ def test_lessons_link_to_their_neighbors_and_have_hints_and_notebooks(book):
 
 
 def test_the_contents_link_to_the_api_pages_where_there_are_any(book):
-    from lessons.book_page import index_page
-    assert 'href="../docs/index.html"' in index_page(book[1], api=True)
+    from lessons.book.page import index_page
+    assert 'href="../docs/index.html"' in index_page(book[1], True, ENGLISH)
     assert "../docs/" not in (book[0] / "index.html").read_text(encoding="utf-8")
 
 
