@@ -1,5 +1,5 @@
-// node activations.js FOLDER: run the network in FOLDER (structure.json, weights.bin, images.bin with RGBA pixels) on all
-// its images, and write every output, in the order of computation, to activations.bin.
+// node activations.js FOLDER: run the network in FOLDER (structure.json, weights.bin, gemm.wasm, and images.bin with RGBA
+// pixels) on all its images, and write every output, in the order of computation, to activations.bin.
 "use strict";
 const fs = require("node:fs"), path = require("node:path"), vm = require("node:vm");
 const [, , folder, sources, off] = process.argv;
@@ -7,7 +7,9 @@ for (const name of ["layers.js", "network.js"]) vm.runInThisContext(fs.readFileS
 vm.runInThisContext("globalThis.Network = Network; globalThis.allSteps = allSteps;");
 const bytes = name => { const b = fs.readFileSync(path.join(folder, name)); return b.buffer.slice(b.byteOffset, b.byteOffset + b.length); };
 const network = new Network(JSON.parse(fs.readFileSync(path.join(folder, "structure.json"), "utf8")));
-network.load(bytes("weights.bin"));
+const wasm = bytes("gemm.wasm"); // empty: plain JavaScript
+network.load(bytes("weights.bin"), wasm);
+if (network.work.wasm !== wasm.byteLength > 0) throw Error("this node does not run gemm.wat");
 const images = new Uint8Array(bytes("images.bin")), size = 4 * network.input[0] * network.input[1];
 const parts = [];
 for (let at = 0; at < images.length; at += size) {

@@ -24,7 +24,7 @@ function startWorker() {
   };
   worker.onerror = event => { $("status").textContent = t("failed", { message: event.message }); };
   const weights = $("weights");
-  const loaded = ask("load", { structure: data.structure, weights: weights.textContent });
+  const loaded = ask("load", { structure: data.structure, weights: weights.textContent, wasm: data.wasm });
   weights.remove(); // 19 MB of text
   return loaded;
 }

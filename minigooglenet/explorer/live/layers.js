@@ -21,11 +21,13 @@ function windowAt(o, size, K, S, P) {
 
 // -- matrix product (lesson "convolution") ------------------------------------------------------------------------------
 
-/** Reorder W (K×N) into panels of four columns, each contiguous, so that `gemm` reads memory in order. */
-function pack(W, K, N) {
-  const packed = new Float32Array(Math.ceil(N / 4) * 4 * K);
+/**
+ * Reorder W (K×N), whose column n is multiplied by scale[n], into panels of four columns, each contiguous, so that `gemm`
+ * reads memory in order. `packed` has room for N columns rounded up to a multiple of eight; the others are 0.
+ */
+function pack(W, K, N, scale, packed) {
   for (let k = 0; k < K; k++) {
-    for (let n = 0; n < N; n++) packed[((n >> 2) * K + k) * 4 + (n & 3)] = W[k * N + n];
+    for (let n = 0; n < N; n++) packed[((n >> 2) * K + k) * 4 + (n & 3)] = W[k * N + n] * scale[n];
   }
   return packed;
 }
@@ -36,33 +38,58 @@ function packedAt(packed, K, k, n) {
 }
 
 /**
- * Y[m, n] = b[n] + sum over k of X[m, k] · W[k, n], for M rows of X and Y; W is packed, Y begins at element `at`.
+ * Y[m, n] = b[n] + sum over k of X[m, k] · W[k, n]; W is packed, M is even, N a multiple of four.
  *
  * Two rows and four columns at a time: eight sums stay in registers, and each value that is read is used more than once.
+ * gemm.wat is the same with four numbers per instruction.
  */
-function gemm(X, M, K, W, N, b, Y, at) {
-  const sums = new Float64Array(8);
+function gemm(X, M, K, W, N, b, Y) {
   for (let n = 0; n < N; n += 4) {
-    const panel = (n >> 2) * K * 4, columns = Math.min(4, N - n);
     for (let m = 0; m < M; m += 2) {
-      const second = m + 1 < M ? K : 0; // an odd last row is computed twice
-      let s00 = 0, s01 = 0, s02 = 0, s03 = 0, s10 = 0, s11 = 0, s12 = 0, s13 = 0;
-      for (let k = 0, w = panel, x = m * K; k < K; k++, w += 4, x++) {
-        const x0 = X[x], x1 = X[x + second];
+      let s00 = b[n], s01 = b[n + 1], s02 = b[n + 2], s03 = b[n + 3], s10 = s00, s11 = s01, s12 = s02, s13 = s03;
+      for (let k = 0, w = n * K, x = m * K; k < K; k++, w += 4, x++) {
+        const x0 = X[x], x1 = X[x + K];
         const w0 = W[w], w1 = W[w + 1], w2 = W[w + 2], w3 = W[w + 3];
         s00 += x0 * w0; s01 += x0 * w1; s02 += x0 * w2; s03 += x0 * w3;
         s10 += x1 * w0; s11 += x1 * w1; s12 += x1 * w2; s13 += x1 * w3;
       }
-      sums.set([s00, s01, s02, s03, s10, s11, s12, s13]);
-      for (let c = 0; c < columns; c++) {
-        Y[at + m * N + n + c] = sums[c] + b[n + c];
-        if (second) Y[at + (m + 1) * N + n + c] = sums[4 + c] + b[n + c];
-      }
+      const y = m * N + n;
+      Y[y] = s00; Y[y + 1] = s01; Y[y + 2] = s02; Y[y + 3] = s03;
+      Y[y + N] = s10; Y[y + N + 1] = s11; Y[y + N + 2] = s12; Y[y + N + 3] = s13;
     }
   }
 }
 
+const roundUp = (n, multiple) => Math.ceil(n / multiple) * multiple;
+
+/**
+ * A piece of memory for `size` numbers, and a `gemm` that works on arrays of it: with `wasm`, the bytes of gemm.wat, if
+ * the browser runs them, else the one above.
+ */
+class Workspace {
+  constructor(size, wasm) {
+    this.used = 0;
+    this.gemm = gemm;
+    this.wasm = false;
+    try {
+      const memory = new WebAssembly.Memory({ initial: Math.ceil(size / 16384) }); // pages of 64 KB
+      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(wasm), { page: { memory } });
+      this.all = new Float32Array(memory.buffer);
+      this.gemm = (X, M, K, W, N, b, Y) => exports.gemm(X.byteOffset, M, K, W.byteOffset, N, b.byteOffset, Y.byteOffset);
+      this.wasm = true;
+    } catch {
+      this.all = new Float32Array(size);
+    }
+  }
+
+  take(n) {
+    return this.all.subarray(this.used, this.used += roundUp(n, 4));
+  }
+}
+
 // -- layers with weights ----------------------------------------------------------------------------------------------
+
+const CHUNK = 32; // rows of a matrix product at a time, so that they stay in the cache
 
 /** The windows of output pixels first … first + rows - 1 as the rows of the matrix X; 0 outside the image. */
 function im2col(x, step, OW, first, rows, X) {
@@ -81,26 +108,27 @@ function im2col(x, step, OW, first, rows, X) {
 /**
  * Convolution: y[i, j, f] = b[f] + sum over u, v, c of x[i S + u - P, j S + v - P, c] · w[u, v, c, f]
  *
- * As a matrix product Y = X w + b, for `CHUNK` output pixels at a time, so that X stays in the cache. In a 1×1 convolution
- * X is x itself. Lessons "convolution" and "one_by_one".
+ * As a matrix product Y = X w + b, for `CHUNK` output pixels at a time; X and Y are parts of the workspace. In a 1×1
+ * convolution X is x itself. Lessons "convolution" and "one_by_one".
  */
-function conv(x, step) {
-  const [OH, OW, F] = step.out, K = step.kernel[0] * step.kernel[1] * x.C, y = activation(OH, OW, F);
+function conv(x, step, { gemm, X, Y }) {
+  const [OH, OW, F] = step.out, { K } = step, N = step.b.length, y = activation(OH, OW, F);
   const one = [...step.kernel, ...step.stride].every(n => n === 1) && step.pad.every(n => n === 0);
-  const CHUNK = 32, X = new Float32Array(one ? 0 : CHUNK * K);
   for (let first = 0; first < OH * OW; first += CHUNK) {
     const rows = Math.min(CHUNK, OH * OW - first);
-    if (!one) im2col(x, step, OW, first, rows, X);
-    gemm(one ? x.data.subarray(first * K) : X, rows, K, step.w, F, step.b, y.data, first * F);
+    if (one) X.set(x.data.subarray(first * K, (first + rows) * K));
+    else im2col(x, step, OW, first, rows, X);
+    gemm(X, roundUp(rows, 4), K, step.w, N, step.b, Y); // rows that are too many repeat old ones, and are not read
+    for (let r = 0; r < rows; r++) y.data.set(Y.subarray(r * N, r * N + F), (first + r) * F);
   }
   return y;
 }
 
 /** Fully connected: y[f] = b[f] + sum over k of x[k] · w[k, f]. Lesson "average". */
-function dense(x, step) {
-  const y = activation(1, 1, step.out[0]);
-  gemm(x.data, 1, x.data.length, step.w, y.C, step.b, y.data, 0);
-  return y;
+function dense(x, step, { gemm, X, Y }) {
+  X.set(x.data);
+  gemm(X, 4, step.K, step.w, step.b.length, step.b, Y); // one row counts
+  return activation(1, 1, step.out[0], Y.slice(0, step.out[0]));
 }
 
 // -- layers without weights -------------------------------------------------------------------------------------------

@@ -1,16 +1,6 @@
 "use strict";
 // A network as data: `structure.steps` in order, each {path, op, in, out, …}; a step of op "concat" has `branches` of steps.
 
-/** IEEE 754 half precision to numbers: sign, 5 bits of exponent, 10 bits of fraction. */
-function fromFloat16(halves) {
-  const table = new Float32Array(65536).map((_, bits) => {
-    const sign = bits & 0x8000 ? -1 : 1, exponent = (bits >> 10) & 31, fraction = bits & 1023;
-    if (exponent === 31) return fraction ? NaN : sign * Infinity;
-    return exponent ? sign * 2 ** (exponent - 15) * (1 + fraction / 1024) : sign * 2 ** -14 * (fraction / 1024);
-  });
-  return Float32Array.from(halves, bits => table[bits]);
-}
-
 /** Base64 to an ArrayBuffer, a part at a time: one string of 19 MB would be copied several times. */
 function fromBase64(text) {
   const bytes = new Uint8Array(text.length / 4 * 3 - (text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0));
@@ -33,17 +23,28 @@ class Network {
     this.outputs = new Map();
   }
 
-  /** Give the steps their weights: an ArrayBuffer with w (K×F) and b (F) of every step that has some, in order. */
-  load(buffer) {
-    const all = this.dtype === "float16" ? fromFloat16(new Uint16Array(buffer)) : new Float32Array(buffer);
-    let at = 0;
-    const take = n => all.subarray(at, at += n);
-    for (const step of this.byPath.values()) {
-      if (step.op !== "conv" && step.op !== "dense") continue;
-      const F = step.out[step.out.length - 1];
+  /**
+   * Give the steps their weights. The buffer has, for every step with weights in order, scale (F) and b (F); then for each
+   * w (K×F), whose column f is still to be multiplied by scale[f]. `wasm`: the bytes of gemm.wat, or null.
+   */
+  load(buffer, wasm = null) {
+    const weighted = [...this.byPath.values()].filter(step => step.op === "conv" || step.op === "dense");
+    for (const step of weighted) {
+      step.F = step.out[step.out.length - 1];
       step.K = step.op === "conv" ? step.kernel[0] * step.kernel[1] * step.in[2] : step.in.reduce((a, b) => a * b);
-      step.w = pack(take(step.K * F), step.K, F);
-      step.b = take(F).slice();
+    }
+    const most = Math.max(...weighted.map(step => step.K)), widest = roundUp(Math.max(...weighted.map(step => step.F)), 8);
+    this.work = new Workspace(weighted.reduce((sum, { K, F }) => sum + (K + 1) * roundUp(F, 8), CHUNK * (most + widest)), wasm);
+    this.work.X = this.work.take(CHUNK * most);
+    this.work.Y = this.work.take(CHUNK * widest);
+    const floats = new Float32Array(buffer, 0, 2 * weighted.reduce((sum, { F }) => sum + F, 0));
+    const numbers = new (this.dtype === "int16" ? Int16Array : Float32Array)(buffer, floats.byteLength);
+    let at = 0, from = 0;
+    for (const step of weighted) {
+      const { K, F } = step, N = roundUp(F, 8), scale = floats.subarray(at, at += F);
+      step.b = this.work.take(N);
+      step.b.set(floats.subarray(at, at += F));
+      step.w = pack(numbers.subarray(from, from += K * F), K, F, scale, this.work.take(K * N));
     }
   }
 
@@ -60,8 +61,8 @@ class Network {
   apply(step, x, off) {
     let y;
     switch (step.op) {
-      case "conv": y = conv(x, step); break;
-      case "dense": y = dense(x, step); break;
+      case "conv": y = conv(x, step, this.work); break;
+      case "dense": y = dense(x, step, this.work); break;
       case "max pool": y = maxPool(x, step); break;
       case "average pool": y = avgPool(x, step); break;
       case "global average pool": y = globalAvgPool(x); break;

@@ -18,6 +18,7 @@ from ..drawing import neighbors, svg
 from ..facts import Node, flat, nodes
 from ..page import layer_facts
 from .structure import packed, steps, structure
+from .wasm import assemble
 
 HERE = Path(__file__).parent
 LARGEST = 20_000_000  # maximum size of a page, bytes
@@ -29,12 +30,12 @@ PAGE = ("dom.js", "state.js", "engine.js", "input.js", "answer.js", "layer.js", 
 
 
 def page(classifier: Classifier, images: Sequence[tuple[str, Array]] = (), title: str = "GoogLeNet",
-         lessons: Mapping[str, str] | None = None, dtype: str = "float16") -> str:
+         lessons: Mapping[str, str] | None = None, dtype: str = "int16") -> str:
     """The HTML page (text) that runs the network of a Classifier.
 
     images   [(name, uint8 (H, W, 3))] to choose from; the page starts with the first
     lessons  {name: question}, the lessons as the page calls them
-    dtype    of the weights: "float16", or "float32" for exact comparisons
+    dtype    of the weights: "int16" with a scale per filter, or "float32" for exact comparisons
 
     Raises UserError for an ensemble, for layers that do not run in a browser, and for a page of more than 20 MB.
     """
@@ -42,7 +43,7 @@ def page(classifier: Classifier, images: Sequence[tuple[str, Array]] = (), title
         raise UserError(f"{classifier.name}: an ensemble; the explorer shows a single network")
     image = (classifier.size, classifier.size, 3)
     weights = packed(classifier.net, dtype)
-    if len(weights) * 4 / 3 > LARGEST and dtype == "float16":
+    if len(weights) * 4 / 3 > LARGEST and dtype == "int16":
         raise UserError(f"{classifier.name}: its weights make a page of {len(weights) * 4 / 3e6:.0f} MB, more than "
                         f"{LARGEST // 10**6} MB; leave out --weights to show the structure")
     data = {"structure": structure(classifier.net, image, classifier.prepare, dtype),
@@ -65,7 +66,8 @@ def _html(net, image, title, classes, data, weights, lessons):
     ops = {step["path"]: step["op"] for top in steps(net, image)
            for step in [top, *(inner for branch in top.get("branches", ()) for inner in branch)]}
     data |= {"layers": {node.path: _facts(node, macs, params, ops) for node in flat(tree)}, "text": text,
-             "neighbors": neighbors(tree), "first": tree[0].path, "lessons": dict(lessons)}
+             "neighbors": neighbors(tree), "first": tree[0].path, "lessons": dict(lessons),
+             "wasm": base64.b64encode(assemble(_read("gemm.wat"))).decode()}
     data["layers"]["softmax"] = {"kind": "softmax", "op": "softmax", "in": str(classes), "out": str(classes),
                                  "shape": [classes], "params": 0, "macs": 0}
     about = text["about"].format(params=f"{params:,}", macs=f"{macs:,}", classes=f"{classes:,}", **{"in": size(image)})
@@ -76,7 +78,7 @@ def _html(net, image, title, classes, data, weights, lessons):
     digests = [base64.b64encode(hashlib.sha256(js.encode()).digest()).decode() for js, _ in sources]
     hashes = " ".join(f"'sha256-{digest}'" for digest in digests)
     return _HTML.format(
-        policy=f"default-src 'none'; script-src {hashes}; worker-src blob:; style-src 'unsafe-inline'; "
+        policy=f"default-src 'none'; script-src {hashes} 'wasm-unsafe-eval'; worker-src blob:; style-src 'unsafe-inline'; "
                "img-src data:; media-src blob:; base-uri 'none'; form-action 'none'",
         title=escape(title), css=(HERE.parent / "page.css").read_text(encoding="utf-8") + _read("page.css"),
         about=escape(about), svg=svg(tree, macs), image=escape(text["image"]["title"]),

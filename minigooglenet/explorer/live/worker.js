@@ -4,10 +4,10 @@
 let network = null;
 
 const answers = {
-  /** `weights`: base64 text. */
-  load({ structure, weights }) {
+  /** `weights` and `wasm`: base64 text. */
+  load({ structure, weights, wasm }) {
     network = new Network(structure);
-    network.load(fromBase64(weights));
+    network.load(fromBase64(weights), fromBase64(wasm));
   },
 
   crop({ rgba, width, height }) {
