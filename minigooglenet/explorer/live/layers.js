@@ -60,7 +60,7 @@ function gemm(X, M, K, W, N, b, Y) {
   }
 }
 
-const roundUp = (n, multiple) => Math.ceil(n / multiple) * multiple;
+const roundUp = (n, multiple) => n + (multiple - n % multiple) % multiple;
 
 /**
  * A piece of memory for `size` numbers, and a `gemm` that works on arrays of it: with `wasm`, the bytes of gemm.wat, if
