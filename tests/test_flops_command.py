@@ -11,6 +11,7 @@ import minigooglenet as mg
 from minigooglenet.cli import main
 from minigooglenet.flops.timing import summed
 from minigooglenet.models.catalog import CATALOG
+from minigooglenet.models.descendants import DESCENDANTS
 from minigooglenet.models.mini import mini_googlenet
 from minigooglenet.training.trainer import Trainer
 
@@ -95,8 +96,8 @@ def test_compare(capsys):
     text = run(capsys, "--compare")
     assert all(f"{params:,}" in text and f"{macs:,}" in text for params, macs in TOTALS.values())
     assert max(map(len, text.splitlines())) <= 110
-    assert [c["model"] for c in json.loads(run(capsys, "--compare", "--json"))] == list(CATALOG)
-    assert run(capsys, "--compare", "--csv").count("\n") == 1 + len(CATALOG)
+    assert [c["model"] for c in json.loads(run(capsys, "--compare", "--json"))] == [*CATALOG, *DESCENDANTS]
+    assert run(capsys, "--compare", "--csv").count("\n") == 1 + len(CATALOG) + len(DESCENDANTS)
 
 
 def test_time(capsys):

@@ -7,10 +7,12 @@ from typing import Any
 
 from ..errors import UserError
 from ..flops.counting import count as count_named
+from ..flops.descendants import count_descendant
 from ..flops.report import compare_table, report
 from ..flops.tables import UNITS, shape_text
 from ..inference.counting import count, named_options
 from ..models.catalog import CATALOG, entry
+from ..models.descendants import DESCENDANTS
 
 LARGEST = 8192
 
@@ -49,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="one row per layer, per block (a layer with its batch norm and ReLU, the default) or per "
                              "module")
     parser.add_argument("--with-heads", action="store_true", help="also count GoogLeNet's auxiliary classifiers")
-    parser.add_argument("--compare", action="store_true", help="the totals of all networks")
+    parser.add_argument("--compare", action="store_true",
+                        help=f"the totals of all networks, and of later ones: {', '.join(DESCENDANTS)}")
     parser.add_argument("--time", action="store_true",
                         help="with --model: also run each layer and report milliseconds and GFLOP/s")
     form = parser.add_mutually_exclusive_group()
@@ -131,9 +134,14 @@ def _compare(args):
         raise UserError("--compare: prints totals of all networks; omit --model, --width, --by and --time")
     counts = [count_named(name, parse_size(args.input, found.input_shape[-1]) if args.input else None,
                           heads=args.with_heads and found.has_heads) for name, found in CATALOG.items()]
+    counts += [count_descendant(name, parse_size(args.input, 3) if args.input else None) for name in DESCENDANTS]
     if args.json:
-        return json.dumps([{key: value for key, value in c.to_dict().items() if key not in ("rows", "not_counted")}
-                           for c in counts])
+        totals = [{key: value for key, value in c.to_dict().items() if key not in ("rows", "not_counted")}
+                  for c in counts]
+        for one in totals:
+            if one["model"] in DESCENDANTS:
+                one["total"]["other"] = None  # not counted
+        return json.dumps(totals)
     table = compare_table(counts)
     if args.csv:
         return table.csv()
