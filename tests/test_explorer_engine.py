@@ -58,7 +58,8 @@ def in_javascript(net, image, prepare, images, folder, dtype, off=None, wasm=Tru
     values = np.fromfile(folder / "activations.bin", "<f4").reshape(len(images), -1)
     found, at = {}, 0
     every = ordered(data["steps"])
-    for path, shape in [*((step["path"], step["out"]) for step in every), ("softmax", every[-1]["out"])]:
+    for path, shape in [*((step["path"], step["out"]) for step in every), ("softmax", every[-1]["out"]),
+                        *((step["path"], step["out"]) for head in data["heads"] for step in head["steps"])]:
         size = int(np.prod(shape))
         found[path] = values[:, at:at + size].reshape(len(images), *shape)
         at += size
@@ -91,10 +92,12 @@ def scaled(x):
 @pytest.mark.parametrize("wasm", [True, False], ids=["wasm", "plain"])
 @pytest.mark.parametrize(("norm", "dtype", "tolerance"), [("batch", "float32", 1e-5), ("lrn", "int16", 1e-3)])
 def test_every_activation_of_the_reduced_network(norm, dtype, tolerance, wasm, rng, tmp_path):
-    net = trained_a_little(mini_googlenet(0.25, norm=norm, classes=7, heads=False, rng=rng), rng)
+    net = trained_a_little(mini_googlenet(0.25, norm=norm, classes=7, rng=rng), rng)
     images = rng.integers(0, 256, (2, 32, 32, 3), np.uint8)
     found = in_javascript(net, (32, 32, 3), scaled, images, tmp_path, dtype, wasm=wasm)
     outputs = every_output(net, scaled(images))
+    for name, (tap, head) in net.heads.items():
+        outputs[f"{name}/{list(head.children)[-1]}"] = head.predict(outputs[tap])
     compare(found, outputs, tolerance)
     np.testing.assert_allclose(found["softmax"], softmax(found["linear"]), rtol=1e-4)
 

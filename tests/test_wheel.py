@@ -69,7 +69,7 @@ def test_it_has_every_module_and_data_file(wheel):
         assert "minigooglenet = minigooglenet.cli:main" in archive.read(points).decode()
     expected = {path.relative_to(ROOT).as_posix() for folder in ("minigooglenet", "lessons")
                 for path in (ROOT / folder).rglob("*")
-                if path.suffix in (".py", ".css", ".js", ".json", ".po", ".typed")}
+                if path.suffix in (".py", ".css", ".js", ".json", ".po", ".typed", ".wat")}
     assert inside == expected
     assert {"minigooglenet/py.typed", "lessons/book/book.css", "lessons/exercises/07_one_by_one.py"} <= inside
 

@@ -77,12 +77,12 @@ def structure_page(model: str) -> str:
 
 
 def lessons() -> dict[str, str]:
-    """{name: question} of the course's lessons, such as one_by_one; empty if the course is not installed."""
+    """{"one_by_one": "7: what does …?"} of the course's lessons; empty if the course is not installed."""
     try:
         from lessons import catalog
     except ImportError:
         return {}
-    return {lesson.stem.split("_", 1)[1]: lesson.question for lesson in catalog.lessons()}
+    return {lesson.stem.split("_", 1)[1]: f"{int(lesson.number)}: {lesson.question}" for lesson in catalog.lessons()}
 
 
 def sample_photo(classifier: "Classifier") -> list[tuple[str, Array]]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from ..figures.blocks import operation, size, window
 from ..flops.counting import Row
 from .facts import Node
+from .html import TEXT
 
 #: Units of the drawing: names to the left, boxes in the middle, bars of multiply-adds to the right.
 NAMES, LEFT, WIDTH, BARS, BAR = 8, 40, 480, 540, 92
@@ -74,10 +75,12 @@ def svg(tree: Sequence[Node], total_macs: int) -> str:
     """The drawing as text. The attribute ``data-path`` of each box is the path of its Node."""
     placed, height = places(tree)
     middle, most = LEFT + WIDTH / 2, max(node.row.macs for node in tree) or 1
-    parts = [f'<svg viewBox="0 0 {PAGE} {height:g}" role="group" aria-label="The network, from the input image to the '
-             f'classes" aria-describedby="keys">',
-             f'<g aria-hidden="true"><text class="head" x="{BARS}" y="18">multiply-adds</text>',
-             f'<text class="head" x="{middle:g}" y="18" text-anchor="middle">{size(tree[0].entering)} in</text>']
+    words = TEXT["network"]
+    parts = [f'<svg viewBox="0 0 {PAGE} {height:g}" role="group" aria-label="{escape(words["label"])}" '
+             f'aria-describedby="keys">',
+             f'<g aria-hidden="true"><text class="head" x="{BARS}" y="18">{escape(words["macs"])}</text>',
+             f'<text class="head" x="{middle:g}" y="18" text-anchor="middle">'
+             f'{escape(words["in"].format(size=size(tree[0].entering)))}</text>']
     tops = [place for place in placed if not place.node.in_module]
     y: float = TOP - 10
     for place in tops:

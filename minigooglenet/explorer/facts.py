@@ -1,14 +1,17 @@
 """What the page shows about a network: its structure, and the outputs of its layers for images."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from ..figures.blocks import rows_of, size
+from ..figures.blocks import operation, rows_of, size
 from ..flops.counting import Row, convolution, count
 from ..interpret.structure import trunk_of
 from ..layers import AvgPool, MaxPool
 from ..layers.base import Array, Layer, Shape
 from ..layers.containers import Block, Concat, Sequential, concatenate
+from .html import TEXT
 
 
 @dataclass(frozen=True)
@@ -108,3 +111,35 @@ def every_output(net: Layer, x: Array) -> dict[str, Array]:
 def flat(tree: Iterable[Node]) -> list[Node]:
     """All Nodes, those of branches after their module."""
     return [node for top in tree for node in [top, *(inner for branch in top.branches for inner in branch)]]
+
+
+def layer_facts(node: Node, macs: int, params: int) -> dict[str, Any]:
+    """What the pages say about a Node of a network with so many multiply-adds and parameters."""
+    row = node.row
+    kind = f"inception module, {len(node.branches)} branches" if node.branches else operation(row)
+    saving = dataclasses.asdict(node.saving) if node.saving else None
+    found = {"kind": ", ".join([kind, *row.parts[1:]]), "in": size(node.entering), "out": size(row.output),
+             "params": row.params, "macs": row.macs, "macShare": row.macs / macs,
+             "paramShare": row.params / params, "maps": row.output[-1]}
+    if node.branches:
+        found["branches"] = [{"path": branch[-1].path, "text": " → ".join(operation(n.row) for n in branch),
+                              "macs": sum(n.row.macs for n in branch), "maps": branch[-1].row.output[-1],
+                              "saving": branch[-1].saving and dataclasses.asdict(branch[-1].saving)}
+                             for branch in node.branches]
+    if saving:
+        found["saving"] = saving
+    about = TEXT["ops"].get(what(node), {})
+    return found | about | ({"what": about["what"].format(**saving)} if saving and about else {})
+
+
+def what(node: Node) -> str:
+    """The kind of a Node, as ``text.json`` describes it under "ops". 1×1 convolutions are of three kinds: before a
+    larger window "reduce", after a pool "project", alone "mix"."""
+    row, saving = node.row, node.saving
+    if node.branches:
+        return "concat"
+    if not row.is_conv or row.kernel != (1, 1):
+        return row.kind
+    if not saving:
+        return "mix"
+    return "project" if saving.window == "pool" else "reduce"

@@ -1,11 +1,8 @@
 """The page: facts, drawing and images in one HTML file."""
 
-import dataclasses
-import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,7 +16,8 @@ from ..inference.classifier import Classifier
 from ..interpret import cam
 from ..layers.base import Array
 from .drawing import neighbors, svg
-from .facts import Node, every_output, flat, nodes
+from .facts import every_output, flat, layer_facts, nodes
+from .html import embedded, head
 
 CHANNELS = 8            # number of maps shown per layer
 LARGEST = 10_000_000    # maximum size of a page, bytes
@@ -45,35 +43,15 @@ def page(classifier: Classifier, images: Sequence[tuple[str, Array]] = (), title
     data = {"layers": {node.path: layer_facts(node, macs, params) for node in flat(tree)}, "neighbors": neighbors(tree),
             "first": tree[0].path, "photos": [name for name, _ in images], "macs": macs, "params": params}
     _run(data, classifier, images, tree)
-    text = _HTML.format(
-        policy=POLICY, title=escape(title), css=_read("page.css"), js=_read("page.js"), svg=svg(tree, macs),
+    text = head(f"{title}: explorer", POLICY, _read("page.css")) + _HTML.format(
+        title=escape(title), js=_read("page.js"), svg=svg(tree, macs),
         about=f"{escape(Path(classifier.name).name)}: {params:,} parameters, {macs:,} multiply-adds for one image of "
               f"{size(shape)}, {len(classifier.labels):,} classes.",
         photos=_photos(data), table=_table(tree, macs),
-        data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"))
+        data=embedded(data))
     if len(text.encode()) > LARGEST:
         raise UserError(f"photos: {len(images)} make a page of more than {LARGEST // 10**6} MB; choose fewer")
     return text
-
-
-def layer_facts(node: Node, macs: int, params: int) -> dict[str, Any]:
-    """What the pages say about a Node of a network with so many multiply-adds and parameters."""
-    row = node.row
-    kind = f"inception module, {len(node.branches)} branches" if node.branches else operation(row)
-    found = {"kind": ", ".join([kind, *row.parts[1:]]), "in": size(node.entering), "out": size(row.output),
-             "params": row.params, "macs": row.macs, "macShare": row.macs / macs,
-             "paramShare": row.params / params, "maps": row.output[-1]}
-    if node.branches:
-        found["branches"] = [{"path": branch[-1].path, "text": " → ".join(operation(n.row) for n in branch),
-                              "macs": sum(n.row.macs for n in branch), "maps": branch[-1].row.output[-1],
-                              "saving": _as_dict(branch[-1].saving)} for branch in node.branches]
-    if node.saving:
-        found["saving"] = _as_dict(node.saving)
-    return found
-
-
-def _as_dict(saving):
-    return dataclasses.asdict(saving) if saving else None
 
 
 def _run(data, classifier, images, tree):
@@ -129,17 +107,7 @@ def _read(name):
     return (HERE / name).read_text(encoding="utf-8")
 
 
-_HTML = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{title}: explorer</title>
-<style>
-{css}</style>
-</head>
-<body>
+_HTML = """<body>
 <header>
 <h1>{title}</h1>
 <p>{about}</p>

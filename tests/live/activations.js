@@ -14,7 +14,8 @@ const images = new Uint8Array(bytes("images.bin")), size = 4 * network.input[0] 
 const parts = [];
 for (let at = 0; at < images.length; at += size) {
   for (const _ of network.forward(network.prepare(images.subarray(at, at + size)), JSON.parse(off || "{}")));
-  const outputs = [...allSteps(network.steps).map(step => step.path), "softmax"].map(name => network.outputs.get(name).data);
+  const outputs = [...allSteps(network.steps), { path: "softmax" }, ...network.heads.flatMap(head => head.steps)]
+    .map(step => network.outputs.get(step.path).data);
   parts.push(...outputs.map(data => Buffer.from(data.buffer, data.byteOffset, data.byteLength)));
 }
 fs.writeFileSync(path.join(folder, "activations.bin"), Buffer.concat(parts.map(part => Buffer.from(part))));

@@ -2,5 +2,5 @@
 
 ``structure``  the network as JSON data, and its arrays in the order of that data
 ``page``       the HTML page: ``layers.js`` and ``network.js`` compute, in the worker of ``worker.js``; the other
-               scripts show. All text is in ``text.json``
+               scripts show. All text is in ``../text.json``
 """

@@ -1,11 +1,12 @@
 "use strict";
 // The five most probable classes, the class whose evidence is shown, and what is switched off.
 
-let probabilities = null, reference = null, showEvidence = true;
+let probabilities = null, heads = [], reference = null, showEvidence = true;
 
 function buildAnswer() {
-  listeners.push(async ({ p, ms }) => {
+  listeners.push(async ({ p, ms, heads: found }) => {
     probabilities = p;
+    heads = found;
     if (!covered && !Object.keys(switchedOff()).length) reference = p;
     $("status").textContent = t("done", { ms: count(Math.round(ms)), label: data.labels[best()[0]], p: percent(p[best()[0]]) });
     showAnswer();
@@ -37,6 +38,15 @@ function showAnswer() {
       make("span", {}, data.labels[k]), make("b", {}, text), bar);
   }));
   const off = Object.entries(switchedOff());
+  fill($("why"), button(t("answer.why", { label: data.labels[chosen()] }), () => {
+    asked = true;
+    go({ layer: structure.steps.at(-1).path, map: chosen(), at: null });
+    if (current()) showSum();
+  }));
+  fill($("heads"), ...(heads.length ? [make("h3", {}, t("answer.heads"))] : []), ...heads.map(({ tap, p }) => {
+    const k = p.indexOf(p.reduce((a, b) => Math.max(a, b)));
+    return make("p", {}, t("answer.head", { tap, label: data.labels[k] }), " ", make("b", {}, percent(p[k])));
+  }));
   fill($("off"), ...(off.length ? [make("span", {}, t("answer.off", { list: off.map(([path, c]) =>
     c === "all" ? path : `${path}: ${c.join(", ")}`).join("; ") })), button(t("answer.allon"), () => go({ off: null }))] : []));
   showCam();

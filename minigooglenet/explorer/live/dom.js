@@ -79,10 +79,11 @@ function canvasOf(values, width, height, clear = false) {
   return canvas;
 }
 
-function colored(values, width, height, clear = false) {
+/** The same as pixels. The range is that of the numbers in `all`. */
+function colored(values, width, height, clear = false, all = values) {
   const image = new ImageData(width, height);
   let low = 0, high = 0;
-  for (const v of values) { low = Math.min(low, v); high = Math.max(high, v); }
+  for (const v of all) { low = Math.min(low, v); high = Math.max(high, v); }
   const pixels32 = new Uint32Array(image.data.buffer), scale = high > low ? 255 / (high - low) : 0;
   for (let p = 0; p < values.length; p++) {
     const level = Math.round((values[p] - low) * scale);
@@ -91,9 +92,5 @@ function colored(values, width, height, clear = false) {
   return image;
 }
 
-/** Map c of a layer's output {H, W, C, data}. */
-function mapOf({ H, W, C, data }, c) {
-  const values = new Float32Array(H * W);
-  for (let p = 0, at = c; p < values.length; p++, at += C) values[p] = data[at];
-  return values;
-}
+/** Map c of a layer's output {H, W, C, maps}. */
+const mapOf = ({ H, W, maps }, c) => maps.subarray(c * H * W, (c + 1) * H * W);

@@ -25,8 +25,8 @@ function buildInput() {
       button(make("img", { src, alt: "" }), () => openAddress(src), { "aria-label": name, title: name }))) : null);
   $("help").append(make("p", { class: "quiet", id: "brushhelp" }, t("image.help")));
   addEventListener("dragover", event => event.preventDefault());
-  addEventListener("drop", event => { event.preventDefault(); open([...event.dataTransfer.files].find(isImage)); });
-  addEventListener("paste", event => open([...event.clipboardData.files].find(isImage)));
+  addEventListener("drop", event => { event.preventDefault(); openFirst(event.dataTransfer.files); });
+  addEventListener("paste", event => openFirst(event.clipboardData.files));
   canvas.addEventListener("pointerdown", event => { canvas.setPointerCapture(event.pointerId); cover(...place(event)); });
   canvas.addEventListener("pointermove", event => { if (event.buttons) cover(...place(event)); });
   canvas.addEventListener("keydown", withKeys);
@@ -36,7 +36,7 @@ function buildInput() {
   if (data.images.length) openAddress(data.images[0].src);
 }
 
-const isImage = file => file.type.startsWith("image/");
+const openFirst = files => open([...files].find(file => file.type.startsWith("image/")) || files[0]);
 
 function openAddress(src) {
   const image = new Image();
@@ -56,6 +56,7 @@ async function open(file) {
 
 /** Crop an image as Python does, and compute. Very large ones are made smaller first; `cropped` ones are used as they are. */
 async function use(image, width, height, cropped = false) {
+  stopCamera();
   const scale = Math.min(1, 2000 / Math.max(width, height));
   const [w, h] = [width, height].map(side => Math.max(1, Math.round(side * scale)));
   const context = make("canvas", { width: w, height: h }).getContext("2d");
@@ -80,10 +81,6 @@ async function useCamera() {
   if (camera) {
     const shot = make("canvas", { width: video.videoWidth, height: video.videoHeight });
     shot.getContext("2d").drawImage(video, 0, 0);
-    camera.getTracks().forEach(track => track.stop());
-    camera = null;
-    video.hidden = true;
-    $("camera").textContent = t("image.camera");
     return use(shot, shot.width, shot.height);
   }
   try {
@@ -95,6 +92,13 @@ async function useCamera() {
   } catch {
     $("status").textContent = t("image.nocamera");
   }
+}
+
+function stopCamera() {
+  if (camera) camera.getTracks().forEach(track => track.stop());
+  camera = null;
+  $("video").hidden = true;
+  $("camera").textContent = t("image.camera");
 }
 
 /** The pixel under the pointer. */

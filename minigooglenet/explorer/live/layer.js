@@ -1,22 +1,21 @@
 "use strict";
 // The selected layer: its facts, the branches of a module, all its maps as a sheet, and one of them enlarged.
 
-let output = null; // {path, H, W, C, data} of the selected layer
-let order = []; // its maps, strongest first
+let output = null; // {path, H, W, C, maps, order} of the selected layer; order: its maps, strongest first
 let tile = 48;
 
 function showLayer() {
   const facts = layers[state.layer];
   $("title").textContent = state.layer;
   $("pick").value = state.layer;
-  const op = facts.op, key = `ops.${op}`;
   fill($("facts"),
     make("p", {}, make("b", {}, facts.kind), ` · ${facts.in} → ${facts.out}`),
     facts.params ? make("p", {}, t("layer.params", { n: count(facts.params), share: percent(facts.paramShare) })) : null,
     facts.macs ? meter(t("layer.macs"), facts.macShare, `${millions(facts.macs)}, ${percent(facts.macShare)}`) : "",
-    t(`${key}.what`) === `${key}.what` ? "" : make("p", {}, t(`${key}.what`), " ", make("span", { class: "equation" }, t(`${key}.equation`))),
-    t(`${key}.lesson`) === `${key}.lesson` ? "" : make("p", { class: "quiet" }, lesson(t(`${key}.lesson`))),
-    facts.saving && facts.saving.direct ? saving(facts.saving) : "",
+    facts.what ? make("p", {}, facts.what, " ", make("span", { class: "equation" }, facts.equation)) : "",
+    facts.lesson ? make("p", { class: "quiet" }, lesson(facts.lesson)) : "",
+    ...(facts.saving && facts.saving.direct ? [saving(facts.saving), make("p", { class: "quiet" }, t("layer.saving",
+      { ...facts.saving, ratio: (facts.saving.direct / facts.saving.reduced).toLocaleString(language, { maximumSignificantDigits: 2 }) }))] : []),
     live && state.layer.includes("/") && toggle(t("layer.on", { layer: state.layer }), isOn(state.layer), on => turn(state.layer, on)));
   showBranches(facts);
 }
@@ -51,9 +50,6 @@ async function showMaps() {
   const path = state.layer, found = await ask("layer", { path });
   if (path !== state.layer) return;
   output = found;
-  const sums = new Float64Array(output.C);
-  for (let at = 0; at < output.data.length;) for (let c = 0; c < output.C; c++) sums[c] += Math.abs(output.data[at++]);
-  order = Array.from(sums.keys()).sort((a, b) => sums[b] - sums[a]);
   drawSheet();
   showMap();
 }
@@ -64,11 +60,11 @@ function drawSheet() {
   canvas.width = columns * step;
   canvas.height = Math.ceil(shown / columns) * step;
   canvas.columns = columns;
-  const context = canvas.getContext("2d"), { W, H } = output;
+  const context = canvas.getContext("2d"), { W, H, order } = output;
   const all = make("canvas", { width: columns * W, height: Math.ceil(shown / columns) * H }); // at their own size
   const small = all.getContext("2d", { willReadFrequently: true }); // in memory, without the graphics card
   order.slice(0, shown).forEach((c, n) => {
-    small.putImageData(colored(mapOf(output, c), W, H), n % columns * W, Math.floor(n / columns) * H);
+    small.putImageData(colored(mapOf(output, c), W, H, false, W * H > 1 ? undefined : output.maps), n % columns * W, Math.floor(n / columns) * H);
   });
   context.imageSmoothingEnabled = W > tile;
   order.slice(0, shown).forEach((c, n) => {
@@ -80,50 +76,59 @@ function drawSheet() {
     context.lineWidth = 4;
     context.strokeRect(x - 1, y - 1, tile + 2, tile + 2);
   });
-  $("sheethead").textContent = t(shown < output.C ? "maps.some" : "maps.all", { n: shown, of: output.C });
+  $("sheethead").textContent = t(shown < output.C ? "maps.some" : "maps.all", { n: count(shown), of: count(output.C) });
 }
 
 function pickMap(n) {
-  const c = order[Math.max(0, Math.min(output.C - 1, n))];
-  go({ map: c }, true);
+  go({ map: output.order[Math.max(0, Math.min(output.C - 1, n))] }, true);
 }
 
-const currentMap = () => Number(state.map ?? order[0]);
+/** Whether `output` is that of the selected layer; for a moment after a change it is not. */
+const current = () => output && output.path === state.layer;
+
+const currentMap = () => Number(state.map ?? output.order[0]);
+
+/** The name of map c: at the end of the network, that of a class. */
+const mapName = (path, c) => path === "softmax" || path === structure.steps.at(-1).path ? data.labels[c] : t("maps.name", { map: c });
 
 function showMap() {
   const c = currentMap(), canvas = $("map"), { W, H } = output;
   const side = Math.max(1, Math.floor(360 / Math.max(W, H)));
+  canvas.hidden = W * H === 1;
   canvas.width = W * side;
   canvas.height = H * side;
   const context = canvas.getContext("2d");
   context.imageSmoothingEnabled = false;
   context.drawImage(canvasOf(mapOf(output, c), W, H), 0, 0, W * side, H * side);
-  $("maphead").textContent = t("maps.map", { map: c, rank: order.indexOf(c) + 1, of: output.C });
-  fill($("mapswitch"), toggle(t("maps.on", { map: c }), isOn(state.layer, c), on => turn(state.layer, on, c)));
-  const at = position();
-  if (at) {
-    context.lineWidth = 3;
-    context.strokeStyle = "white";
-    context.strokeRect(at[1] * side - 1, at[0] * side - 1, side + 2, side + 2);
-  }
-  if (at) readOut(...at);
-  else $("value").textContent = t("maps.hover");
+  $("maphead").textContent = t("maps.rank", { name: mapName(state.layer, c), rank: output.order.indexOf(c) + 1, of: count(output.C) });
+  fill($("mapswitch"), toggle(t("maps.on", { name: mapName(state.layer, c) }), isOn(state.layer, c), on => turn(state.layer, on, c)));
+  const [i, j] = position();
+  context.lineWidth = 3;
+  context.strokeStyle = "white";
+  context.strokeRect(j * side - 1, i * side - 1, side + 2, side + 2);
+  readOut(i, j);
   showSum();
+  showPatches();
 }
 
+/** The selected output [row, column], else the largest of the map. */
 function position() {
-  if (!state.at) return null;
-  const [i, j] = state.at.split(",").map(Number);
-  return output && i < output.H && j < output.W ? [i, j] : null;
+  const map = mapOf(output, currentMap()), [i, j] = (state.at || "").split(",").map(Number);
+  if (i < output.H && j < output.W) return [i, j];
+  const p = map.indexOf(map.reduce((a, b) => Math.max(a, b)));
+  return [Math.floor(p / output.W), p % output.W];
 }
 
 /** Say the value at (i, j), and outline on the image what it sees. */
 function readOut(i, j) {
+  if (!current()) return;
   const c = currentMap(), field = structure.receptiveField(state.layer, i, j, layers[state.layer].branches ? c : undefined);
   reading = field;
   drawOver();
-  $("value").textContent = t("maps.value", { value: short(output.data[(i * output.W + j) * output.C + c]), map: c, row: i, column: j,
-    height: field.bottom - field.top + 1, width: field.right - field.left + 1 });
+  const whole = field.top <= 0 && field.left <= 0 && Math.min(field.bottom, field.right) >= size - 1;
+  $("value").textContent = t("maps.value", { value: short(mapOf(output, c)[i * output.W + j]), row: i, column: j }) + " "
+    + t(whole ? "maps.whole" : "maps.sees", { height: field.bottom - field.top + 1, width: field.right - field.left + 1 })
+    + (output.W * output.H > 1 ? " " + t("maps.other") : "");
 }
 
 function buildLayer() {
@@ -135,7 +140,7 @@ function buildLayer() {
     make("h3", { id: "maphead", "aria-live": "polite" }), make("div", { id: "mapswitch" }),
     make("canvas", { id: "map", tabindex: 0, role: "application", "aria-label": t("maps.enlarged"),
       "aria-describedby": "value" }),
-    make("p", { id: "value", "aria-live": "polite" }), make("div", { id: "sum", "aria-live": "polite" }));
+    make("p", { id: "value", "aria-live": "polite" }), make("div", { id: "patches" }), make("div", { id: "sum" }));
   const sheet = $("sheet"), map = $("map");
   const cell = (canvas, event, columns, rows) => {
     const box = canvas.getBoundingClientRect();
@@ -147,16 +152,16 @@ function buildLayer() {
   });
   sheet.addEventListener("keydown", event => {
     const move = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: -sheet.columns, ArrowDown: sheet.columns }[event.key];
-    if (move) { event.preventDefault(); pickMap(order.indexOf(currentMap()) + move); }
+    if (move) { event.preventDefault(); pickMap(output.order.indexOf(currentMap()) + move); }
   });
   map.addEventListener("pointermove", event => readOut(...inMap(cell(map, event, output.W, output.H))));
-  map.addEventListener("pointerleave", () => { if (position()) readOut(...position()); else { reading = null; drawOver(); } });
+  map.addEventListener("pointerleave", () => current() && readOut(...position()));
   map.addEventListener("click", event => go({ map: currentMap(), at: inMap(cell(map, event, output.W, output.H)).join(",") }));
   map.addEventListener("keydown", event => {
     const move = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0], Enter: [0, 0] }[event.key];
-    if (!move) return;
+    if (!move || !current()) return;
     event.preventDefault();
-    const [i, j] = position() || [0, 0];
+    const [i, j] = position();
     go({ map: currentMap(), at: inMap([i + move[0], j + move[1]]).join(",") }, true);
   });
 }

@@ -42,11 +42,13 @@ function buildTours() {
 }
 
 function openStep(tour, n) {
-  go({ off: null, ...data.text.tours[tour].steps[n].go, tour: tour + 1, step: n + 1 });
-  $("tour").scrollIntoView({ block: "nearest" });
+  const to = data.text.tours[tour].steps[n].go;
+  go({ off: null, ...to, ...(to.map === "class" && probabilities ? { map: chosen() } : {}), tour: tour + 1, step: n + 1 });
+  $(data.text.tours[tour].steps[n].see || "layer").scrollIntoView();
 }
 
 function showTour() {
+  document.body.style.setProperty("--tour", "0px");
   const number = Number(state.tour) - 1, tour = data.text.tours[number], n = Math.max(0, Number(state.step || 1) - 1);
   $("tour").hidden = !tour || !possible(tour) || !tour.steps[n];
   if ($("tour").hidden) return;
@@ -54,11 +56,14 @@ function showTour() {
   fill($("tour"),
     make("p", { class: "quiet" }, t("tour.head", { title: tour.title, n: n + 1, of: tour.steps.length })),
     make("p", {}, t(`tours.${number}.steps.${n}.text`, { in: facts.in, out: facts.out, between: it.between, maps: it.maps,
+      macs: millions(facts.macs),
+      share: percent(facts.macShare || 0), paramShare: percent(facts.paramShare || 0), label: probabilities ? data.labels[chosen()] : "…",
       reduced: millions(it.reduced || 0), direct: millions(it.direct || 0), ratio: Math.round(it.direct / it.reduced) })),
-    make("p", { class: "quiet" }, lesson(step.lesson)),
     make("div", { class: "row" }, button(t("tour.back"), () => openStep(number, n - 1), { disabled: n === 0 }),
       button(t("tour.next"), () => openStep(number, n + 1), { disabled: n + 1 === tour.steps.length }),
-      button(t("tour.end"), () => go({ tour: null, step: null, off: null }))));
+      button(t("tour.end"), () => go({ tour: null, step: null, off: null })),
+      make("span", { class: "quiet" }, lesson(step.lesson))));
+  document.body.style.setProperty("--tour", `${$("tour").offsetHeight}px`); // it stays on top; other parts scroll below it
 }
 
 function update(before) {
@@ -71,7 +76,7 @@ function update(before) {
   if (before.off !== state.off) return void run(null); // shows the maps when it is done
   if (before.class !== state.class) showAnswer();
   if (other) showMaps();
-  else if (output && (before.map !== state.map || before.at !== state.at)) { drawSheet(); showMap(); }
+  else if (current() && (before.map !== state.map || before.at !== state.at)) { drawSheet(); showMap(); }
 }
 
 buildDrawing();

@@ -1,5 +1,6 @@
 "use strict";
 // A network as data: `structure.steps` in order, each {path, op, in, out, …}; a step of op "concat" has `branches` of steps.
+// `structure.heads`: the auxiliary classifiers, each with steps of its own after the layer `tap`.
 
 /** Base64 to an ArrayBuffer, a part at a time: one string of 19 MB would be copied several times. */
 function fromBase64(text) {
@@ -19,7 +20,8 @@ function allSteps(steps) {
 class Network {
   constructor(structure) {
     Object.assign(this, structure);
-    this.byPath = new Map(allSteps(this.steps).map(step => [step.path, step]));
+    this.heads = this.heads || [];
+    this.byPath = new Map([...allSteps(this.steps), ...this.heads.flatMap(head => head.steps)].map(step => [step.path, step]));
     this.outputs = new Map();
   }
 
@@ -93,6 +95,7 @@ class Network {
     }
     this.logits = x.data;
     this.outputs.set("softmax", activation(1, 1, x.C, softmax(x.data)));
+    for (const { tap, steps } of this.heads) steps.reduce((z, step) => this.keep(step, z, off), this.outputs.get(tap));
   }
 
   /** The number of the top-level step that `path` belongs to. */
@@ -127,6 +130,7 @@ class Network {
    */
   receptiveField(path, i, j, c) {
     let field = { top: i, bottom: i, left: j, right: j };
+    if (path === "softmax") path = this.steps.at(-1).path;
     while (path !== "input") {
       const step = this.byPath.get(path);
       const branches = !step.branches ? [[step]] : c === undefined ? step.branches : [this.branchOf(step, c).branch];

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -13,10 +12,12 @@ from ...errors import UserError
 from ...figures import data_uri
 from ...figures.blocks import size
 from ...inference.classifier import Classifier
+from ...interpret.structure import trunk_of
 from ...layers.base import Array, Layer, Shape
+from ...layers.containers import Trunk
 from ..drawing import neighbors, svg
-from ..facts import Node, flat, nodes
-from ..page import layer_facts
+from ..facts import flat, layer_facts, nodes
+from ..html import TEXT, embedded, head
 from .structure import packed, steps, structure
 from .wasm import assemble
 
@@ -26,7 +27,7 @@ LARGEST = 20_000_000  # maximum size of a page, bytes
 #: The scripts that compute, in the worker as well as in the page; that of the worker; those of the page.
 ENGINE = ("layers.js", "network.js", "explain.js", "resize.js")
 WORKER = "worker.js"
-PAGE = ("dom.js", "state.js", "engine.js", "input.js", "answer.js", "layer.js", "sum.js", "main.js")
+PAGE = ("dom.js", "state.js", "engine.js", "input.js", "answer.js", "layer.js", "sum.js", "patches.js", "main.js")
 
 
 def page(classifier: Classifier, images: Sequence[tuple[str, Array]] = (), title: str = "GoogLeNet",
@@ -42,14 +43,17 @@ def page(classifier: Classifier, images: Sequence[tuple[str, Array]] = (), title
     if classifier.net is None or classifier.prepare is None:
         raise UserError(f"{classifier.name}: an ensemble; the explorer shows a single network")
     image = (classifier.size, classifier.size, 3)
-    weights = packed(classifier.net, dtype)
+    net, weights = classifier.net, packed(classifier.net, dtype)
+    if len(weights) * 4 / 3 > LARGEST and isinstance(net, Trunk):
+        net = trunk_of(net)
+        weights = packed(net, dtype)  # the auxiliary classifiers are as large as the rest
     if len(weights) * 4 / 3 > LARGEST and dtype == "int16":
         raise UserError(f"{classifier.name}: its weights make a page of {len(weights) * 4 / 3e6:.0f} MB, more than "
                         f"{LARGEST // 10**6} MB; leave out --weights to show the structure")
-    data = {"structure": structure(classifier.net, image, classifier.prepare, dtype),
+    data = {"structure": structure(net, image, classifier.prepare, dtype),
             "labels": _distinct([short_label(label) for label in classifier.labels]),
             "images": [{"name": name, "src": data_uri.photo(pixels, 320)} for name, pixels in images]}
-    return _html(classifier.net, image, title, len(classifier.labels), data, weights, lessons or {})
+    return _html(net, image, title, len(classifier.labels), data, weights, lessons or {})
 
 
 def structure_page(net: Layer, image: Shape, title: str, lessons: Mapping[str, str] | None = None) -> str:
@@ -62,34 +66,31 @@ def structure_page(net: Layer, image: Shape, title: str, lessons: Mapping[str, s
 def _html(net, image, title, classes, data, weights, lessons):
     tree = nodes(net, image)
     macs, params = sum(node.row.macs for node in tree), sum(node.row.params for node in tree)
-    text = json.loads(_read("text.json"))
     ops = {step["path"]: step["op"] for top in steps(net, image)
            for step in [top, *(inner for branch in top.get("branches", ()) for inner in branch)]}
-    data |= {"layers": {node.path: _facts(node, macs, params, ops) for node in flat(tree)}, "text": text,
+    data |= {"layers": {node.path: layer_facts(node, macs, params)
+                        | {"shape": node.row.output, "op": ops[node.path]} for node in flat(tree)}, "text": TEXT,
              "neighbors": neighbors(tree), "first": tree[0].path, "lessons": dict(lessons),
              "wasm": base64.b64encode(assemble(_read("gemm.wat"))).decode()}
     data["layers"]["softmax"] = {"kind": "softmax", "op": "softmax", "in": str(classes), "out": str(classes),
-                                 "shape": [classes], "params": 0, "macs": 0}
-    about = text["about"].format(params=f"{params:,}", macs=f"{macs:,}", classes=f"{classes:,}", **{"in": size(image)})
-    about += f" {text['private']}" if weights else ""
+                                 "shape": [classes], "params": 0, "macs": 0, **TEXT["ops"]["softmax"]}
+    about = TEXT["about"].format(params=f"{params:,}", macs=f"{macs:,}", classes=f"{classes:,}", **{"in": size(image)})
+    about += f" {TEXT['private']}" if weights else ""
     scripts = [*((name, " data-engine") for name in ENGINE), *((name, "") for name in PAGE)]
     sources = [(_read(name), kind) for name, kind in scripts]
     worker = _read(WORKER)
     digests = [base64.b64encode(hashlib.sha256(js.encode()).digest()).decode() for js, _ in sources]
     hashes = " ".join(f"'sha256-{digest}'" for digest in digests)
-    return _HTML.format(
-        policy=f"default-src 'none'; script-src {hashes} 'wasm-unsafe-eval'; worker-src blob:; style-src 'unsafe-inline'; "
-               "img-src data:; media-src blob:; base-uri 'none'; form-action 'none'",
-        title=escape(title), css=(HERE.parent / "page.css").read_text(encoding="utf-8") + _read("page.css"),
-        about=escape(about), svg=svg(tree, macs), image=escape(text["image"]["title"]),
-        answer=escape(text["answer"]["title"]), network=escape(text["network"]["title"]),
-        layer=escape(text["layer"]["title"]), weights=base64.b64encode(weights).decode(), worker=worker,
-        data=json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c"),
+    policy = (f"default-src 'none'; script-src {hashes} 'wasm-unsafe-eval'; worker-src blob:; "
+              "style-src 'unsafe-inline'; img-src data:; media-src blob:; base-uri 'none'; form-action 'none'")
+    css = (HERE.parent / "page.css").read_text(encoding="utf-8") + _read("page.css")
+    return head(title, policy, css) + _HTML.format(
+        title=escape(title),
+        about=escape(about), svg=svg(tree, macs), image=escape(TEXT["image"]["title"]),
+        answer=escape(TEXT["answer"]["title"]), network=escape(TEXT["network"]["title"]),
+        layer=escape(TEXT["layer"]["title"]), weights=base64.b64encode(weights).decode(), worker=worker,
+        data=embedded(data),
         scripts="\n".join(f"<script{kind}>{js}</script>" for js, kind in sources))
-
-
-def _facts(node: Node, macs: int, params: int, ops: Mapping[str, str]) -> dict[str, Any]:
-    return layer_facts(node, macs, params) | {"shape": node.row.output, "op": ops[node.path]}
 
 
 def _distinct(labels):
@@ -106,17 +107,7 @@ def _read(name):
     return (HERE / name).read_text(encoding="utf-8")
 
 
-_HTML = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="{policy}">
-<title>{title}</title>
-<style>
-{css}</style>
-</head>
-<body>
+_HTML = """<body>
 <header>
 <h1>{title}</h1>
 <p class="quiet">{about}</p>
@@ -132,7 +123,7 @@ _HTML = """<!DOCTYPE html>
 <div><h2>{image}</h2><div id="stage"></div><div id="tools"></div></div>
 <div><h2>{answer}</h2>
 <div id="state"><span id="ring" aria-hidden="true"></span><span id="status" role="status"></span></div>
-<div id="top"></div><div id="off"></div><div id="choose"></div></div>
+<div id="top"></div><div id="why"></div><div id="heads"></div><div id="off"></div><div id="choose"></div></div>
 <div id="help"></div>
 </section>
 <section id="layer" aria-label="{layer}">

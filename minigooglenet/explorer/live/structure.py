@@ -9,7 +9,7 @@ from ...errors import UserError
 from ...interpret.structure import trunk_of
 from ...layers import LRN, BatchNorm, Conv, Dense, GlobalAvgPool, MaxPool
 from ...layers.base import Array, Layer, Shape
-from ...layers.containers import Block, Concat
+from ...layers.containers import Block, Concat, Trunk
 from ...layers.dropout import Dropout
 from ...layers.flatten import Flatten
 from ...layers.pooling import AvgPool
@@ -48,8 +48,18 @@ def _step(layer, path, shape):
     return step
 
 
+def heads(net: Layer, image: Sequence[int]) -> list[dict[str, Any]]:
+    """The auxiliary classifiers of a network: {"path", "tap", "steps"}; the steps read the output of layer tap."""
+    if not isinstance(net, Trunk):
+        return []
+    shapes = {step["path"]: step["out"] for step in steps(net, image)}
+    return [{"path": name, "tap": tap, "steps": _sequence(head.children, shapes[tap], f"{name}/")}
+            for name, (tap, head) in net.heads.items()]
+
+
 def arrays(net: Layer) -> Iterator[Array]:
-    """w (K, F) and b (F,) of every layer with weights, in the order of ``steps``, where branches precede their module.
+    """w (K, F) and b (F,) of every layer with weights, in the order of ``steps``, where branches precede their module;
+    then those of the auxiliary classifiers.
 
     Batch norm is part of the convolution before it: with s = γ / σ, w becomes w · s and b becomes β + (b - μ) · s.
 
@@ -61,6 +71,9 @@ def arrays(net: Layer) -> Iterator[Array]:
                 yield from arrays(branch)
         else:
             yield from _weights(layer, name)
+    if isinstance(net, Trunk):
+        for _, head in net.heads.values():
+            yield from arrays(head)
 
 
 def _weights(layer, name):
@@ -115,6 +128,6 @@ def preparation(prepare: Callable[[Array], Array], channels: int = 3) -> dict[st
 
 
 def structure(net: Layer, image: Shape, prepare: Callable[[Array], Array], dtype: str = "int16") -> dict[str, Any]:
-    """What ``network.js`` calls a structure: {"input", "preparation", "dtype", "steps"}."""
+    """What ``network.js`` calls a structure: {"input", "preparation", "dtype", "steps", "heads"}."""
     return {"input": list(image), "preparation": preparation(prepare, image[-1]), "dtype": dtype,
-            "steps": steps(net, image)}
+            "steps": steps(net, image), "heads": heads(net, image)}

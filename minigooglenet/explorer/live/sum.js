@@ -1,13 +1,16 @@
 "use strict";
 // One output, number by number: the window it reads, the products, the sum.
 
+let asked = false; // whether to scroll to the next sum
+
 async function showSum() {
   const at = position(), path = state.layer, c = currentMap();
-  if (!at) return $("sum").replaceChildren();
   const found = await ask("explain", { path, i: at[0], j: at[1], c });
-  if (path !== state.layer) return;
-  const head = make("h3", {}, t("sum.title", { value: short(found.y), map: c, row: at[0], column: at[1] }));
+  if (path !== state.layer || c !== currentMap()) return;
+  const head = make("h3", {}, t(found.op === "dense" ? "sum.score" : "sum.title", { value: short(found.y), name: mapName(path, c), row: at[0], column: at[1] }));
   fill($("sum"), head, ...[(SUMS[found.op] || SUMS.other)(found, c)].flat());
+  if (asked) $("sum").scrollIntoView();
+  asked = false;
 }
 
 /** The sums of a window as a table of rows × columns; `mark` is the place of an emphasized number. */
@@ -25,17 +28,29 @@ function grid(values, columns, caption, mark = -1) {
     make("table", { class: "grid" }, make("caption", {}, caption), ...rows));
 }
 
+const colors = ["red", "green", "blue"];
+
+/** The last layer up to `path` whose maps still have positions: before an average of each map, and dropout. */
+function withMaps(path) {
+  while (["dropout", "global average pool"].includes(layers[path]?.op)) path = structure.before(path);
+  return path;
+}
+
 /** y = b + Σ x · w: a sum for each position of the window, then the largest products, then the rest. */
 function products({ x, w, b, KH, KW, C, y, relu, before }) {
   const terms = Array.from(x, (v, k) => v * w[k]), total = terms.reduce((sum, v) => sum + v, 0);
   const places = Array.from({ length: KH * KW }, (_, p) => terms.slice(p * C, (p + 1) * C).reduce((sum, v) => sum + v, 0));
   const largest = Array.from(terms.keys()).sort((p, q) => Math.abs(terms[q]) - Math.abs(terms[p])).slice(0, 12);
   const rest = total - largest.reduce((sum, k) => sum + terms[k], 0);
-  const where = k => KH * KW === 1 ? t("sum.input", { map: k })
-    : t("sum.where", { map: k % C, row: Math.floor(k / C / KW), column: Math.floor(k / C) % KW });
+  const from = withMaps(before);
+  const where = k => {
+    const map = k % C, name = before === "input" ? t(`sum.${colors[data.structure.preparation.source[map]]}`) : mapName(before, map);
+    const text = KH * KW === 1 ? name : t("sum.where", { name, row: Math.floor(k / C / KW), column: Math.floor(k / C) % KW });
+    return from === "input" || layers[from].shape.at(-1) !== C ? text : button(text, () => go({ layer: from, map }), { class: "link" });
+  };
   const line = (name, ...numbers) => make("tr", {}, make("th", { scope: "row" }, name), ...numbers.map(v => make("td", {}, v)));
   return [
-    make("p", {}, t("sum.conv", { n: count(terms.length), KH, KW, C: count(C), layer: before })),
+    from !== before ? make("p", {}, t("sum.means", { layer: from })) : make("p", {}, t("sum.conv", { n: count(terms.length), KH, KW, C: count(C), layer: before })),
     C === 3 && KH > 1 ? make("figure", {}, filter(w, KH, KW), make("figcaption", {}, t("sum.filter"))) : null,
     KH * KW > 1 ? grid(places, KW, t("sum.places", { KH, KW, C })) : null,
     make("table", { class: "terms" }, make("caption", {}, t("sum.largest", { n: largest.length })),

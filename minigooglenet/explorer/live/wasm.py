@@ -11,8 +11,8 @@ from typing import Any
 TYPES = {"i32": 0x7F, "v128": 0x7B}
 
 OPCODES = {
-    "local.get": "20", "local.set": "21", "local.tee": "22", "i32.const": "41", "br_if": "0d", "loop": "03", "end": "0b",
-    "i32.lt_u": "49", "i32.add": "6a", "i32.sub": "6b", "i32.shl": "74",
+    "local.get": "20", "local.set": "21", "local.tee": "22", "i32.const": "41", "br_if": "0d",
+    "loop": "03", "end": "0b", "i32.lt_u": "49", "i32.add": "6a", "i32.sub": "6b", "i32.shl": "74",
     "v128.load": "fd 00", "v128.load32_splat": "fd 09", "v128.store": "fd 0b", "f32x4.add": "fd e4 01",
     "f32x4.mul": "fd e6 01"}
 
@@ -32,7 +32,7 @@ def assemble(text: str) -> bytes:
     local = [b"\1" + bytes([TYPES[item[2]]]) for item in declared["local"]]
     return b"\0asm\1\0\0\0" + b"".join(bytes([section]) + _sized(_vector(items)) for section, items in (
         (1, [b"\x60" + _vector(types) + _vector([])]),                                   # the function's type
-        (2, [_name(importer) + _name(imported) + b"\2\0" + _unsigned(int(memory[1]))]),  # memory of at least so many pages
+        (2, [_name(importer) + _name(imported) + b"\2\0" + _unsigned(int(memory[1]))]),  # memory, at least so many pages
         (3, [b"\0"]),                                                                    # the function has type 0
         (7, [_name(export[1]) + b"\0\0"]),                                               # and is exported
         (10, [_sized(_vector(local) + code)])))

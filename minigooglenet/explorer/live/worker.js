@@ -18,12 +18,34 @@ const answers = {
   run({ rgba, off, from }, progress) {
     const started = performance.now(), x = from ? null : network.prepare(rgba);
     for (const done of network.forward(x, off, from)) progress(done);
-    return { p: network.outputs.get("softmax").data, ms: performance.now() - started };
+    const heads = network.heads.map(({ tap, steps }) => ({ tap, p: softmax(network.outputs.get(steps.at(-1).path).data) }));
+    return { p: network.outputs.get("softmax").data, heads, ms: performance.now() - started };
   },
 
+  /** The maps of a layer, one after the other, and their numbers in the order of their strength: the mean of |y|, or of y in a vector. */
   layer({ path }) {
-    const { H, W, C, data } = network.outputs.get(path);
-    return { path, H, W, C, data };
+    const { H, W, C, data } = network.outputs.get(path), maps = new Float32Array(data.length), strength = new Float64Array(C);
+    for (let at = 0, p = 0; p < H * W; p++) {
+      for (let c = 0; c < C; c++, at++) {
+        maps[c * H * W + p] = data[at];
+        strength[c] += H * W > 1 ? Math.abs(data[at]) : data[at];
+      }
+    }
+    return { path, H, W, C, maps, order: Array.from(strength.keys()).sort((a, b) => strength[b] - strength[a]) };
+  },
+
+  /** A pass over another image, beside the current one: {path: {top, at}}, the largest output of every map and its place. */
+  survey({ rgba }) {
+    const { outputs, logits } = network, found = {};
+    network.outputs = new Map();
+    for (const done of network.forward(network.prepare(rgba)));
+    for (const [path, { C, data }] of network.outputs) {
+      const top = new Float32Array(C).fill(-Infinity), at = new Int32Array(C);
+      for (let i = 0; i < data.length; i++) if (data[i] > top[i % C]) { top[i % C] = data[i]; at[i % C] = Math.floor(i / C); }
+      found[path] = { top, at };
+    }
+    Object.assign(network, { outputs, logits });
+    return found;
   },
 
   cam({ k }) {
@@ -46,5 +68,5 @@ const answers = {
 
 self.onmessage = ({ data: { id, type, question } }) => {
   const result = answers[type](question, done => self.postMessage({ id, progress: done }));
-  self.postMessage({ id, result });
+  self.postMessage({ id, result }, result && result.maps ? [result.maps.buffer] : []); // maps are handed over, not copied
 };
