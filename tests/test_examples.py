@@ -25,7 +25,7 @@ def run(name, folder):
 
 def test_every_example_has_a_test():
     assert {path.stem for path in EXAMPLES.glob("*.py")} == {
-        "training_loop", "gradcheck_layer", "classifier", "count", "finetune"}
+        "training_loop", "gradcheck_layer", "classifier", "count", "finetune", "temperature"}
 
 
 def test_training_loop(tmp_path):
@@ -71,3 +71,10 @@ def test_finetune(tmp_path):
     seven, scratch, untrained, features, tuned = (float(line.split()[-1].rstrip("%")) for line in lines
                                                   if line.endswith("%"))
     assert seven > 50 and min(features, tuned) > max(scratch, untrained) + 20  # guessing: 14 %, then 33 %
+
+
+def test_temperature(tmp_path):
+    _, before, after = run("temperature", tmp_path).splitlines()
+    rows = [re.findall(r"[\d.]+", line) for line in (before, after)]
+    (one, _, ece, nll), (T, _, lower_ece, lower_nll) = [[float(value) for value in row] for row in rows]
+    assert one == 1 < T and lower_ece < ece / 2 and lower_nll < nll

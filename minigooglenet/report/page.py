@@ -32,7 +32,8 @@ def page(facts: Mapping[str, Any], images: Mapping[str, Sequence[Images]]) -> st
         title=escape(f"{shown(Path(facts['run']).name)} on {shown(facts['dataset'])}"),
         about=escape(", ".join(about)) + (f"<br>{escape(shown(facts['note'], 500))}" if facts["note"] else ""),
         numbers=_numbers(facts), classes=parts.class_table(facts), matrix=_matrix(facts),
-        confusions=parts.confusion_table(facts), calibration=_calibration(facts),
+        confusions=parts.confusion_table(facts),
+        beside=" class=two" if len(facts["classes"]) <= evaluation.NUMBERS else "", calibration=_calibration(facts),
         confidence=percent(facts["confidence"]), accuracy=percent(facts["accuracy"]),
         mistakes=_mistakes(facts, images["mistakes"]), guess=f"{np.log(len(facts['classes'])):.3f}",
         suspects="".join(parts.suspected(facts, part, images[part]) for part in ("test", "training")))
@@ -119,9 +120,9 @@ _HTML = """<!DOCTYPE html>
 </section>
 <section id="confusions"><h2>Confusions</h2>
 <p>A row for each label, a column for each predicted class. The diagonal is correct.</p>
-{matrix}
-<h3>The most frequent ones</h3>
-{confusions}
+<div{beside}><div>{matrix}</div>
+<div><h3>The most frequent ones</h3>
+{confusions}</div></div>
 </section>
 <section id="calibration"><h2>Calibration</h2>
 <div class="two"><div>{calibration}</div>
@@ -151,7 +152,7 @@ layer, have the highest cosine similarity.</p>
 <section id="labels"><h2>Suspected label errors</h2>
 <p>An image is listed if the network is sure of another class than its label: its probability is at least the mean
 probability of that class over the images labeled so (confident learning). The lowest probability of the label comes
-first. Many are hard images with a correct label: look before you change one.</p>
+first. Many are hard images with a correct label, the more the less accurate the network is: look before you change one.</p>
 {suspects}
 </section>
 <section id="terms"><h2>Definitions</h2>

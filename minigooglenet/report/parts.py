@@ -67,8 +67,8 @@ def confusion_table(facts: Mapping[str, Any]) -> str:
             f'</td><td>{row["images"]:,}</td>'
             f'<td>{percent(row["images"] / facts["by_class"][row["label"]]["images"])}</td></tr>'
             for row in facts["confusions"]]
-    return table("Most frequent confusions", [("label", 1), ("predicted class", 1), ("images", 0),
-                                              ("of the label's", 0)], rows) if rows else "<p>No image is confused.</p>"
+    heads = [("label", 1), ("predicted class", 1), ("images", 0), ("of the label's images", 0)]
+    return table("Most frequent confusions", heads, rows) if rows else "<p>No image is confused.</p>"
 
 
 def table(label: str, heads: Sequence[tuple[str, int]], rows: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from .. import engine
 from ..data.crops import average_small
 from ..data.mapped import chunks
+from ..errors import shown
 from ..layers import softmax
 from ..layers.base import Array, Layer
 
@@ -43,7 +44,7 @@ def confusion(predicted: Array, labels: Array, classes: Sequence[str]) -> str:
 
     predicted, labels: int (N,), from 0 to len(classes) - 1.
     """
-    K = len(classes)
+    K, classes = len(classes), [shown(name) for name in classes]
     counts = np.bincount(labels * K + predicted, minlength=K * K).reshape(K, K)
     width = max(map(len, classes))
     head = " " * width + "".join(f"{name[:6]:>7}" for name in classes) + " correct"
