@@ -333,4 +333,4 @@ assert list(forms["reduced"].children) == ["1x1", "3x3_reduce", "3x3", "5x5_redu
 # %% [markdown]
 # ## Next
 #
-# We have built the module. Lesson 10 asks what classifies its output: fully connected layers, or an average.
+# We have built the module. Lesson 09 asks whether the paper's reason for it holds.

@@ -319,5 +319,5 @@ assert round(wider.params / 1e6, 1) == 107.6 and round(wider.macs / 1e9, 2) == 2
 # %% [markdown]
 # ## Next
 #
-# `python -m minigooglenet flops --compare` counts all these networks in one table. This was the last lesson;
-# `python -m minigooglenet finetune --data photos` teaches the network your own classes.
+# `python -m minigooglenet flops --compare` counts all these networks in one table, and four that came later. Those are
+# lesson 21: which of their ideas paid?

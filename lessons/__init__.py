@@ -1,4 +1,4 @@
-"""The course: nineteen lessons, in order. See README.md; ``python -m lessons`` lists them.
+"""The course: twenty-two lessons, in order. See README.md; ``python -m lessons`` lists them.
 
 Lessons import ``compare`` (print a guess and the outcome), ``show`` (a figure) and ``QUICK`` from here. Lessons that
 classify images also import ``traffic_light``, ``portrait`` and ``weights_of_2014``.

@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     """The argument parser of ``python -m lessons``."""
     top = argparse.ArgumentParser(prog="python -m lessons", epilog=EPILOG, usage="python -m lessons [WHAT] [options]",
                                   formatter_class=argparse.RawDescriptionHelpFormatter,
-                                  description="The course on GoogLeNet: nineteen lessons.")
+                                  description="The course on GoogLeNet: twenty-two lessons.")
     top.add_argument("what", nargs="*", metavar="WHAT",
                      help="a lesson's number, all, check NUMBER, check all, progress, book, or translate LANGUAGE")
     top.add_argument("--quick", action="store_true", help="fewer steps where a lesson trains or times something")

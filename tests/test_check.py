@@ -50,6 +50,9 @@ one_by_one bias_forgotten: b is not added
 one_by_one stride_on_height_only: height or width is wrong
 one_by_one strides_from_the_end: height or width is wrong
 naive_chain return_in_the_loop: only the first entry is there
+correlations u_and_v_exchanged: height and width are swapped
+correlations channels_exchanged: axes 0 and 3 are swapped
+correlations nan_if_constant: NaN or infinity
 gap_backward undivided: H·W times too large
 gap_backward batch_averaged_too: all values are 2 times too small
 gap_backward divided_by_height: W times too large
@@ -72,6 +75,8 @@ grouped_conv parameters_only: MACs: groups times too large
 grouped_conv flops: MACs: always 2 times too large
 dense_shares swapped: the parts are in another order: return fraction
 dense_shares percent: fraction
+chain weights_only: MACs: H·W times too small
+residual_backward averaged: dx: always 2 times too small
 """
 
 
