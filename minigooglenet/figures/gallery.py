@@ -1,4 +1,5 @@
-"""Every figure of a review of GoogLeNet, by name."""
+"""The figures of a review of GoogLeNet, by name. Of the paper they cover figures 2 and 3 and tables 1 to 3: not figure 1,
+which shows photos, and not tables 4 and 5, which are about detection."""
 
 from collections.abc import Callable
 
