@@ -29,10 +29,12 @@ function number(text) {
   return found ? Number(found[1].replaceAll(",", "")) * {k: 1e3, M: 1e6, G: 1e9, "%": 0.01, "": 1}[found[2]] : null;
 }
 
+// Python's f"{x:,.4g}"; whole numbers with all their digits.
 function shown(x) {
   if (Number.isInteger(x) && Math.abs(x) < 1e15) return x.toLocaleString("en");
-  const text = String(Number(x.toPrecision(4)));
-  return text.includes("e") ? text : Number(text).toLocaleString("en", {maximumFractionDigits: 20});
+  const [digits, power] = x.toExponential(3).split("e");
+  if (power >= -4 && power < 4) return Number(x.toPrecision(4)).toLocaleString("en", {maximumFractionDigits: 8});
+  return Number(digits) + "e" + power[0] + power.slice(1).padStart(2, "0");
 }
 
 function addField(outcome) {
@@ -55,4 +57,4 @@ function addField(outcome) {
   });
 }
 
-document.querySelectorAll("details[data-guess]").forEach(addField);
+if (typeof document !== "undefined") document.querySelectorAll("details[data-guess]").forEach(addField);

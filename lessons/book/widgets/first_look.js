@@ -29,7 +29,7 @@ function clock() {
     rows.push([]);
     for (let column = 2; column < 320; column += 4) {
       const v = row - 128, u = column - 160, r = Math.hypot(u, v), hour = Math.atan2(u, -v) / (Math.PI / 6);
-      let gray = r < 95 ? 746 / 3 : r < 105 ? 130 / 3 : 560 / 3;
+      let gray = r < 95 ? 738 / 3 : r < 105 ? 130 / 3 : 560 / 3;
       if (Math.abs(hour - Math.round(hour)) * Math.PI / 6 * r < 3 && r > 76 && r < 90) gray = 20;
       for (const [angle, length, width] of [[-1, 50, 5], [1.05, 72, 3]]) {
         const along = u * Math.sin(angle) - v * Math.cos(angle), across = u * Math.cos(angle) + v * Math.sin(angle);
