@@ -9,7 +9,8 @@ import time
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 OPTIONS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-           "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe")
+           "--disable-background-networking", "--disable-component-update", "--disable-sync", "--remote-debugging-pipe",
+           "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")  # a camera that shows a moving dot
 
 
 class Browser:

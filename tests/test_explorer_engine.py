@@ -9,6 +9,7 @@ from pathlib import Path
 import explorer_page
 import numpy as np
 import pytest
+from PIL import Image
 
 from minigooglenet import explorer
 from minigooglenet.data.photos import center_crop, open_photo
@@ -148,6 +149,20 @@ def test_googlenet_of_2014_on_photos(dtype, tolerance, tmp_path):
         p = softmax(outputs["linear"])
         compare({path: y[n:n + 1] for path, y in found.items()}, outputs, tolerance)
         assert (np.argsort(-found["softmax"][n])[:5] == np.argsort(-p[0])[:5]).all(), files[n]
+
+
+@needs_node
+@pytest.mark.parametrize(("width", "height", "size"), [(513, 512, 224), (91, 257, 224), (700, 300, 224), (57, 40, 32),
+                                                       (20, 31, 32), (32, 32, 32)])
+def test_images_are_cropped_as_pillow_does(width, height, size, rng):
+    """Noise, made larger and smaller; 513 · 256 / 512 is 256.5."""
+    pixels = rng.integers(0, 256, (height, width, 3), np.uint8)
+    expected = center_crop(Image.fromarray(pixels), 256 if size == 224 else size, size)
+    opaque = np.concatenate([pixels, np.full((height, width, 1), 255, np.uint8)], axis=-1)
+    done = subprocess.run([NODE, RUNNER.with_name("crop.js"), LIVE, *map(str, (size, width, height))],
+                          input=opaque.tobytes(), capture_output=True, check=True)
+    found = np.frombuffer(done.stdout, np.uint8).reshape(size, size, 4)[..., :3]
+    assert np.abs(found.astype(int) - expected).max() <= 1 and (found == expected).mean() > 0.99
 
 
 def test_steps_are_data(tmp_path):

@@ -1,5 +1,7 @@
 """The live explorer: one file, nothing fetched, hostile names harmless; in a browser if Chromium is there."""
 
+import base64
+import io
 import json
 import re
 
@@ -7,11 +9,14 @@ import chromium
 import explorer_page
 import numpy as np
 import pytest
+from PIL import Image
 
 from minigooglenet.cli import main
 from minigooglenet.errors import UserError
+from minigooglenet.explorer.facts import every_output
 from minigooglenet.explorer.live import page
 from minigooglenet.explorer.live.structure import steps
+from minigooglenet.layers import softmax
 from minigooglenet.models.catalog import network
 
 HERE = page.HERE
@@ -178,3 +183,83 @@ def test_every_map_of_a_module_is_traced_to_its_branch(browser):
         if (y.maps[(c * y.H + 1) * y.W + 2] !== part.maps[(channel * part.H + 1) * part.W + 2]) return c;
       }
       return "all"; })()""") == "all"
+
+
+def given(browser, content, name, kind, event):
+    """Give the page a file by an event, "drop" or "paste", as a user would."""
+    browser(f"""(() => {{
+      const bytes = Uint8Array.from(atob("{base64.b64encode(content).decode()}"), c => c.charCodeAt(0));
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([bytes], {json.dumps(name)}, {{ type: "{kind}" }}));
+      dispatchEvent("{event}" === "drop" ? new DragEvent("drop", {{ dataTransfer: transfer, cancelable: true }})
+        : new ClipboardEvent("paste", {{ clipboardData: transfer }})); }})()""")
+
+
+def as_png(pixels):
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("event", ["drop", "paste"])
+def test_an_image_that_is_dropped_or_pasted(event, classifier, browser):
+    pixels = np.random.default_rng(len(event)).integers(0, 256, (41, 60, 3), np.uint8)
+    before = browser("String(probabilities)")
+    given(browser, as_png(pixels), "noise.png", "image/png", event)
+    browser.until(f"!running && String(probabilities) !== '{before}'")
+    p = classifier.probabilities(classifier.center_crop(Image.fromarray(pixels))[None])[0]
+    np.testing.assert_allclose(browser("Array.from(probabilities)"), p, rtol=0.02)  # pixels may differ by 1
+
+
+def test_files_that_are_not_images_or_contain_scripts(browser):
+    before = browser("String(probabilities)")
+    script = b'<svg xmlns="http://www.w3.org/2000/svg"><script>top.hit = 1</script><image href="x" onerror="hit = 1"/></svg>'
+    for content, kind in ((b"%PDF", "application/pdf"), (script, "image/svg+xml"), (b"\x89PNG\r\n\x1a\n", "image/png")):
+        browser("$('status').textContent = ''")
+        given(browser, content, "<img src=x onerror='hit=1'>.png", kind, "drop")
+        browser.until("$('status').textContent.startsWith('<img src=x')")
+    assert browser("window.hit === undefined && !document.querySelector('#status img')")
+    assert browser("String(probabilities)") == before
+
+
+def test_a_photo_by_the_camera(browser):
+    before = browser("String(probabilities)")
+    browser("$('camera').click()")
+    browser.until("camera && $('video').videoWidth && !$('video').hidden")
+    browser("$('camera').click()")
+    browser.until(f"!running && $('video').hidden && camera === null && String(probabilities) !== '{before}'")
+
+
+def test_what_excites_a_map_and_the_auxiliary_classifiers(classifier, browser):
+    browser("go({ layer: '4a', map: 5 })")
+    browser.until("surveys.length === 2 && current()")
+    x = classifier.prepare(np.stack([image for _, image in explorer_page.images()]))
+    outputs = every_output(classifier.net, x)
+    found = browser("surveys.map(({ found }) => [found['4a'].top[5], found['4a'].at[5]])")
+    maps = outputs["4a"][..., 5].reshape(2, -1)
+    np.testing.assert_allclose([top for top, _ in found], maps.max(axis=1), rtol=1e-4, atol=1e-6)
+    assert [int(at) for _, at in found] == maps.argmax(axis=1).tolist()
+    tap, head = list(classifier.net.heads.values())[0]
+    browser("openAddress(data.images[1].src)")
+    browser.until("!running")
+    browser.until("Math.abs(heads[0].p[0] - %f) < 1e-4" % softmax(head.predict(outputs[tap][1:]))[0, 0])
+
+
+def test_why_leads_to_the_score_and_its_maps(browser):
+    browser("document.querySelector('#why button').click()")
+    browser.until("current() && state.layer === 'linear' && document.querySelector('#sum .link')")
+    assert browser("Number(state.map) === chosen() && $('sum').textContent.includes(data.labels[chosen()])")
+    browser("document.querySelector('#sum .link').click()")
+    browser.until("state.layer === '5b' && current() && position().length === 2")
+    assert browser("mapOf(output, currentMap())[position()[0] * output.W + position()[1]] === Math.max(...mapOf(output, currentMap()))")
+
+
+def test_without_webassembly(text, classifier, tmp_path):
+    """Plain JavaScript where the browser does not run the module."""
+    if chromium.CHROMIUM is None:
+        pytest.skip("no Chromium")
+    (tmp_path / "plain.html").write_text(re.sub('"wasm":"[^"]*"', '"wasm":""', text), encoding="utf-8")
+    with chromium.Browser(tmp_path / "plain.html", tmp_path / "profile") as opened:
+        opened.until("probabilities && !running && output")
+        p = classifier.probabilities(explorer_page.images()[0][1][None])[0]
+        np.testing.assert_allclose(opened("Array.from(probabilities)"), p, rtol=1e-3)

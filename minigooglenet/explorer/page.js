@@ -58,10 +58,27 @@
     if (!layer.activations) return [];
     const { channels, src } = layer.activations[photo];
     const which = channels.length < layer.maps ? `the ${channels.length} strongest of ${layer.maps}` : `all ${layer.maps}`;
-    return [make("h3", {}, `Output: ${which} maps, brighter is larger`),
-      make("figure", {}, make("img", { class: "maps", src,
-        alt: `Maps of channels ${channels.join(", ")} for ${data.photos[photo]}; brighter is larger.` }),
-        make("figcaption", { "aria-hidden": "true" }, ...channels.map(c => make("span", {}, String(c)))))];
+    const strip = make("img", { class: "maps", src,
+      alt: `Maps of channels ${channels.join(", ")} for ${data.photos[photo]}; brighter is larger.` });
+    const large = make("figure", { class: "large", "aria-live": "polite" });
+    const buttons = channels.map((c, n) => make("button", { type: "button", "aria-label": `Enlarge map ${c}` }, String(c)));
+    const enlarge = n => {
+      const closed = buttons[n].getAttribute("aria-pressed") === "true";
+      buttons.forEach((one, k) => one.setAttribute("aria-pressed", String(k === n && !closed)));
+      large.replaceChildren(...(closed ? [] : [part(strip, n, channels.length), make("figcaption", {}, `Map ${channels[n]}`)]));
+    };
+    buttons.forEach((one, n) => one.addEventListener("click", () => enlarge(n)));
+    strip.addEventListener("click", event => enlarge(Math.min(channels.length - 1,
+      Math.floor(channels.length * event.offsetX / strip.clientWidth))));
+    return [make("h3", {}, `Output: ${which} maps, brighter is larger. Select one to enlarge it.`),
+      make("figure", {}, strip, make("figcaption", {}, ...buttons)), large];
+  }
+
+  /** Map number n of a strip of maps, which have gaps of two pixels between them. */
+  function part(strip, n, of) {
+    const side = (strip.naturalWidth + 2) / of - 2, canvas = make("canvas", { width: side, height: strip.naturalHeight });
+    canvas.getContext("2d").drawImage(strip, -n * (side + 2), 0);
+    return canvas;
   }
 
   function prediction() {
@@ -80,19 +97,33 @@
   function show(path) {
     const layer = data.layers[path];
     panel.replaceChildren(
-      make("h2", { tabindex: "-1" }, path), make("div", {}, layer.kind),
+      make("h2", { tabindex: "-1" }, path), make("div", {}, layer.kind), more,
+      ...(layer.what ? [make("p", {}, layer.what)] : []),
       terms([["in", layer.in], ["out", layer.out],
         ["parameters", layer.params ? `${count(layer.params)} (${percent(layer.paramShare)} of total)` : "none"],
         ["multiply-adds", layer.macs ? `${count(layer.macs)}` : "none"]]),
       ...(layer.macs ? [meter("share of total", layer.macShare, percent(layer.macShare))] : []),
       ...(layer.branches ? branches(layer.branches) : []),
       ...(layer.saving ? saving(layer.saving) : []),
-      ...activations(layer),
-      ...prediction());
+      ...activations(layer));
+    panel.scrollTop = 0;
   }
 
-  /** Select a layer; with focus, focus its box. Only the selected box is in the tab order. */
-  function select(path, focus) {
+  const showPrediction = () => document.getElementById("answer").replaceChildren(...prediction());
+
+  /** On narrow screens the description is a low bar over the drawing; this button opens and closes it. */
+  const more = make("button", { id: "more", type: "button", "aria-expanded": "false", "aria-controls": "layer" }, "More");
+  more.addEventListener("click", () => {
+    const open = panel.classList.toggle("open");
+    more.setAttribute("aria-expanded", String(open));
+    more.textContent = open ? "Less" : "More";
+  });
+
+  /** Select a layer; with focus, focus its box. Only the selected box is in the tab order. The address becomes a link to
+   * the layer; with `visit`, the back button returns to the layer before. */
+  function select(path, focus, visit = false) {
+    const hash = "#" + encodeURI(path);
+    if (hash !== location.hash && (focus || visit)) history[visit ? "pushState" : "replaceState"](null, "", hash);
     const before = boxes.get(selected);
     before.setAttribute("aria-pressed", "false");
     before.setAttribute("tabindex", "-1");
@@ -106,7 +137,7 @@
 
   const keys = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right" };
   for (const [path, box] of boxes) {
-    box.addEventListener("click", () => select(path, true));
+    box.addEventListener("click", () => select(path, true, true));
     box.addEventListener("mouseenter", () => show(path));
     box.addEventListener("mouseleave", () => show(selected));
     box.addEventListener("focus", () => { if (path !== selected) select(path, false); });
@@ -122,8 +153,13 @@
   }
   panel.addEventListener("keydown", event => { if (event.key === "Escape") boxes.get(selected).focus(); });
   for (const radio of radios) {
-    radio.addEventListener("change", () => { photo = Number(radio.value); show(selected); });
+    radio.addEventListener("change", () => { photo = Number(radio.value); show(selected); showPrediction(); });
   }
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  select(boxes.has(wanted) ? wanted : selected, false);
+  const linked = () => {
+    const path = decodeURI(location.hash.slice(1));
+    return boxes.has(path) ? path : data.first;
+  };
+  addEventListener("popstate", () => select(linked(), false));
+  select(linked(), false);
+  showPrediction();
 })();

@@ -117,6 +117,7 @@ a module and moves to the next branch. Enter moves to the description of the lay
 <main>
 <section id="network" aria-label="Drawing of the network">
 {photos}
+<div id="answer" aria-live="polite"></div>
 <ul id="legend" aria-hidden="true"><li class="k1">1×1</li><li class="k3">3×3</li><li class="k5">larger</li>
 <li class="kp">pool</li><li class="kn">normalization</li><li class="kd">dense</li></ul>
 <div id="drawing">

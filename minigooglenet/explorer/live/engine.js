@@ -6,10 +6,10 @@ const waiting = new Map();
 let worker = null, questions = 0;
 
 /** Ask the worker; resolves with its answer. */
-function ask(type, question, progress = null) {
+function ask(type, question, progress = null, handedOver = []) {
   return new Promise(resolve => {
     waiting.set(++questions, { resolve, progress });
-    worker.postMessage({ id: questions, type, question });
+    worker.postMessage({ id: questions, type, question }, handedOver);
   });
 }
 

@@ -57,14 +57,14 @@ async function open(file) {
 /** Crop an image as Python does, and compute. Very large ones are made smaller first; `cropped` ones are used as they are. */
 async function use(image, width, height, cropped = false) {
   stopCamera();
-  const scale = Math.min(1, 2000 / Math.max(width, height));
+  const scale = Math.min(1, 5000 / Math.max(width, height));
   const [w, h] = [width, height].map(side => Math.max(1, Math.round(side * scale)));
   const context = make("canvas", { width: w, height: h }).getContext("2d");
   context.fillStyle = "white"; // below transparent images
   context.fillRect(0, 0, w, h);
   context.drawImage(image, 0, 0, w, h);
   const all = context.getImageData(0, 0, w, h).data;
-  const rgba = cropped ? all : await ask("crop", { rgba: all, width: w, height: h });
+  const rgba = cropped ? all : await ask("crop", { rgba: all, width: w, height: h }, null, [all.buffer]);
   clean = new ImageData(rgba, size, size);
   wipe();
 }

@@ -7,6 +7,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from ...data.labels import short_label
 from ...errors import UserError
 from ...figures import data_uri
@@ -38,6 +40,9 @@ def page(classifier: Classifier, images: Sequence[tuple[str, Array]] = (), title
     lessons  {name: question}, the lessons as the page calls them
     dtype    of the weights: "int16" with a scale per filter, or "float32" for exact comparisons
 
+    Images are stored without loss, so that the page answers what Python answers. Auxiliary classifiers are left out where
+    they would make the page too large.
+
     Raises UserError for an ensemble, for layers that do not run in a browser, and for a page of more than 20 MB.
     """
     if classifier.net is None or classifier.prepare is None:
@@ -52,8 +57,13 @@ def page(classifier: Classifier, images: Sequence[tuple[str, Array]] = (), title
                         f"{LARGEST // 10**6} MB; leave out --weights to show the structure")
     data = {"structure": structure(net, image, classifier.prepare, dtype),
             "labels": _distinct([short_label(label) for label in classifier.labels]),
-            "images": [{"name": name, "src": data_uri.photo(pixels, 320)} for name, pixels in images]}
-    return _html(net, image, title, len(classifier.labels), data, weights, lessons or {})
+            "images": [{"name": name, "src": data_uri.uri(Image.fromarray(pixels), "WEBP", lossless=True)}
+                       for name, pixels in images]}
+    text = _html(net, image, title, len(classifier.labels), data, weights, lessons or {})
+    if len(text) > LARGEST and dtype == "int16":
+        raise UserError(f"photos: {len(images)} make a page of {len(text) / 1e6:.1f} MB, more than "
+                        f"{LARGEST // 10**6} MB; choose fewer")
+    return text
 
 
 def structure_page(net: Layer, image: Shape, title: str, lessons: Mapping[str, str] | None = None) -> str:

@@ -37,11 +37,14 @@ function resize(rgba, width, height, outW, outH) {
   return found;
 }
 
+/** Round as Python does: 2.5 becomes 2. */
+const halfToEven = v => v % 1 === 0.5 ? 2 * Math.round(v / 2) : Math.round(v);
+
 /** The network's input from an image of any size: the shorter side becomes 256 pixels (or `size`, for small networks), and
  * the center of size × size is cut out. */
 function centerCrop(rgba, width, height, size) {
   const scale = (size === 224 ? 256 : size) / Math.min(width, height);
-  const W = Math.round(width * scale), H = Math.round(height * scale);
+  const [W, H] = [width, height].map(side => halfToEven(side * scale));
   const image = W === width && H === height ? rgba : resize(rgba, width, height, W, H);
   const found = new Uint8ClampedArray(size * size * 4), left = (W - size) >> 1, top = (H - size) >> 1;
   for (let y = 0; y < size; y++) {

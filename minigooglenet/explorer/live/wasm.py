@@ -32,7 +32,7 @@ def assemble(text: str) -> bytes:
     local = [b"\1" + bytes([TYPES[item[2]]]) for item in declared["local"]]
     return b"\0asm\1\0\0\0" + b"".join(bytes([section]) + _sized(_vector(items)) for section, items in (
         (1, [b"\x60" + _vector(types) + _vector([])]),                                   # the function's type
-        (2, [_name(importer) + _name(imported) + b"\2\0" + _unsigned(int(memory[1]))]),  # memory, at least so many pages
+        (2, [_name(importer) + _name(imported) + b"\2\0" + _unsigned(int(memory[1]))]),  # memory, so many pages or more
         (3, [b"\0"]),                                                                    # the function has type 0
         (7, [_name(export[1]) + b"\0\0"]),                                               # and is exported
         (10, [_sized(_vector(local) + code)])))
