@@ -2,17 +2,15 @@
 
 import json
 import re
-import shutil
 import subprocess
 
+import chromium
 import explorer_page
 import pytest
 
 from minigooglenet.explorer import page
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+pytestmark = pytest.mark.skipif(chromium.CHROMIUM is None, reason="no Chromium")
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +57,7 @@ document.documentElement.setAttribute("data-result", JSON.stringify([innerWidth,
 def browse(path, tmp_path, *options):
     """The page as it is after its scripts have run, as HTML."""
     return subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        [chromium.CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          f"--user-data-dir={tmp_path / 'profile'}", *options, "--dump-dom", path.as_uri()],
         capture_output=True, text=True, timeout=300).stdout
@@ -83,3 +81,35 @@ def test_letters_are_large_enough_and_fit(width, text, tmp_path):
     inner, smallest, wide = json.loads(found[1].replace("&quot;", '"'))
     assert inner <= max(width, 510)  # some browsers have no narrower window; the drawing is as wide as the page
     assert smallest * (width - 40) / (inner - 40) > 10 and wide == []
+
+
+def test_links_enlarged_maps_and_one_prediction(text, tmp_path):
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    with chromium.Browser(tmp_path / "page.html", tmp_path / "profile") as page:
+        page.until("document.querySelector('#layer h2')")
+        heading = "document.querySelector('#layer h2').textContent"
+        page("location.hash = '#4a/5x5'")
+        page.until(f"{heading} === '4a/5x5'")
+        page("""document.querySelector('[data-path="5b"]').dispatchEvent(new MouseEvent("click", { bubbles: true }))""")
+        assert page("location.hash") == "#5b" and "concatenated" in page("document.querySelector('#layer').textContent")
+        page("history.back()")
+        page.until(f"{heading} === '4a/5x5'")
+        page("document.querySelectorAll('figcaption button')[1].click()")
+        strip = "document.querySelector('.maps')"
+        wide = page(f"({strip}.naturalWidth + 2) / document.querySelectorAll('figcaption button').length - 2")
+        assert page("document.querySelector('.large canvas').width") == wide
+        page("document.querySelectorAll('figcaption button')[1].click()")
+        assert page("document.querySelector('.large canvas')") is None
+        assert page("document.querySelector('#answer').textContent.includes('Prediction')")
+        assert not page("document.querySelector('#layer').textContent.includes('Prediction')")
+
+
+def test_on_a_phone_the_description_covers_little_until_it_is_opened(text, tmp_path):
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    with chromium.Browser(tmp_path / "page.html", tmp_path / "profile") as page:
+        page.call("Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=1, mobile=True)
+        page.until("document.querySelector('#more')")
+        height = "document.querySelector('#layer').clientHeight"
+        assert page(height) <= 112
+        page("document.querySelector('#more').click()")
+        assert 112 < page(height) <= 633 and page("document.documentElement.scrollWidth") <= 390

@@ -213,7 +213,8 @@ def test_an_image_that_is_dropped_or_pasted(event, classifier, browser):
 
 def test_files_that_are_not_images_or_contain_scripts(browser):
     before = browser("String(probabilities)")
-    script = b'<svg xmlns="http://www.w3.org/2000/svg"><script>top.hit = 1</script><image href="x" onerror="hit = 1"/></svg>'
+    script = (b'<svg xmlns="http://www.w3.org/2000/svg"><script>top.hit = 1</script>'
+              b'<image href="x" onerror="hit = 1"/></svg>')
     for content, kind in ((b"%PDF", "application/pdf"), (script, "image/svg+xml"), (b"\x89PNG\r\n\x1a\n", "image/png")):
         browser("$('status').textContent = ''")
         given(browser, content, "<img src=x onerror='hit=1'>.png", kind, "drop")
@@ -242,7 +243,8 @@ def test_what_excites_a_map_and_the_auxiliary_classifiers(classifier, browser):
     tap, head = list(classifier.net.heads.values())[0]
     browser("openAddress(data.images[1].src)")
     browser.until("!running")
-    browser.until("Math.abs(heads[0].p[0] - %f) < 1e-4" % softmax(head.predict(outputs[tap][1:]))[0, 0])
+    p = softmax(head.predict(outputs[tap][1:]))[0, 0]
+    browser.until(f"Math.abs(heads[0].p[0] - {p:f}) < 1e-4")
 
 
 def test_why_leads_to_the_score_and_its_maps(browser):
@@ -251,7 +253,8 @@ def test_why_leads_to_the_score_and_its_maps(browser):
     assert browser("Number(state.map) === chosen() && $('sum').textContent.includes(data.labels[chosen()])")
     browser("document.querySelector('#sum .link').click()")
     browser.until("state.layer === '5b' && current() && position().length === 2")
-    assert browser("mapOf(output, currentMap())[position()[0] * output.W + position()[1]] === Math.max(...mapOf(output, currentMap()))")
+    map_, at = browser("Array.from(mapOf(output, currentMap()))"), browser("position()[0] * output.W + position()[1]")
+    assert map_[at] == max(map_)
 
 
 def test_without_webassembly(text, classifier, tmp_path):

@@ -40,8 +40,8 @@ def page(classifier: Classifier, images: Sequence[tuple[str, Array]] = (), title
     lessons  {name: question}, the lessons as the page calls them
     dtype    of the weights: "int16" with a scale per filter, or "float32" for exact comparisons
 
-    Images are stored without loss, so that the page answers what Python answers. Auxiliary classifiers are left out where
-    they would make the page too large.
+    Images are stored without loss, so that the page answers what Python answers. Auxiliary classifiers are left out
+    where they would make the page too large.
 
     Raises UserError for an ensemble, for layers that do not run in a browser, and for a page of more than 20 MB.
     """
