@@ -24,7 +24,7 @@ from .geometry import Pair
 from .im2col import BLOCK, im2col_numpy, lines_per_block, pad_lines
 from .jit import JIT, frozen, njit
 from .winograd import winograd_input, winograd_input_adjoint, winograd_output_adjoint
-from .winograd_tiles import input_lines, input_lines_adjoint, output_lines_adjoint
+from .winograd_tiles import input_lines, input_lines_adjoint, matrix_step, output_lines_adjoint
 
 # -- NumPy ------------------------------------------------------------------------------------------------------------
 
@@ -155,25 +155,26 @@ def _winograd(units, x, transposed, dx, du, C, F, OH, OW, pad, m, wants_dx, fres
     pad, m           padding; height and width of a tile's output
     wants_dx, fresh  whether dx is computed; whether it is overwritten instead of added to
     """
-    N, no_shift, matrix_size, TH, TW = len(x), np.empty(0, x.dtype), len(transposed) // 36, -(-OH // m), -(-OW // m)
+    (N, H, WC), no_shift, matrix_size = x.shape, np.empty(0, x.dtype), len(transposed) // 36
+    W, TH, TW, x, dx = WC // C, -(-OH // m), -(-OW // m), x.reshape(-1), dx.reshape(-1)
     block = min(N, max(1, tiles_per_block(C, F) // (TH * TW)))
     max_tiles, pixels = block * TH * TW, OH * OW
-    dz = np.empty((block, OH, OW * F), x.dtype)
-    v, products = np.empty(36 * max_tiles * C, x.dtype), np.empty(36 * max_tiles * F + SPARE, x.dtype)
+    dz, v = np.empty(block * pixels * F, x.dtype), np.empty(36 * matrix_step(max_tiles, C), x.dtype)
+    products = np.empty(36 * matrix_step(max_tiles, F), x.dtype)
     for first in range(0, N, block):
         last = min(N, first + block)
         T = (last - first) * TH * TW
-        v_block, product_block = v[:36 * T * C], products[:36 * T * F]
-        mix(units, first * pixels, last * pixels, dz.reshape(-1), F)
-        output_lines_adjoint(dz, product_block, F, m, 0, last - first)
-        input_lines(x, v_block, C, TH, TW, pad, m, first * TH, last * TH)
+        v_step, step = matrix_step(T, C), matrix_step(T, F)
+        mix(units, first * pixels, last * pixels, dz, F)
+        output_lines_adjoint(dz, products, step, OH, OW, F, m, last - first)
+        input_lines(x, v, v_step, H, W, C, TH, TW, pad, m, first * TH, last * TH)
         for i in range(36):
-            multiply(v_block, i * T * C, 1, C, C, T, products, i * T * F, 1, F, du, i * C * F, F, F, no_shift, 0, ADD)
+            multiply(v, i * v_step, 1, C, C, T, products, i * step, 1, F, du, i * C * F, F, F, no_shift, 0, ADD)
         if wants_dx:
             for i in range(36):
-                multiply(products, i * T * F, F, 1, T, F, transposed, i * matrix_size, F, 0, v_block, i * T * C, C, C,
+                multiply(products, i * step, F, 1, T, F, transposed, i * matrix_size, F, 0, v, i * v_step, C, C,
                          no_shift, 0, WRITE)
-            input_lines_adjoint(v_block, dx, C, TH, TW, pad, m, first, last, fresh)
+            input_lines_adjoint(v, v_step, dx, H, W, C, TH, TW, pad, m, first, last, fresh)
 
 
 convolve_pointwise_backward = convolve_pointwise_backward_numba if JIT else convolve_pointwise_backward_numpy

@@ -16,7 +16,7 @@ from .geometry import Pair
 from .im2col import BLOCK, im2col_numpy, lines_per_block, pad_lines
 from .jit import JIT, frozen, inlined, njit
 from .winograd import winograd_input, winograd_output
-from .winograd_tiles import input_lines, output_lines
+from .winograd_tiles import input_lines, matrix_step, output_lines
 
 Range: TypeAlias = tuple[int, int]  # (first, last)
 
@@ -188,21 +188,24 @@ def _winograd(x, u, C, y, Y, TH, TW, pad, m, first, last, from_filter, to_filter
     from_filter, to_filter     range of filters
     offset, shift, mode, sums  the first channel to write; (F,) for RELU; WRITE or RELU; (2, F), or (2, 0): no sums
     """
-    F, OH, OW = to_filter - from_filter, y.shape[1], y.shape[2] // Y
+    F, (_, H, WC), (_, OH, OWY) = to_filter - from_filter, x.shape, y.shape
+    W, OW, x, y = WC // C, OWY // Y, x.reshape(-1), y.reshape(-1)
     block = max(1, tiles_per_block(C, F) // TW)
     max_tiles, matrix_size = min(block, last - first) * TW, len(u) // 36
-    v, products = np.empty(36 * max_tiles * C, x.dtype), np.empty(36 * max_tiles * F, x.dtype)
+    v = np.empty(36 * matrix_step(max_tiles, C), x.dtype)
+    products = np.empty(36 * matrix_step(max_tiles, F), x.dtype)
     for line in range(first, last, block):
         end = min(last, line + block)
         T = (end - line) * TW
-        v_block, product_block = v[:36 * T * C], products[:36 * T * F]
-        input_lines(x, v_block, C, TH, TW, pad, m, line, end)
+        v_step, step = matrix_step(T, C), matrix_step(T, F)
+        input_lines(x, v, v_step, H, W, C, TH, TW, pad, m, line, end)
         for i in range(36):
-            multiply(v_block, i * T * C, C, 1, T, C, u, i * matrix_size + from_filter * C, C, 0, product_block,
-                     i * T * F, F, F, shift, 0, WRITE)
-        output_lines(product_block, y, Y, F, m, line, end, offset + from_filter, shift, from_filter, mode == RELU)
+            multiply(v, i * v_step, C, 1, T, C, u, i * matrix_size + from_filter * C, C, 0, products, i * step, F, F,
+                     shift, 0, WRITE)
+        output_lines(products, step, y, OH, OW, Y, F, m, line, end, offset + from_filter, shift, from_filter,
+                     mode == RELU)
         first_row, last_row = line // TH * OH + line % TH * m, end // TH * OH + end % TH * m  # in lines of pixels
-        add_sums(y.reshape(-1), Y, offset, first_row * OW, last_row * OW, sums)
+        add_sums(y, Y, offset, first_row * OW, last_row * OW, sums)
 
 
 convolve_pointwise = convolve_pointwise_numba if JIT else convolve_pointwise_numpy

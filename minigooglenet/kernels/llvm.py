@@ -1,6 +1,6 @@
-"""Code that numba cannot express, as LLVM IR: SIMD registers, and a block of a matrix product that stays in them.
+"""A block of a matrix product that stays in registers, as LLVM IR: numba cannot express it.
 
-Imported only if numba is used. ``simd.py`` and ``gemm.py`` have the NumPy form of each function.
+Imported only if numba is used. ``gemm.py`` has the NumPy form.
 """
 
 import itertools
@@ -9,103 +9,15 @@ from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
-from numba.core.codegen import get_host_cpu_features
 from numba.core.errors import TypingError
-from numba.extending import intrinsic, models, register_model
+from numba.extending import intrinsic
+
+from .simd_llvm import WIDE, splat
 
 WRITE, ADD, RELU = 0, 1, 2  # as in gemm.py
 
-# Size of the block: AVX-512 has 32 registers of 16 float32, AVX2 has 16 of 8.
-PANEL, ROWS = (32, 8) if "+avx512f" in get_host_cpu_features() else (16, 6)
-
-# -- registers (simd.py) ----------------------------------------------------------------------------------------------
-# numba calls an intrinsic with the types of its arguments; it returns the signature and a function that emits LLVM IR.
-
-
-class Vector(types.Type):
-    """numba's type of a register: ``lanes`` values of one dtype."""
-
-    def __init__(self, dtype: types.Type, lanes: int) -> None:
-        self.dtype, self.lanes = dtype, lanes
-        super().__init__(f"Vector({dtype}, {lanes})")
-
-
-@register_model(Vector)
-class _VectorModel(models.PrimitiveModel):
-    def __init__(self, manager, kind):
-        super().__init__(manager, kind, ir.VectorType(manager.lookup(kind.dtype).get_value_type(), kind.lanes))
-
-
-def _address(context, builder, kind, signature, arguments):
-    """(pointer to the register's first value in memory, its alignment in bytes)."""
-    array = context.make_array(signature.args[0])(context, builder, arguments[0])
-    at = context.cast(builder, arguments[1], signature.args[1], types.intp)
-    pointer = context.get_value_type(kind).as_pointer()
-    return builder.bitcast(builder.gep(array.data, [at]), pointer), kind.dtype.bitwidth // 8
-
-
-def splat(builder: ir.IRBuilder, value: ir.Value, lanes: int) -> ir.Value:
-    """Emit the instructions that copy one value to every lane of a vector."""
-    vector, int32 = ir.VectorType(value.type, lanes), ir.IntType(32)
-    one = builder.insert_element(vector(ir.Undefined), value, int32(0))
-    return builder.shuffle_vector(one, vector(ir.Undefined), ir.VectorType(int32, lanes)(None))
-
-
-def _load(lanes):
-    @intrinsic
-    def load(typing, a, at):
-        kind = Vector(a.dtype, lanes)
-
-        def emit(context, builder, signature, arguments):
-            address, align = _address(context, builder, kind, signature, arguments)
-            return builder.load(address, align=align)
-        return kind(a, at), emit
-    return load
-
-
-load_16, load_8, load_1 = (_load(lanes) for lanes in (16, 8, 1))
-
-
-@intrinsic
-def store(typing: Any, a: Any, at: Any, value: Any) -> tuple:
-    """a[at], a[at + 1], … = value"""
-    def emit(context, builder, signature, arguments):
-        address, align = _address(context, builder, value, signature, arguments)
-        builder.store(arguments[2], address, align=align)
-        return context.get_dummy_value()
-    return types.void(a, at, value), emit
-
-
-@intrinsic
-def full_like(typing: Any, like: Any, value: Any) -> tuple:
-    """A register of the type of ``like`` with ``value`` in every lane."""
-    def emit(context, builder, signature, arguments):
-        return splat(builder, context.cast(builder, arguments[1], value, like.dtype), like.lanes)
-    return like(like, value), emit
-
-
-@intrinsic
-def add(typing: Any, a: Any, b: Any) -> tuple:
-    """a + b"""
-    return a(a, b), lambda context, builder, signature, arguments: builder.fadd(*arguments)
-
-
-@intrinsic
-def subtract(typing: Any, a: Any, b: Any) -> tuple:
-    """a - b"""
-    return a(a, b), lambda context, builder, signature, arguments: builder.fsub(*arguments)
-
-
-@intrinsic
-def where_equal(typing: Any, a: Any, b: Any, value: Any) -> tuple:
-    """``value`` where a == b, else 0. NaN equals nothing."""
-    def emit(context, builder, signature, arguments):
-        x, y, then = arguments
-        return builder.select(builder.fcmp_ordered("==", x, y), then, then.type(None))
-    return value(a, b, value), emit
-
-
-# -- a block of a matrix product (gemm.py) ----------------------------------------------------------------------------
+# Size of the block: AVX-512 has 32 registers of 16 float32, AVX2 has 16 of 8, NEON 32 of 4.
+PANEL, ROWS = (32, 8) if WIDE else (16, 6)
 
 
 def llvm_block(width: int) -> Any:

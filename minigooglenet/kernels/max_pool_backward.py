@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from .geometry import Pair, windows
 from .jit import JIT, frozen, inlined, njit, size
 from .max_pool import zero_unless_nan
-from .simd import add, full_like, load_1, load_8, load_16, store, subtract, where_equal
+from .simd import LANES, full_like, load, store, where_equal
 from .threads import over_parts
 
 # -- NumPy: one window at a time --------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ def _max_pool_backward(dy, x, y, dx, H, W, OH, OW, C, KH, KW, SH, SW, PH, PW, fr
         first, rows = max(top, 0), min(top + KH, H) - max(top, 0)
         y_at, x_at = line * OW * C, (n * H + first) * W * C
         if same:
-            _backward_line_3x3(dy, x, y, dx, y_at, x_at, rows, W, W, C)
+            _backward_line_3x3(dy, x, y, dx, y_at, x_at, rows, W, C)
             continue
         for j in range(OW):
             left = j * SW - PW
@@ -111,114 +111,82 @@ def _max_pool_backward_nan(dy, x, y, dx, H, W, OH, OW, C, KH, KW, SH, SW, PH, PW
                     found = True
 
 
-def _for_all_channels(make):
-    """``of_some(load)`` makes a function for as many channels as ``load`` loads. Returns one for any number."""
-    for_16, for_8, for_1 = (make(load) for load in (load_16, load_8, load_1))
+@inlined
+def _backward_window(dy, x, y, dx, y_at, x_at, rows, columns, W, C):
+    """Add the gradient of one window to the pixel that equals its maximum.
 
-    @inlined
-    def for_all(dy, x, y, dx, y_at, x_at, rows, columns, W, C):
-        """All C channels, 16, 8 or 1 at a time.
-
-        dy, x, y, dx   flat arrays, as in ``_max_pool_backward``
-        y_at           index of the first value in y and dy
-        x_at           index of the first value in x and dx of the rows inside the image
-        rows, columns  number of pixels of x to visit
-        W, C           width of x; channels
-        """
-        c = 0
-        while c < C:
-            if c + 16 <= C:
-                for_16(dy, x, y, dx, y_at + c, x_at + c, rows, columns, W, C)
-                c += 16
-            elif c + 8 <= C:
-                for_8(dy, x, y, dx, y_at + c, x_at + c, rows, columns, W, C)
-                c += 8
-            else:
-                for_1(dy, x, y, dx, y_at + c, x_at + c, rows, columns, W, C)
-                c += 1
-    return for_all
-
-
-@_for_all_channels
-def _backward_window(load):
-    """A function for one window of any size."""
-    @inlined
-    def backward_window(dy, x, y, dx, y_at, x_at, rows, columns, W, C):
-        """Add the gradient of one window to the pixel that equals its maximum.
-
-        dy, x, y, dx   flat arrays, as in ``_max_pool_backward``
-        y_at           index of the window's first value in y and dy
-        x_at           index of the first value in x and dx of the part of the window inside the image
-        rows, columns  size of that part, in pixels
-        W, C           width of x; channels
-        """
-        maximum, remaining = load(y, y_at), load(dy, y_at)
+    dy, x, y, dx   flat arrays, as in ``_max_pool_backward``
+    y_at           index of the window's first value in y and dy
+    x_at           index of the first value in x and dx of the part of the window inside the image
+    rows, columns  size of that part, in pixels
+    W, C           width of x; channels
+    """
+    for c in range(0, C, LANES):
+        n = min(LANES, C - c)
+        maximum, remaining = load(y, y_at + c, n), load(dy, y_at + c, n)
         for h in range(rows):
             for w in range(columns):
-                at = x_at + (h * W + w) * C
-                share = where_equal(load(x, at), maximum, remaining)
-                store(dx, at, add(load(dx, at), share))
-                remaining = subtract(remaining, share)
-    return backward_window
+                at = x_at + (h * W + w) * C + c
+                share = where_equal(load(x, at, n), maximum, remaining)
+                store(dx, at, n, load(dx, at, n) + share)
+                remaining = remaining - share
 
 
 @inlined
 def _row(x0, x1, x2, d0, d1, d2, maximum, remaining):
     """Three pixels x0, x1, x2 of one row: their updated gradients d0, d1, d2, and the remaining gradient."""
     share = where_equal(x0, maximum, remaining)
-    d0, remaining = add(d0, share), subtract(remaining, share)
+    d0, remaining = d0 + share, remaining - share
     share = where_equal(x1, maximum, remaining)
-    d1, remaining = add(d1, share), subtract(remaining, share)
+    d1, remaining = d1 + share, remaining - share
     share = where_equal(x2, maximum, remaining)
-    d2, remaining = add(d2, share), subtract(remaining, share)
+    d2, remaining = d2 + share, remaining - share
     return d0, d1, d2, remaining
 
 
-@_for_all_channels
-def _backward_line_3x3(load):
-    """A function for one line of 3×3 windows with stride 1 and padding 1.
+@inlined
+def _backward_line_3x3(dy, x, y, dx, y_at, x_at, rows, W, C):
+    """Add the gradients of one line of 3×3 windows with stride 1 and padding 1.
 
     The two columns that the next window shares stay in registers, and so do their gradients. In the upper row x and dx
     of the window's three columns are a0, a1, a2 and d0, d1, d2; in the middle row b and e; in the lower row c and f.
-    """
-    @inlined
-    def backward_line_3x3(dy, x, y, dx, y_at, x_at, rows, columns, W, C):
-        """Add the gradients of one line of windows.
 
-        dy, x, y, dx   flat arrays, as in ``_max_pool_backward``
-        y_at           index of the line's first value in all four arrays
-        x_at           index of the first value of the uppermost row inside the image
-        rows           number of rows inside the image: up to 3
-        columns, W, C  width (twice, for the signature of ``for_all``); channels
-        """
-        WC = W * C
-        above, below, end = x_at < y_at, x_at + rows * WC > y_at + WC, y_at + WC
-        nan, zero = full_like(load(y, y_at), np.nan), full_like(load(y, y_at), 0)
+    dy, x, y, dx   flat arrays, as in ``_max_pool_backward``
+    y_at           index of the line's first value in all four arrays
+    x_at           index of the first value of the uppermost row inside the image
+    rows           number of rows inside the image: up to 3
+    W, C           width; channels
+    """
+    WC = W * C
+    above, below = x_at < y_at, x_at + rows * WC > y_at + WC
+    for first in range(y_at, y_at + C, LANES):
+        n, end = min(LANES, y_at + C - first), first + WC
+        zero = full_like(load(y, first, 0), 0)
+        nan = full_like(zero, np.nan)
         a0 = a1 = b0 = b1 = c0 = c1 = nan
         d0 = d1 = e0 = e1 = f0 = f1 = zero
-        for k in range(y_at - C, end + C, C):
+        for k in range(first - C, end + C, C):
             a2 = b2 = c2 = nan
             d2 = e2 = f2 = zero
             if k + C < end:  # load the column to the right of k
-                b2, e2 = load(x, k + C), load(dx, k + C)
+                b2, e2 = load(x, k + C, n), load(dx, k + C, n)
                 if above:
-                    a2, d2 = load(x, k + C - WC), load(dx, k + C - WC)
+                    a2, d2 = load(x, k + C - WC, n), load(dx, k + C - WC, n)
                 if below:
-                    c2, f2 = load(x, k + C + WC), load(dx, k + C + WC)
-            if y_at <= k and k < end:
-                maximum, remaining = load(y, k), load(dy, k)
+                    c2, f2 = load(x, k + C + WC, n), load(dx, k + C + WC, n)
+            if first <= k and k < end:
+                maximum, remaining = load(y, k, n), load(dy, k, n)
                 d0, d1, d2, remaining = _row(a0, a1, a2, d0, d1, d2, maximum, remaining)
                 e0, e1, e2, remaining = _row(b0, b1, b2, e0, e1, e2, maximum, remaining)
                 f0, f1, f2, remaining = _row(c0, c1, c2, f0, f1, f2, maximum, remaining)
-            if k > y_at:  # the column to the left of k is complete
-                store(dx, k - C, e0)
+            if k > first:  # the column to the left of k is complete
+                store(dx, k - C, n, e0)
                 if above:
-                    store(dx, k - C - WC, d0)
+                    store(dx, k - C - WC, n, d0)
                 if below:
-                    store(dx, k - C + WC, f0)
+                    store(dx, k - C + WC, n, f0)
             a0, b0, c0, d0, e0, f0 = a1, b1, c1, d1, e1, f1
             a1, b1, c1, d1, e1, f1 = a2, b2, c2, d2, e2, f2
-    return backward_line_3x3
 
 
 max_pool_backward = max_pool_backward_numba if JIT else max_pool_backward_numpy

@@ -1,12 +1,18 @@
-"""SIMD registers: vector operations for loops that the compiler cannot vectorize by itself.
+"""SIMD registers: vector operations for loops that the compiler vectorizes badly, or not at all.
 
-``load_16(a, at)`` loads 16 consecutive values of the flat array ``a``, from ``at`` on, into a register; ``store``
-writes them back. ``full_like``, ``add``, ``subtract`` and ``where_equal`` work element by element. In a kernel they
-read like scalar operations. A register that is carried from one iteration to the next is not written to memory, as an
-array element would be.
+A register holds LANES values: as many float32 as one register of the processor that the code is compiled for. ``load``
+and ``store`` move the first n of them, so the last channels of a pixel need no loop of their own:
 
-Loads and stores are not bounds-checked. Pass only registers to functions that an innermost loop calls: for an array,
-numba would count references on every call.
+    for k in range(0, n, LANES):
+        store(y, k, min(n - k, LANES), relu(load(x, k, min(n - k, LANES)) * scale + shift))
+
+Where n is LANES in the code itself, they are plain loads and stores; such a loop for most values and one step for the
+rest is faster on processors without AVX-512. Registers add, subtract and multiply with each other and with numbers
+like arrays. A register that is carried from one iteration to the next is not written to memory, as an array element
+would be, and the compiler does not ask whether arrays overlap.
+
+Loads and stores are not bounds-checked. Call functions that take arrays outside the innermost loop: numba counts
+references to an array on every call.
 """
 
 import numpy as np
@@ -16,25 +22,19 @@ from .jit import JIT
 
 # -- NumPy ------------------------------------------------------------------------------------------------------------
 
-
-def load_16_numpy(a: NDArray, at: int) -> NDArray:
-    """a[at], …, a[at + 15]"""
-    return a[at:at + 16].copy()
+LANES = 16
 
 
-def load_8_numpy(a: NDArray, at: int) -> NDArray:
-    """a[at], …, a[at + 7]"""
-    return a[at:at + 8].copy()
+def load_numpy(a: NDArray, at: int, n: int) -> NDArray:
+    """a[at], …, a[at + n - 1], then zeros: LANES values. Nothing is read if n is 0."""
+    value = np.zeros(LANES, a.dtype)
+    value[:n] = a[at:at + n]
+    return value
 
 
-def load_1_numpy(a: NDArray, at: int) -> NDArray:
-    """a[at]"""
-    return a[at:at + 1].copy()
-
-
-def store_numpy(a: NDArray, at: int, value: NDArray) -> None:
-    """a[at], a[at + 1], … = value"""
-    a[at:at + len(value)] = value
+def store_numpy(a: NDArray, at: int, n: int, value: NDArray) -> None:
+    """a[at], …, a[at + n - 1] = the first n values"""
+    a[at:at + n] = value[:n]
 
 
 def full_like_numpy(like: NDArray, value: float) -> NDArray:
@@ -42,31 +42,36 @@ def full_like_numpy(like: NDArray, value: float) -> NDArray:
     return np.full_like(like, value)
 
 
-def add_numpy(a: NDArray, b: NDArray) -> NDArray:
-    """a + b"""
-    return a + b
-
-
-def subtract_numpy(a: NDArray, b: NDArray) -> NDArray:
-    """a - b"""
-    return a - b
-
-
 def where_equal_numpy(a: NDArray, b: NDArray, value: NDArray) -> NDArray:
     """``value`` where a == b, else 0. NaN equals nothing."""
     return np.where(a == b, value, value.dtype.type(0))
 
 
+def where_positive_numpy(a: NDArray, value: NDArray) -> NDArray:
+    """``value`` where a > 0, else 0. NaN is not positive."""
+    return np.where(a > 0, value, value.dtype.type(0))
+
+
+def relu_numpy(a: NDArray) -> NDArray:
+    """a where it is not negative, else 0. NaN stays NaN."""
+    return np.where(a < 0, a.dtype.type(0), a)
+
+
+def maximum_numpy(a: NDArray, b: NDArray) -> NDArray:
+    """a where a > b, else b: b if one of them is NaN."""
+    return np.where(a > b, a, b)
+
+
 # -- numba, in LLVM IR ------------------------------------------------------------------------------------------------
 
 if JIT:
-    from . import llvm
+    from . import simd_llvm
+    LANES = simd_llvm.LANES
 
-load_16 = llvm.load_16 if JIT else load_16_numpy
-load_8 = llvm.load_8 if JIT else load_8_numpy
-load_1 = llvm.load_1 if JIT else load_1_numpy
-store = llvm.store if JIT else store_numpy
-full_like = llvm.full_like if JIT else full_like_numpy
-add = llvm.add if JIT else add_numpy
-subtract = llvm.subtract if JIT else subtract_numpy
-where_equal = llvm.where_equal if JIT else where_equal_numpy
+load = simd_llvm.load if JIT else load_numpy
+store = simd_llvm.store if JIT else store_numpy
+full_like = simd_llvm.full_like if JIT else full_like_numpy
+where_equal = simd_llvm.where_equal if JIT else where_equal_numpy
+where_positive = simd_llvm.where_positive if JIT else where_positive_numpy
+relu = simd_llvm.relu if JIT else relu_numpy
+maximum = simd_llvm.maximum if JIT else maximum_numpy

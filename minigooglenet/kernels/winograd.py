@@ -22,14 +22,14 @@ images (``winograd_tiles.py``).
 """
 
 import functools
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from .jit import inlined, size
+from .jit import inlined
 
-Six: TypeAlias = tuple[int, int, int, int, int, int]
+Six: TypeAlias = tuple[Any, Any, Any, Any, Any, Any]
 
 B = np.array([[4, 0, 0, 0, 0, 0],
               [0, -4, 4, -2, 2, 4],
@@ -122,92 +122,38 @@ def winograd_output_adjoint(dy: NDArray, m: int) -> NDArray:
     return np.einsum("ia,jb,nuavbf->ijnuvf", A, A, padded, optimize=True).reshape(36, N * TH * TW, F)
 
 
-# -- numba: the products with B, A and their transposes, written out, for n values at a time ---------------------------
+# -- the products with B, A and their transposes, written out, for SIMD registers (``simd.py``), numbers or arrays ------
 
 
 @inlined
-def _unsigned(six):
-    return size(six[0]), size(six[1]), size(six[2]), size(six[3]), size(six[4]), size(six[5])
-
-
-# d, v, M and y are flat arrays. ``source`` and ``target`` are the indices at which the six vectors of n values begin.
-
-
-@inlined
-def transform_input(d: NDArray, source: Six, v: NDArray, target: Six, n: int) -> None:
-    """v = Bᵀ d for n values at a time."""
-    s0, s1, s2, s3, s4, s5 = _unsigned(source)
-    t0, t1, t2, t3, t4, t5 = _unsigned(target)
-    two, four, five = d.dtype.type(2), d.dtype.type(4), d.dtype.type(5)
-    for k in range(size(n)):
-        d0, d1, d2, d3, d4, d5 = d[s0 + k], d[s1 + k], d[s2 + k], d[s3 + k], d[s4 + k], d[s5 + k]
-        v[t0 + k] = four * d0 - five * d2 + d4
-        v[t1 + k] = d3 + d4 - four * (d1 + d2)
-        v[t2 + k] = four * (d1 - d2) - d3 + d4
-        v[t3 + k] = two * (d3 - d1) - d2 + d4
-        v[t4 + k] = two * (d1 - d3) - d2 + d4
-        v[t5 + k] = four * d1 - five * d3 + d5
+def input_values(d0: Any, d1: Any, d2: Any, d3: Any, d4: Any, d5: Any) -> Six:
+    """v = Bᵀ d"""
+    even, odd = d4 - 4 * d2, d3 - 4 * d1
+    small_even, small_odd = d4 - d2, 2 * (d3 - d1)
+    return (4 * d0 - 5 * d2 + d4, even + odd, even - odd, small_even + small_odd, small_even - small_odd,
+            4 * d1 - 5 * d3 + d5)
 
 
 @inlined
-def transform_input_adjoint(v: NDArray, source: Six, d: NDArray, target: Six, n: int) -> None:
-    """d = B v for n values at a time."""
-    s0, s1, s2, s3, s4, s5 = _unsigned(source)
-    t0, t1, t2, t3, t4, t5 = _unsigned(target)
-    two, four, five = d.dtype.type(2), d.dtype.type(4), d.dtype.type(5)
-    for k in range(size(n)):
-        v0, v1, v2, v3, v4, v5 = v[s0 + k], v[s1 + k], v[s2 + k], v[s3 + k], v[s4 + k], v[s5 + k]
-        d[t0 + k] = four * v0
-        d[t1 + k] = four * (v2 - v1 + v5) + two * (v4 - v3)
-        d[t2 + k] = -five * v0 - four * (v1 + v2) - v3 - v4
-        d[t3 + k] = v1 - v2 + two * (v3 - v4) - five * v5
-        d[t4 + k] = v0 + v1 + v2 + v3 + v4
-        d[t5 + k] = v5
+def input_gradients(v0: Any, v1: Any, v2: Any, v3: Any, v4: Any, v5: Any) -> Six:
+    """d = B v"""
+    even, odd = v1 + v2, v1 - v2
+    large_even, large_odd = v3 + v4, 2 * (v3 - v4)
+    return (4 * v0, 4 * (v5 - odd) - large_odd, -5 * v0 - 4 * even - large_even, odd + large_odd - 5 * v5,
+            v0 + even + large_even, v5)
 
 
 @inlined
-def transform_output(M: NDArray, source: Six, y: NDArray, at: int, step: int, n: int, m: int) -> None:
-    """y = Aᵀ M, from six vectors of n values to m. The first begins at y[at], the next ones ``step`` apart."""
-    s0, s1, s2, s3, s4, s5 = _unsigned(source)
-    t0, t1 = size(at), size(at + step)
-    two, four, eight = y.dtype.type(2), y.dtype.type(4), y.dtype.type(8)
-    if m == 2:
-        for k in range(size(n)):
-            m1, m2, m3, m4 = M[s1 + k], M[s2 + k], M[s3 + k], M[s4 + k]
-            y[t0 + k] = M[s0 + k] + m1 + m2 + m3 + m4
-            y[t1 + k] = m1 - m2 + two * (m3 - m4) + M[s5 + k]
-        return
-    t2, t3 = size(at + 2 * step), size(at + 3 * step)
-    for k in range(size(n)):
-        m1, m2, m3, m4 = M[s1 + k], M[s2 + k], M[s3 + k], M[s4 + k]
-        y[t0 + k] = M[s0 + k] + m1 + m2 + m3 + m4
-        y[t1 + k] = m1 - m2 + two * (m3 - m4)
-        y[t2 + k] = m1 + m2 + four * (m3 + m4)
-        y[t3 + k] = m1 - m2 + eight * (m3 - m4) + M[s5 + k]
+def output_values(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """y = Aᵀ M: for m = 4 the first four values, to the last of which the fifth is to be added; for m = 2 the first two,
+    likewise."""
+    even, odd, large_even, large_odd = m1 + m2, m1 - m2, m3 + m4, m3 - m4
+    return m0 + even + large_even, odd + 2 * large_odd, even + 4 * large_even, odd + 8 * large_odd, m5
 
 
 @inlined
-def transform_output_adjoint(y: NDArray, at: int, step: int, M: NDArray, target: Six, n: int, m: int) -> None:
-    """M = A y, from m vectors of n values to six. The first begins at y[at], the next ones ``step`` apart."""
-    s0, s1 = size(at), size(at + step)
-    t0, t1, t2, t3, t4, t5 = _unsigned(target)
-    two, four, eight = y.dtype.type(2), y.dtype.type(4), y.dtype.type(8)
-    if m == 2:
-        for k in range(size(n)):
-            y0, y1 = y[s0 + k], y[s1 + k]
-            M[t0 + k] = y0
-            M[t1 + k] = y0 + y1
-            M[t2 + k] = y0 - y1
-            M[t3 + k] = y0 + two * y1
-            M[t4 + k] = y0 - two * y1
-            M[t5 + k] = y1
-        return
-    s2, s3 = size(at + 2 * step), size(at + 3 * step)
-    for k in range(size(n)):
-        y0, y1, y2, y3 = y[s0 + k], y[s1 + k], y[s2 + k], y[s3 + k]
-        M[t0 + k] = y0
-        M[t1 + k] = y0 + y2 + (y1 + y3)
-        M[t2 + k] = y0 + y2 - (y1 + y3)
-        M[t3 + k] = y0 + four * y2 + (two * y1 + eight * y3)
-        M[t4 + k] = y0 + four * y2 - (two * y1 + eight * y3)
-        M[t5 + k] = y3
+def output_gradients(y0: Any, y1: Any, y2: Any, y3: Any, last: Any) -> Six:
+    """M = A y, where ``last`` is y3; for m = 2 with y2 = y3 = 0 and ``last`` y1."""
+    even, odd = y0 + y2, y1 + y3
+    large_even, large_odd = y0 + 4 * y2, 2 * y1 + 8 * y3
+    return y0, even + odd, even - odd, large_even + large_odd, large_even - large_odd, last

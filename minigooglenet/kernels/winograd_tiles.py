@@ -1,229 +1,316 @@
 """Winograd's transforms of whole images, compiled. The mathematics and the NumPy form are in ``winograd.py``.
 
-All tiles of one line of tiles are transformed together, first along the columns of the image, then along its lines, in
-buffers that fit in the cache. To make both long simple loops for any number of channels, each line of pixels is
-de-interleaved into m runs: pixel p = q m + r is pixel q of run r. The pixels that the tiles of a line have in column b
-are then contiguous: they are run b mod m, from pixel b // m on.
+A transform multiplies each 6×6 tile by a small matrix from both sides. One side combines lines of pixels: six lines of
+the image, value by value, whatever pixel and channel they belong to (``…_lines``). The other combines the pixels of a
+line, for LANES channels of one tile after the other (``…_tiles``). In between, six lines are kept in a buffer ``e`` that
+fits in the cache. Values are in SIMD registers (``simd.py``).
 
-Buffers are flat. ``_six(start, step)`` are the indices at which six lines of a buffer, or six values of a tile, begin.
+All arrays are flat. ``wide`` is the length of a line of the buffer. V and M are 36 matrices (tiles, channels), whose
+first values are ``step`` apart (``matrix_step``).
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import inlined, size
-from .winograd import Six, transform_input, transform_input_adjoint, transform_output, transform_output_adjoint
+from .jit import inlined
+from .simd import LANES, full_like, load, relu, store
+from .winograd import input_gradients, input_values, output_gradients, output_values
 
 
 @inlined
-def input_lines(x: NDArray, v: NDArray, C: int, TH: int, TW: int, pad: int, m: int, first: int, last: int) -> None:
+def matrix_step(T: int, C: int) -> int:
+    """The distance between two of the 36 matrices (T, C): a power of two would put all of them into the same few places
+    of the cache."""
+    return T * C + 16
+
+
+# -- the image, forward and backward ----------------------------------------------------------------------------------
+
+
+@inlined
+def input_lines(x: NDArray, v: NDArray, step: int, H: int, W: int, C: int, TH: int, TW: int, pad: int, m: int,
+                first: int, last: int) -> None:
     """V = Bᵀ d B for the lines of tiles from ``first`` to ``last``, out of N·TH.
 
-    x            (N, H, W·C) images
-    v            (36·(last - first)·TW·C,), written
-    C, TH, TW    channels; tiles in a column and in a line of an image
+    x            (N·H·W·C,) images
+    v, step      36 matrices ((last - first)·TW, C), written
+    H, W, C      height and width of an image; channels
+    TH, TW       tiles in a column and in a line of an image
     pad, m       padding; height and width of a tile's output
     first, last  range of lines of tiles
     """
-    run, n, step = (TW + 5 // m) * C, TW * C, len(v) // 36
-    line_size, columns = m * run, _columns(run, m, C)
-    d, e = np.zeros(6 * line_size, x.dtype), np.empty(6 * line_size, x.dtype)
+    WC, wide = W * C, (TW * m + 6 - m) * C
+    e = np.zeros(6 * wide, x.dtype)  # stays 0 in the padding
     for line in range(first, last):
-        image, i, shared = line // TH, line % TH * m - pad, 0
-        if line > first and i > -pad:  # lines of pixels shared with the previous line of tiles
-            shared = 6 - m
-            _move(d, m * line_size, shared * line_size)
-        for a in range(shared, 6):
-            _deinterleave(x, image, i + a, d, a * line_size, pad, m, run, C)
-        transform_input(d, _six(0, line_size), e, _six(0, line_size), line_size)
+        top, e_at, full = line % TH * m - pad, pad * C, WC // LANES * LANES
+        x_at = (line // TH * H + top) * WC
+        for k in range(0, full, LANES):
+            _input_lines(x, x_at + k, top, H, WC, e, e_at + k, wide, LANES)
+        if full < WC:
+            _input_lines(x, x_at + full, top, H, WC, e, e_at + full, wide, WC - full)
         for a in range(6):
-            transform_input(e, _shifted(columns, a * line_size), v, _six(a * 6 * step + (line - first) * n, step), n)
+            e_at, v_at, full = a * wide, a * 6 * step + (line - first) * TW * C, C // LANES * LANES
+            for c in range(0, full, LANES):
+                _input_tiles(e, e_at + c, m, v, v_at + c, step, C, TW, LANES)
+            if full < C:
+                _input_tiles(e, e_at + full, m, v, v_at + full, step, C, TW, C - full)
 
 
 @inlined
-def input_lines_adjoint(dv: NDArray, dx: NDArray, C: int, TH: int, TW: int, pad: int, m: int, first: int, last: int,
-                        fresh: bool) -> None:
+def _input_lines(x, at, top, H, WC, e, e_at, wide, n):
+    """e = Bᵀ d for n values of the six lines of pixels from ``top`` on."""
+    d0, d1 = load(x, at, _inside(top, H, n)), load(x, at + WC, _inside(top + 1, H, n))
+    d2, d3 = load(x, at + 2 * WC, _inside(top + 2, H, n)), load(x, at + 3 * WC, _inside(top + 3, H, n))
+    d4, d5 = load(x, at + 4 * WC, _inside(top + 4, H, n)), load(x, at + 5 * WC, _inside(top + 5, H, n))
+    _store_six(e, e_at, wide, n, input_values(d0, d1, d2, d3, d4, d5))
+
+
+@inlined
+def _inside(h, H, n):
+    """n if line h is inside the image, else 0."""
+    return n if 0 <= h < H else 0
+
+
+@inlined
+def _input_tiles(e, e_at, m, v, v_at, step, C, TW, n):
+    """V = e B for n channels of a line of tiles."""
+    for j in range(TW):
+        d0, d1, d2, d3, d4, d5 = _load_six(e, e_at + j * m * C, C, n)
+        _store_six(v, v_at + j * C, step, n, input_values(d0, d1, d2, d3, d4, d5))
+
+
+@inlined
+def input_lines_adjoint(dv: NDArray, step: int, dx: NDArray, H: int, W: int, C: int, TH: int, TW: int, pad: int,
+                        m: int, first: int, last: int, fresh: bool) -> None:
     """The adjoint of ``input_lines``: dd = B dV Bᵀ for the images from ``first`` to ``last``.
 
-    dv           (36·(last - first)·TH·TW·C,)
-    dx           (N, H, W·C) gradient with respect to the images: added to, or overwritten if ``fresh``
-    C, TH, TW    channels; tiles in a column and in a line of an image
+    dv, step     36 matrices ((last - first)·TH·TW, C)
+    dx           (N·H·W·C,) gradient with respect to the images: added to, or overwritten if ``fresh``
+    H, W, C      height and width of an image; channels
+    TH, TW       tiles in a column and in a line of an image
     pad, m       padding; height and width of a tile's output
     first, last  range of images
     fresh        overwrite dx instead of adding to it
     """
-    run, n, step = (TW + 5 // m) * C, TW * C, len(dv) // 36
-    line_size, columns = m * run, _columns(run, m, C)
-    tiles, e = np.empty(6 * n, dx.dtype), np.empty(6 * line_size, dx.dtype)
-    d, total = np.empty(6 * line_size, dx.dtype), np.zeros(6 * line_size, dx.dtype)
+    WC, wide = W * C, (TW * m + 6 - m) * C
+    e, sums = np.empty(6 * wide, dx.dtype), np.zeros(4 * WC, dx.dtype)
     for line in range(first * TH, last * TH):
-        image, i = line // TH, line % TH * m - pad
-        _clear(e, 0, len(e))
         for a in range(6):
-            transform_input_adjoint(dv, _six(a * 6 * step + (line - first * TH) * n, step), tiles, _six(0, n), n)
-            for b in range(6):
-                _add(tiles, b * n, e, a * line_size + columns[b], n)
-        transform_input_adjoint(e, _six(0, line_size), d, _six(0, line_size), line_size)
-        _add(d, 0, total, 0, len(d))
-        done = m if line % TH < TH - 1 else 6  # the next line of tiles adds to the other lines of pixels
-        for a in range(done):
-            _interleave(total, a * line_size, dx, image, i + a, pad, m, run, C, fresh, C, 0)
-        _move(total, done * line_size, (6 - done) * line_size)
-        _clear(total, (6 - done) * line_size, done * line_size)
+            e_at, v_at, full = a * wide, a * 6 * step + (line - first * TH) * TW * C, C // LANES * LANES
+            for c in range(0, full, LANES):
+                _input_tiles_adjoint(dv, v_at + c, step, e, e_at + c, m, C, TW, LANES)
+            if full < C:
+                _input_tiles_adjoint(dv, v_at + full, step, e, e_at + full, m, C, TW, C - full)
+        top, ends, e_at, full = line % TH * m - pad, line % TH == TH - 1, pad * C, WC // LANES * LANES
+        x_at = (line // TH * H + top) * WC
+        for k in range(0, full, LANES):
+            _input_lines_adjoint(e, e_at + k, wide, sums, k, dx, x_at + k, top, H, WC, m, ends, fresh, LANES)
+        if full < WC:
+            _input_lines_adjoint(e, e_at + full, wide, sums, full, dx, x_at + full, top, H, WC, m, ends, fresh,
+                                 WC - full)
 
 
 @inlined
-def output_lines(M: NDArray, y: NDArray, C: int, F: int, m: int, first: int, last: int, offset: int, shift: NDArray,
-                 shift_at: int, relu: bool) -> None:
+def _input_tiles_adjoint(dv, v_at, step, e, e_at, m, C, TW, n):
+    """e = dV Bᵀ for n channels of a line of tiles. Pixels that the next tile shares stay in registers: s0 to s3."""
+    zero = full_like(load(dv, v_at, n), 0)
+    s0 = s1 = s2 = s3 = zero
+    for j in range(TW):
+        v0, v1, v2, v3, v4, v5 = _load_six(dv, v_at + j * C, step, n)
+        d0, d1, d2, d3, d4, d5 = input_gradients(v0, v1, v2, v3, v4, v5)
+        at = e_at + j * m * C
+        store(e, at, n, d0 + s0)
+        store(e, at + C, n, d1 + s1)
+        if m == 4:
+            store(e, at + 2 * C, n, d2)
+            store(e, at + 3 * C, n, d3)
+            s0, s1 = d4, d5
+        else:
+            s0, s1, s2, s3 = d2 + s2, d3 + s3, d4, d5
+    at = e_at + TW * m * C
+    store(e, at, n, s0)
+    store(e, at + C, n, s1)
+    if m == 2:
+        store(e, at + 2 * C, n, s2)
+        store(e, at + 3 * C, n, s3)
+
+
+@inlined
+def _input_lines_adjoint(e, e_at, wide, sums, at, dx, x_at, top, H, WC, m, ends, fresh, n):
+    """dd = B e for n values of six lines of pixels. ``sums`` keeps the lines that the next line of tiles shares; it is
+    zero before the first one and after the last, which ``ends`` the image."""
+    e0, e1, e2, e3, e4, e5 = _load_six(e, e_at, wide, n)
+    d0, d1, d2, d3, d4, d5 = input_gradients(e0, e1, e2, e3, e4, e5)
+    d0, d1 = d0 + load(sums, at, n), d1 + load(sums, at + WC, n)
+    zero = full_like(d0, 0)
+    if m == 2:
+        d2, d3 = d2 + load(sums, at + 2 * WC, n), d3 + load(sums, at + 3 * WC, n)
+    _add_line(dx, x_at, top, H, fresh, n, d0)
+    _add_line(dx, x_at + WC, top + 1, H, fresh, n, d1)
+    if m == 4 or ends:
+        _add_line(dx, x_at + 2 * WC, top + 2, H, fresh, n, d2)
+        _add_line(dx, x_at + 3 * WC, top + 3, H, fresh, n, d3)
+    if ends:
+        _add_line(dx, x_at + 4 * WC, top + 4, H, fresh, n, d4)
+        _add_line(dx, x_at + 5 * WC, top + 5, H, fresh, n, d5)
+        d2 = d3 = d4 = d5 = zero
+    if m == 4:
+        store(sums, at, n, d4)
+        store(sums, at + WC, n, d5)
+    else:
+        store(sums, at, n, d2)
+        store(sums, at + WC, n, d3)
+        store(sums, at + 2 * WC, n, d4)
+        store(sums, at + 3 * WC, n, d5)
+
+
+@inlined
+def _add_line(dx, at, h, H, fresh, n, value):
+    """Add n values to line h, or overwrite them if ``fresh``; ignore a line outside the image."""
+    if 0 <= h < H:
+        store(dx, at, n, value if fresh else value + load(dx, at, n))
+
+
+# -- the output, forward and backward ---------------------------------------------------------------------------------
+
+
+@inlined
+def output_lines(M: NDArray, step: int, y: NDArray, OH: int, OW: int, Y: int, F: int, m: int, first: int, last: int,
+                 offset: int, shift: NDArray, shift_at: int, rectify: bool) -> None:
     """Y = Aᵀ M A, optionally max(Y + shift, 0), for the lines of tiles from ``first`` to ``last``, out of N·TH.
 
-    M                products (36·(last - first)·TW·F,)
-    y                (N, OH, OW·C): channels ``offset`` to ``offset`` + F are written
-    C, F             channels of y; filters
+    M, step          36 matrices ((last - first)·TW, F)
+    y                (N·OH·OW·Y,): channels ``offset`` to ``offset`` + F are written
+    OH, OW, Y        height, width and channels of y
+    F                filters
     m                height and width of a tile's output
     first, last      range of lines of tiles
     offset           the first filter's channel in y
-    shift, shift_at  array and index of the first filter's shift; read only if ``relu``
-    relu             add the shift and apply the ReLU
+    shift, shift_at  array and index of the first filter's shift; read only to ``rectify``
+    rectify          add the shift and apply the ReLU
     """
-    _, OH, OWC = y.shape
-    TH, TW, step = -(-OH // m), -(-OWC // (m * C)), len(M) // 36
-    n = TW * F
-    d, pixels, shifts = np.empty(m * 6 * n, y.dtype), np.empty(m * n, y.dtype), np.empty(n, y.dtype)
-    if relu:  # else shift may be empty
-        for k in range(n):
-            shifts[k] = shift[shift_at + k % F]
+    TH, TW = -(-OH // m), -(-OW // m)
+    wide, full = TW * m * F, F // LANES * LANES
+    e = np.empty(6 * wide, y.dtype)
     for line in range(first, last):
-        image, i = line // TH, line % TH * m
-        for b in range(6):
-            transform_output(M, _six(b * step + (line - first) * n, 6 * step), d, b * n, 6 * n, n, m)
-        for a in range(min(m, OH - i)):
-            transform_output(d, _six(a * 6 * n, n), pixels, 0, n, n, m)
-            if relu:
-                for b in range(m):
-                    _shift_relu(pixels, b * n, shifts, n)
-            _interleave(pixels, 0, y, image, i + a, 0, m, n, F, True, C, offset)
-
-
-@inlined
-def output_lines_adjoint(dy: NDArray, dM: NDArray, F: int, m: int, first: int, last: int) -> None:
-    """The adjoint of ``output_lines``: dM = A dY Aᵀ for the images from ``first`` to ``last``.
-
-    dy (N, OH, OW·F) -> dM (36·(last - first)·TH·TW·F,), written.
-    """
-    N, OH, OWF = dy.shape
-    TH, TW, step = -(-OH // m), -(-OWF // (m * F)), len(dM) // 36
-    n = TW * F
-    d, e = np.zeros(m * m * n, dy.dtype), np.empty(6 * m * n, dy.dtype)
-    for line in range(first * TH, last * TH):
-        image, i = line // TH, line % TH * m
-        for a in range(m):
-            _deinterleave(dy, image, i + a, d, a * m * n, 0, m, n, F)
-        transform_output_adjoint(d, 0, m * n, e, _six(0, m * n), m * n, m)
         for a in range(6):
-            transform_output_adjoint(e, a * m * n, n, dM, _six(a * 6 * step + (line - first * TH) * n, step), n, m)
+            e_at, m_at = a * wide, a * 6 * step + (line - first) * TW * F
+            for f in range(0, full, LANES):
+                _output_tiles(M, m_at + f, step, e, e_at + f, m, F, TW, LANES)
+            if full < F:
+                _output_tiles(M, m_at + full, step, e, e_at + full, m, F, TW, F - full)
+        top = line % TH * m
+        y_at = (line // TH * OH + top) * OW * Y + offset
+        for f in range(0, full, LANES):
+            _output_lines(e, f, wide, F, y, y_at + f, top, OH, OW, Y, m, shift, shift_at + f, rectify, LANES)
+        if full < F:
+            _output_lines(e, full, wide, F, y, y_at + full, top, OH, OW, Y, m, shift, shift_at + full, rectify, F - full)
 
 
 @inlined
-def _six(start: int, step: int) -> Six:
-    return start, start + step, start + 2 * step, start + 3 * step, start + 4 * step, start + 5 * step
-
-
-@inlined
-def _shifted(columns, by):
-    """Six indices, each increased by ``by``."""
-    return (columns[0] + by, columns[1] + by, columns[2] + by, columns[3] + by, columns[4] + by, columns[5] + by)
-
-
-@inlined
-def _columns(run, m, C):
-    """The indices at which the six columns of a line's tiles begin in a de-interleaved line."""
-    return (0, 1 % m * run, 2 % m * run + 2 // m * C, 3 % m * run + 3 // m * C, 4 % m * run + 4 // m * C,
-            5 % m * run + 5 // m * C)
-
-
-@inlined
-def _deinterleave(x, image, h, d, at, pad, m, run, C):
-    """De-interleave line h of an image into m runs; write zeros for a line outside the image.
-
-    x          (N, H, W·C) images
-    image, h   index of the image, and of the line in it
-    d, at      flat buffer, and the index of the first run in it
-    pad        number of pixels at the beginning that are left unchanged
-    m, run, C  number of runs; values in a run; channels
-    """
-    _, H, WC = x.shape
-    if h < 0 or h >= H:
-        _clear(d, at, m * run)
-        return
-    r, q = pad % m, pad // m
-    for j in range(WC // C):
-        to, source = size(at + r * run + q * C), size(j * C)
-        for c in range(size(C)):
-            d[to + c] = x[image, h, source + c]
-        r += 1
-        if r == m:
-            r, q = 0, q + 1
-
-
-@inlined
-def _interleave(d, at, x, image, h, pad, m, run, C, fresh, width, offset):
-    """The inverse of ``_deinterleave``: add m runs to line h of an image, or overwrite it; ignore a line outside it.
-
-    d, at      flat buffer, and the index of the first run in it
-    x          (N, H, W·width) images
-    image, h   index of the image, and of the line in it
-    pad        number of pixels at the beginning of the runs to skip
-    m, run, C  number of runs; values in a run; channels of the buffer
-    fresh      overwrite instead of adding
-    width      channels of x
-    offset     the channel of x to which the buffer's first channel is written
-    """
-    _, H, WC = x.shape
-    if h < 0 or h >= H:
-        return
-    r, q = pad % m, pad // m
-    for j in range(WC // width):
-        to, source = size(j * width + offset), size(at + r * run + q * C)
-        if fresh:
-            for c in range(size(C)):
-                x[image, h, to + c] = d[source + c]
+def _output_tiles(M, m_at, step, e, e_at, m, F, TW, n):
+    """e = M A for n filters of a line of tiles."""
+    for j in range(TW):
+        m0, m1, m2, m3, m4, m5 = _load_six(M, m_at + j * F, step, n)
+        y0, y1, y2, y3, last = output_values(m0, m1, m2, m3, m4, m5)
+        at = e_at + j * m * F
+        store(e, at, n, y0)
+        if m == 4:
+            store(e, at + F, n, y1)
+            store(e, at + 2 * F, n, y2)
+            store(e, at + 3 * F, n, y3 + last)
         else:
-            for c in range(size(C)):
-                x[image, h, to + c] += d[source + c]
-        r += 1
-        if r == m:
-            r, q = 0, q + 1
+            store(e, at + F, n, y1 + last)
 
 
 @inlined
-def _shift_relu(d, at, shifts, n):
-    """d = max(d + shifts, 0) for n values from d[at] on."""
-    at, zero = size(at), d.dtype.type(0)
-    for k in range(size(n)):
-        value = d[at + k] + shifts[k]
-        d[at + k] = zero if value < zero else value  # NaN stays NaN
+def _output_lines(e, e_at, wide, F, y, y_at, top, OH, OW, Y, m, shift, shift_at, rectify, n):
+    """Y = Aᵀ e for n filters of a line of tiles."""
+    shifts = load(shift, shift_at, n if rectify else 0)
+    for j in range(OW):
+        e0, e1, e2, e3, e4, e5 = _load_six(e, e_at + j * F, wide, n)
+        y0, y1, y2, y3, last = output_values(e0, e1, e2, e3, e4, e5)
+        if m == 4:
+            y3 = y3 + last
+        else:
+            y1 = y1 + last
+        if rectify:
+            y0, y1, y2, y3 = relu(y0 + shifts), relu(y1 + shifts), relu(y2 + shifts), relu(y3 + shifts)
+        at = y_at + j * Y
+        store(y, at, n, y0)
+        if top + 1 < OH:
+            store(y, at + OW * Y, n, y1)
+        if m == 4 and top + 2 < OH:
+            store(y, at + 2 * OW * Y, n, y2)
+        if m == 4 and top + 3 < OH:
+            store(y, at + 3 * OW * Y, n, y3)
 
 
 @inlined
-def _move(d, source, n):
-    """Move n values from d[source] to the beginning of d."""
-    source = size(source)
-    for k in range(size(n)):
-        d[k] = d[source + k]
+def output_lines_adjoint(dy: NDArray, dM: NDArray, step: int, OH: int, OW: int, F: int, m: int, images: int) -> None:
+    """The adjoint of ``output_lines``: dM = A dY Aᵀ.
+
+    dy          (images·OH·OW·F,) gradient with respect to the output
+    dM, step    36 matrices (images·TH·TW, F), written
+    OH, OW, F   height and width of the output; filters
+    m           height and width of a tile's output
+    images      number of images
+    """
+    TH, TW, WF = -(-OH // m), -(-OW // m), OW * F
+    wide = TW * m * F
+    e = np.zeros(6 * wide, dy.dtype)  # stays 0 outside the image
+    for line in range(images * TH):
+        top, full = line % TH * m, WF // LANES * LANES
+        at = (line // TH * OH + top) * WF
+        for k in range(0, full, LANES):
+            _output_lines_adjoint(dy, at + k, top, OH, WF, e, k, wide, m, LANES)
+        if full < WF:
+            _output_lines_adjoint(dy, at + full, top, OH, WF, e, full, wide, m, WF - full)
+        for a in range(6):
+            e_at, m_at, full = a * wide, a * 6 * step + line * TW * F, F // LANES * LANES
+            for f in range(0, full, LANES):
+                _output_tiles_adjoint(e, e_at + f, m, dM, m_at + f, step, F, TW, LANES)
+            if full < F:
+                _output_tiles_adjoint(e, e_at + full, m, dM, m_at + full, step, F, TW, F - full)
 
 
 @inlined
-def _clear(d, at, n):
-    """Set n values from d[at] on to zero."""
-    at, zero = size(at), d.dtype.type(0)
-    for k in range(size(n)):
-        d[at + k] = zero
+def _output_lines_adjoint(dy, at, top, OH, WF, e, e_at, wide, m, n):
+    """e = A dY for n values of the m lines of pixels from ``top`` on."""
+    y0, y1 = load(dy, at, n), load(dy, at + WF, _inside(top + 1, OH, n))
+    if m == 4:
+        y2, y3 = load(dy, at + 2 * WF, _inside(top + 2, OH, n)), load(dy, at + 3 * WF, _inside(top + 3, OH, n))
+        _store_six(e, e_at, wide, n, output_gradients(y0, y1, y2, y3, y3))
+    else:
+        zero = full_like(y0, 0)
+        _store_six(e, e_at, wide, n, output_gradients(y0, y1, zero, zero, y1))
 
 
 @inlined
-def _add(a, source, d, at, n):
-    """Add n values from a[source] on to those from d[at] on."""
-    source, at = size(source), size(at)
-    for k in range(size(n)):
-        d[at + k] += a[source + k]
+def _output_tiles_adjoint(e, e_at, m, dM, m_at, step, F, TW, n):
+    """dM = e Aᵀ for n filters of a line of tiles."""
+    for j in range(TW):
+        at = e_at + j * m * F
+        y0, y1 = load(e, at, n), load(e, at + F, n)
+        if m == 4:
+            y2, y3 = load(e, at + 2 * F, n), load(e, at + 3 * F, n)
+            _store_six(dM, m_at + j * F, step, n, output_gradients(y0, y1, y2, y3, y3))
+        else:
+            zero = full_like(y0, 0)
+            _store_six(dM, m_at + j * F, step, n, output_gradients(y0, y1, zero, zero, y1))
+
+
+@inlined
+def _load_six(a, at, step, n):
+    return (load(a, at, n), load(a, at + step, n), load(a, at + 2 * step, n), load(a, at + 3 * step, n),
+            load(a, at + 4 * step, n), load(a, at + 5 * step, n))
+
+
+@inlined
+def _store_six(a, at, step, n, values):
+    store(a, at, n, values[0])
+    store(a, at + step, n, values[1])
+    store(a, at + 2 * step, n, values[2])
+    store(a, at + 3 * step, n, values[3])
+    store(a, at + 4 * step, n, values[4])
+    store(a, at + 5 * step, n, values[5])
