@@ -4,7 +4,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate predict flops gradcheck data lesson lessons check progress book docs dream explain explorer test lint bench clean
+.PHONY: help setup train evaluate predict flops gradcheck data lesson lessons check progress book docs dream explain explorer test fuzz crash lint bench clean
 
 help:        ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -77,6 +77,12 @@ explorer: setup        ## a page to explore a network: make explorer ARGS="--wei
 
 test: setup        ## all tests
 	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+
+fuzz: setup        ## read 100,000 changed files with every reader (options: ARGS="--inputs 1000 --reader onnx")
+	@PYTHONPATH=tests $(RUN) -m fuzz $(ARGS)
+
+crash: setup        ## kill a training 300 times and let its files fail; resume and compare (options: ARGS=--help)
+	@PYTHONPATH=tests $(RUN) -m crash $(ARGS)
 
 lint: setup        ## style, unused names and types
 	@$(RUN) -m ruff check .

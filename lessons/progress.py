@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from minigooglenet.errors import UserError
-from minigooglenet.files import write_atomically
+from minigooglenet.files import parse_json, write_atomically
 from minigooglenet.hints import hint
 
 from .catalog import ROOT, Lesson, lessons, names_in
@@ -30,7 +30,7 @@ def load() -> dict[str, Any]:
     Topics are stems without the number, "one_by_one". Both are empty without a readable file.
     """
     try:
-        kept = json.loads(_path().read_text(encoding="utf-8"))
+        kept = parse_json(_path().read_bytes())
         return {"ran": _by_topic(kept["ran"]),
                 "passed": {topic: list(names) for topic, names in _by_topic(kept["passed"]).items()}}
     except FileNotFoundError:

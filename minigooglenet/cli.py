@@ -102,9 +102,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:  # what no reader or writer of a file has expected
         if error.filename == OUTPUT:
             drop_output()
-        what = "a file or device" if error.filename is None else error.filename
-        return _refuse(words[:1], f"{os.fsdecode(what) if isinstance(what, bytes) else what}: cannot be read or written "
-                       f"({error.strerror or error}); check its name, its permissions and the space on the disk")
+        what = error.filename or "a file or device"
+        return _refuse(words[:1], f"{os.fsdecode(what) if isinstance(what, bytes) else what}: cannot be read or "
+                       f"written ({error.strerror or error}); check its name, its permissions and the space on the disk")
 
 
 def _refuse(command, reason):

@@ -101,13 +101,23 @@ def _read(place, size):
         values = parse_json((place / INDEX).read_bytes())
         if values["recipe"] != RECIPE:
             return None, False
-        files, entries = [ImageFile(*row) for row in values["files"]], [Entry(*row) for row in values["entries"]]
-        pixels = mapped(place / values["pixels"], (len(values["rows"]), size, size, 3))
-        images = Images(files, entries, values["rows"], values["train"], pixels)
-        good = len(files) == len(entries) and 0 < images.train < len(pixels) and max(images.rows) < len(files)
-        return (images, values["heic"]) if good else (None, False)
+        files, entries = [_typed(ImageFile, row) for row in values["files"]], [
+            _typed(Entry, row) for row in values["entries"]]
+        rows, train = values["rows"], values["train"]
+        pixels = mapped(place / Path(values["pixels"]).name, (len(rows), size, size, 3))
+        good = (len(files) == len(entries) and all(type(number) is int for number in (train, *rows))
+                and 0 < train < len(rows) == len(set(rows) & set(range(len(files)))))
+        return (Images(files, entries, rows, train, pixels), values["heic"]) if good else (None, False)
     except (OSError, ValueError, KeyError, TypeError):
         return None, False
+
+
+def _typed(kind, row):
+    """``kind(*row)``, a NamedTuple. Raises TypeError unless all values have the types of its fields."""
+    made = kind(*row)
+    if not all(type(value) is wanted for value, wanted in zip(made, kind.__annotations__.values(), strict=True)):
+        raise TypeError(f"{row} is not {kind.__name__}")
+    return made
 
 
 def _build(place, folder, files, size, seed, old, progress):

@@ -46,7 +46,7 @@ class FeatureCache:
 
     def rows(self) -> Array:
         """All rows, float32 (rows, *shape), mapped into memory."""
-        number = len(self._known())
+        number = self._known()[1]
         if not number:
             return np.empty((0, *self.shape), np.float32)
         return np.memmap(self._rows, np.float32, "r", shape=(number, *self.shape))
@@ -66,10 +66,10 @@ class FeatureCache:
                             "another folder with --datasets") from error
 
     def _find(self, images, mirrored, on_images):
-        known, predictor, found = self._known(), None, np.empty(len(images), np.int64)
+        (known, number), predictor, found = self._known(), None, np.empty(len(images), np.int64)
         with open(self._rows, "ab") as rows, open(self._keys, "ab") as keys:
-            rows.truncate(self.bytes_for(len(known)))  # what a killed process has left
-            keys.truncate(KEY * len(known))
+            rows.truncate(self.bytes_for(number))  # what a killed process has left
+            keys.truncate(KEY * number)
             for start in range(0, len(images), BATCH):
                 batch = np.asarray(images[start:start + BATCH])
                 batch = np.ascontiguousarray(batch[:, :, ::-1] if mirrored else batch)
@@ -82,20 +82,21 @@ class FeatureCache:
                     rows.flush()
                     keys.write(b"".join(missing))
                     keys.flush()
-                    known |= {digest: len(known) + i for i, digest in enumerate(missing)}
+                    known |= {digest: number + i for i, digest in enumerate(missing)}
+                    number += len(missing)
                 found[start:start + len(batch)] = [known[digest] for digest in digests]
                 if on_images:
                     on_images(len(batch))
         return found
 
-    def _known(self) -> dict[bytes, int]:
-        """{key: row} of the complete rows."""
+    def _known(self) -> tuple[dict[bytes, int], int]:
+        """({key: row}, the number of complete rows); fewer keys than rows if one occurs twice."""
         try:
             keys, size = self._keys.read_bytes(), self._rows.stat().st_size
         except FileNotFoundError:
-            return {}
+            return {}, 0
         number = min(len(keys) // KEY, size // max(1, self.bytes_for(1)))
-        return {keys[KEY * i:KEY * (i + 1)]: i for i in range(number)}
+        return {keys[KEY * i:KEY * (i + 1)]: i for i in range(number)}, number
 
     @contextlib.contextmanager
     def _claimed(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ rows that it will write again.
 
 import csv
 import io
+import math
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ class StepLog:
 def read_steps(path: Path | str) -> list[dict[str, float]]:
     """The rows of a ``steps.csv`` in the order of their steps; empty if there is no such file.
 
-    Rows that are not complete, and those that follow a later step, are left out.
+    Rows that are not complete or not finite, and those that follow a later step, are left out.
     """
     try:
         text = Path(path).read_text(encoding="utf-8", errors="replace")
@@ -71,7 +72,8 @@ def read_steps(path: Path | str) -> list[dict[str, float]]:
             row = dict(zip(COLUMNS, map(float, values), strict=True))
         except ValueError:
             continue
-        if row["step"] > (rows[-1]["step"] if rows else 0) and row["images_per_second"] > 0:
+        if all(map(math.isfinite, row.values())) and row["images_per_second"] > 0 and row["step"] > (
+                rows[-1]["step"] if rows else 0):
             rows.append(row | {"step": int(row["step"])})
     return rows
 

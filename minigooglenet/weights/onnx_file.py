@@ -94,7 +94,7 @@ def _model(view, budget):
             _graph(expect(kind, LENGTH, value, "the graph"), model, budget)
         elif number == 8:
             found = dict(_entries(expect(kind, LENGTH, value, "an opset"), budget))
-            if not found.get(1) or bytes(found[1]) == b"ai.onnx":
+            if text(found.get(1, b"")) in ("", "ai.onnx"):
                 model.opset = as_signed(found.get(2, 1))
         elif number == 14:
             found = dict(_entries(expect(kind, LENGTH, value, "an entry of metadata"), budget))

@@ -131,8 +131,10 @@ def integers(kind: int, value: Any, most: int = MOST_INTEGERS) -> list[int]:
 
 
 def text(value: Any) -> str:
-    """A name. Raises WireError if it is not UTF-8."""
+    """A name. Raises WireError if it is not UTF-8, or not bytes at all: of an integer n, ``bytes`` makes n zeros."""
     try:
-        return bytes(value).decode()
-    except (UnicodeDecodeError, TypeError) as error:
-        raise WireError("a name that is not text") from error
+        if isinstance(value, bytes | memoryview):
+            return str(value, "utf-8")
+    except UnicodeDecodeError:
+        pass
+    raise WireError("a name that is not text")

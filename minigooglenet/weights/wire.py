@@ -74,7 +74,9 @@ def read_varint(view: memoryview, at: int) -> tuple[int, int]:
 
 
 def as_signed(value: int) -> int:
-    """An int32 or int64 from its encoding in 64-bit two's complement."""
+    """An int32 or int64 from its encoding in 64-bit two's complement. Raises WireError for a text in its place."""
+    if not isinstance(value, int):
+        raise WireError("a text in place of an integer")
     return value - (1 << 64) if value >> 63 else value
 
 

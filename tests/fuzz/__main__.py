@@ -10,6 +10,7 @@ gives the same inputs. The input of a fault is stored in build/fuzz; the exit co
 """
 
 import argparse
+import contextlib
 import math
 import os
 import sys
@@ -31,27 +32,36 @@ CHUNK = 100             # inputs of one reader before the next reader's turn, in
 
 def fuzz(inputs: int, seed: int = 0, readers: list[str] | None = None, seconds: float | None = None,
          faults: Path = FAULTS) -> tuple[dict[str, Counter], list[str]]:
-    """({reader: Counter of outcomes}, descriptions of the faults) of so many inputs, divided among the readers."""
+    """({reader: Counter of outcomes}, descriptions of the faults) of so many inputs, divided among the readers.
+
+    Ends earlier after so many seconds, or with Ctrl-C.
+    """
     chosen, found = readers or list(READERS), []
     counts = {name: Counter() for name in chosen}
-    shares = sum(READERS[name].share for name in chosen)
-    wanted = {name: round(inputs * READERS[name].share / shares) for name in chosen}
     end = time.monotonic() + (seconds or float("inf"))
-    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as place:
-        for turn in range(math.ceil(max(wanted.values()) / CHUNK)):
-            for name in chosen:
-                if time.monotonic() > end:
-                    return counts, found
-                numbers = range(turn * wanted[name] * CHUNK // max(wanted.values()),
-                                min(wanted[name], (turn + 1) * wanted[name] * CHUNK // max(wanted.values())))
-                for number, (kind, text) in read_all(name, seed, numbers, Path(place, "input")):
-                    counts[name][kind] += 1
-                    if kind == "fault":
-                        file = faults / f"{name}-{seed}-{number}.zip"
-                        _store(file, changed_input(name, seed, number))
-                        found.append(f"{file}: {text}")
-                        print(found[-1], file=sys.stderr, flush=True)
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if os.path.isdir("/dev/shm") else None) as place, \
+            contextlib.suppress(KeyboardInterrupt):
+        for name, numbers in _turns(inputs, chosen):
+            if time.monotonic() > end:
+                break
+            for number, (kind, text) in read_all(name, seed, numbers, Path(place, "input")):
+                counts[name][kind] += 1
+                if kind == "fault":
+                    file = faults / f"{name}-{seed}-{number}.zip"
+                    _store(file, changed_input(name, seed, number))
+                    found.append(f"{file}: {text}")
+                    print(found[-1], file=sys.stderr, flush=True)
     return counts, found
+
+
+def _turns(inputs, chosen):
+    """(reader, numbers of inputs) in turn, as each reader's share allows."""
+    shares = [READERS[name].share for name in chosen]
+    wanted = [round(inputs * share / sum(shares)) for share in shares]
+    turns = math.ceil(max(wanted) / CHUNK)
+    for turn in range(turns):
+        for name, number in zip(chosen, wanted, strict=True):
+            yield name, range(number * turn // turns, number * (turn + 1) // turns)
 
 
 def _store(path, files):

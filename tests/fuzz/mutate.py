@@ -16,7 +16,8 @@ from caffe_writer import varint
 
 NUMBERS = (0, 1, 2, 3, 7, 127, 128, 255, 256, 32767, 32768, 65535, 65536, 10**6, 2**24, 2**31 - 1, 2**31, 2**32 - 1,
            2**32, 2**53, 2**62, 2**63 - 1, 2**63, 2**64 - 1)
-CHARACTERS = ("\0", "\n", "\r", "\t", "\x1b[31m", "\x85", "\u2028", "\u202e", "\ufeff", "\ud800", "é", "💥", '"', "'", "\\", ",", ";")
+CHARACTERS = ("\0", "\n", "\r", "\t", "\x1b[31m", "\x85", "\u2028", "\u202e", "\ufeff", "\ud800",
+              "é", "💥", '"', "'", "\\", ",", ";")
 LONGEST = 1_000_000         # bytes of an input
 
 
@@ -368,8 +369,8 @@ def changed(data: bytes, form: str, other: bytes, rng: Random) -> bytes:
 
 def changed_name(rng: Random) -> str:
     """A name of a file or folder: any bytes but "/" and NUL, as Python decodes them."""
-    name = rng.choice((rng.randbytes(rng.randrange(1, 20)), b"\x1b[2J\n" + rng.randbytes(3), b"x" * rng.randrange(1, 256),
-                       "caf\u0301é".encode(), b"-rf", b"*[1]?", b"$HOME $(x) `x` %s {0}", b".hidden", b"train", b"test",
+    name = rng.choice((rng.randbytes(rng.randrange(1, 20)), b"\x1b[2J\n" + rng.randbytes(3),
+                       b"x" * rng.randrange(1, 256), "caf\u0301é".encode(), b"-rf", b"*[1]?", b"$HOME $(x) `x` %s {0}", b".hidden", b"train", b"test",
                        "\u202egnp.1".encode(), b"a.png", b"A.PNG", b"~", b"new\nline", b"\xe9t\xe9", b"\r\r\x07\x9b"))
     clean = bytes(byte for byte in name if byte not in b"/\0")[:255]
     return (clean if clean not in (b"", b".", b"..") else b"x").decode("utf-8", "surrogateescape")

@@ -194,7 +194,7 @@ READERS = {
     "pickle": Reader(seeds.pickles, _pickle),
     "records": Reader(seeds.records, _records),
     "labels": Reader(seeds.labels, _labels),
-    "words": Reader(seeds.labels, _words),
+    "words": Reader(seeds.words, _words),
     "truth": Reader(seeds.truth, _truth),
     "progress": Reader(seeds.progress, _progress),
 }

@@ -299,6 +299,12 @@ def labels() -> list[Seed]:
 
 
 @functools.cache
+def words() -> list[Seed]:
+    """Those of 1000 classes."""
+    return labels()[len(labels()) // 2:]
+
+
+@functools.cache
 def truth() -> list[Seed]:
     rows = [("a b.jpg", 7), ("é.png", 0), ("c,d.jpg", 999)]
     return [one("truth", json.dumps([{"photo": name, "label": label, "x": [1]} for name, label in rows]).encode(),

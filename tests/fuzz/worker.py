@@ -1,4 +1,4 @@
-"""Reading changed inputs in a process with limits. An input is a function of (reader, seed, number): see ``changed_input``.
+"""Reading changed inputs in a process with limits. An input is a function of (reader, seed, number).
 
     accepted    the reader returned, and what it returned is consistent
     refused     it raised UserError with one line: the command line prints it and exits with code 2
@@ -76,7 +76,8 @@ def outcome(reader: str, folder: Path) -> Outcome:
         if isinstance(error.__cause__, MemoryError):
             return Outcome("fault", f"out of memory, reported as: {text}")
         if not text or "\n" in text or "\r" in text or len(text) > LONGEST:
-            return Outcome("fault", f"a message of {len(text):,} characters in {text.count(chr(10)) + 1} lines: {text!r}")
+            lines = text.count("\n") + 1
+            return Outcome("fault", f"a message of {len(text):,} characters in {lines} lines: {text[:LONGEST]!r}")
         return Outcome("refused", text)
     except BaseException:
         return Outcome("fault", traceback.format_exc())
@@ -101,9 +102,9 @@ def read_all(reader: str, seed: int, numbers: range, folder: Path) -> Iterator[t
                 yield start, Outcome("fault", f"no answer within {LOST} s")
                 start += 1
         except EOFError:
-            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-            yield start, Outcome("fault", _death(status))
-            start += 1
+            if status := os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]):      # else it ended after a fault
+                yield start, Outcome("fault", _death(status))
+                start += 1
             continue
         finally:
             ours.close()
@@ -118,6 +119,7 @@ def _death(status):
 
 def _work(reader, seed, numbers, folder, answers):
     """The process that reads. It never returns."""
+    code = 1
     try:
         output = limited(folder.parent / f"{folder.name}.output")
         for number in numbers:
@@ -133,11 +135,12 @@ def _work(reader, seed, numbers, folder, answers):
             answers.send(found)
             if peak > MEMORY:
                 break                           # the peak never sinks: the next input needs another process
+        code = 0
     except BaseException:
         traceback.print_exc(file=sys.__stderr__)
     finally:
         answers.close()
-        os._exit(0)
+        os._exit(code)
 
 
 def limited(output: Path) -> int:
@@ -150,6 +153,7 @@ def limited(output: Path) -> int:
     descriptor = os.open(output, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
+    sys.stdout = sys.stderr = os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace", closefd=False)
     return descriptor
 
 
