@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+import small
 from image_folders import photos, pixels, write
 from matplotlib.text import Text
 from PIL import Image
@@ -48,6 +49,16 @@ def test_a_folder_is_described(data, tmp_path):
     assert "... and 5 more" in out and "1 file of other types (.txt) skipped" in out
     numbers = [int(row[2]) + int(row[4]) for row in rows if row[1:2] in (["cat"], ["dog"]) and "training" in row]
     assert numbers == [10, 4]
+
+
+def test_a_size_is_for_image_files(data, tmp_path):
+    small.folder(tmp_path / "binary", 20, 10)
+    for arguments in (["binary"], ["export", "binary", "out"]):
+        assert data(*arguments, "--size", "64")[::2] == (2, "minigooglenet data: size: binary has images of 32×32 "
+            "pixels, not 64×64; leave out --size, or write image files and use their folder: python -m minigooglenet "
+            "data export binary DIR\n")
+        assert not (tmp_path / "out").exists()
+    assert data("binary", "--size", "32")[0] == 0
 
 
 def test_mistakes_are_one_line(data, tmp_path):

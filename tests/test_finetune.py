@@ -1,8 +1,7 @@
-"""Fine-tuning: features from the cache, the linear classifier, frozen and trained layers, resumed runs, the command."""
+"""Fine-tuning: features from the cache, the linear classifier, frozen and trained layers, resumed runs."""
 
-import json
+import dataclasses
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -11,19 +10,17 @@ import small
 from PIL import Image
 
 import minigooglenet as mg
-from minigooglenet.cli import main
 from minigooglenet.data import Dataset, Normalizer, shapes10
 from minigooglenet.data.photos import MEAN_BGR, caffe_input
 from minigooglenet.errors import UserError
 from minigooglenet.inference.classifier import ORIGINAL
 from minigooglenet.models import googlenet
-from minigooglenet.training import checkpoint, frozen
+from minigooglenet.training import checkpoint, frozen, linear
 from minigooglenet.training.config import Config
 from minigooglenet.training.evaluate import accuracy
 from minigooglenet.training.feature_cache import FeatureCache
 from minigooglenet.training.finetune import PATIENCE, Base, FineTuner
 from minigooglenet.training.network import build, restore
-from minigooglenet.training.trainer import Trainer
 
 CONFIG = Config(width=0.05, norm="lrn", heads=False, epochs=3, batch=8, lr=0.02, average=0, drop_prob=0.3, stored=34,
                 size=32, schedule="cosine")
@@ -149,6 +146,27 @@ def test_what_is_frozen_stays_and_the_rest_is_trained(data, base, tmp_path, unfr
     assert step["linear/b"] > 0 and one.history[-1]["loss"] > 0
 
 
+def test_balance_weights_the_classifier_and_the_steps(data, base, tmp_path):
+    """Two thirds of the images of the first class are gone; "sampling" draws, so its steps have no weights."""
+    kept = np.flatnonzero((data.y_train > 0) | (np.arange(42) % 3 == 0))
+    few = dataclasses.replace(data, x_train=data.x_train[kept], y_train=data.y_train[kept])
+    learned = {}
+    for balance in ("none", "loss", "sampling"):
+        one = tuner(few, base, tmp_path, "5b", balance=balance, momentum=0.0, weight_decay=0.0, drop_prob=0.0)
+        one.start_from(base)
+        one.fit_classifier()
+        w, y = one.class_weights, few.y_train[one.training]
+        assert (w is None) == (balance == "none") and (w is None or w[y].mean() == pytest.approx(1))
+        x = frozen.features(one.part(one.first, -1), one.inputs, 2)[one.training]
+        fitted = linear.fit(*linear.flat(x, y), CLASSES, one.facts["C"], weights=w)
+        assert (one.net.parameters()["linear/w"] == fitted.w.astype(np.float32)).all()
+        chosen = one.training[:8]
+        learned[balance] = one.train_step(one.inputs.view(chosen, 0), few.y_train[chosen])[0]
+    assert len(set(learned.values())) == 3
+    drawn = np.concatenate([y for _, y in one._batches(0, 0)])
+    assert (few.y_train == 0).mean() < 0.2 < (drawn == 0).mean()
+
+
 def test_the_classifier_learns_ten_times_as_fast(data, base, tmp_path):
     one = tuner(data, base, tmp_path, "5b", momentum=0.0, weight_decay=0.0, nesterov=False, schedule="constant")
     one.start_from(base)
@@ -222,86 +240,6 @@ def test_wrong_layers_and_networks(data, base, tmp_path):
     flat = Config(model="nin-cifar", width=1.0, average=0)
     with pytest.raises(UserError, match="nin-cifar: does not end in a linear classifier"):
         FineTuner(flat, small.dataset(), base.normalizer, None, tmp_path)
-
-
-# -- the command ------------------------------------------------------------------------------------------------------
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A folder with ``images``, a folder of PNG files per class, and ``base``, a run for 32×32 images."""
-    place = tmp_path_factory.mktemp("finetune")
-    drawn = small.dataset(train=40)
-    Trainer(small.NARROW.but(norm="lrn"), drawn, place / "base").save()
-    x, y = shapes10.draw(200, 1, split=0)
-    for k in range(CLASSES):
-        folder = place / "images" / shapes10.CLASSES[k]
-        folder.mkdir(parents=True)
-        for i, image in enumerate(x[y == k][:12]):
-            Image.fromarray(image).resize((45, 38)).save(folder / f"{i}.png")
-    return place
-
-
-def finetune(place, *options):
-    return ["finetune", "--data", str(place / "images"), "--weights", str(place / "base"), "--datasets",
-            str(place / "datasets"), *map(str, options)]
-
-
-def test_from_a_folder_to_evaluate_and_predict(place, capsys, monkeypatch):
-    monkeypatch.chdir(place)
-    assert main(finetune(place, "--json")) == 0
-    result = json.loads(capsys.readouterr().out)
-    assert result["out"] == "runs/images-finetuned-1" and result["unfreeze"] is None and 0 < result["C"]
-    assert main(["evaluate", "--run", result["out"], "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["test_accuracy"] == result["test_accuracy"]
-    photo = place / "images" / shapes10.CLASSES[0] / "0.png"
-    assert main(["predict", str(photo), "--weights", result["out"], "--json"]) == 0
-    top = json.loads(capsys.readouterr().out)[0]["top5"]
-    assert {row["label"] for row in top} == set(shapes10.CLASSES[:CLASSES])
-    assert mg.load(result["out"]).classify(photo, top=1)[0][0] == top[0]["label"]
-    assert main(["finetune", "--resume", "--json", "--datasets", str(place / "datasets")]) == 0  # finished: its result
-    assert json.loads(capsys.readouterr().out) == result
-
-
-def test_it_says_what_it_does(place, capsys):
-    assert main(finetune(place, "--out", place / "said", "--unfreeze", "5a", "--epochs", 2, "--batch", 8)) == 0
-    lines = capsys.readouterr().err
-    for text in ("3 classes\n", "trained: 5a to linear, ", "conv1 to pool4 are frozen", "for validation; up to 2 ep",
-                 "linear classifier: ", "-fold cross-validation (C = ", "epoch  2/2", "best: ", "test accuracy ",
-                 f"predict PHOTO --weights {place / 'said'}"):
-        assert text in lines, lines
-    assert {path.name for path in (place / "said").iterdir()} == {checkpoint.NAME, "log.csv", "curve.png"}
-    assert (place / "said" / "log.csv").read_text().startswith("epoch,step,lr,loss,train_accuracy,validation_accuracy")
-    for arguments, wrong in ((["train", "--resume"], "a run of finetune; continue it with: "),
-                             (finetune(place), "already holds a run; continue it with --resume")):
-        assert main([*arguments, "--out", str(place / "said")]) == 2
-        assert wrong in capsys.readouterr().err
-    assert main(["finetune", "--resume", "--out", str(place / "base")]) == 2
-    assert "base: a run of train; continue it with: " in capsys.readouterr().err
-
-
-def test_a_killed_process_is_resumed_bit_for_bit(place):
-    options = ["--unfreeze", "5a", "--epochs", 40, "--batch", 4, "--threads", 2, "--json"]
-    assert small.run(*finetune(place, *options, "--out", place / "whole"))[0] == 0
-    process = small.command(*finetune(place, *options, "--out", place / "killed"))
-    while not (place / "killed" / checkpoint.NAME).exists() and process.poll() is None:
-        time.sleep(0.01)
-    process.kill()
-    process.communicate()
-    code, output, errors = small.run("finetune", "--resume", "--out", place / "killed", "--threads", 1, "--json",
-                                     "--datasets", place / "datasets")
-    assert code == 0, errors
-    assert small.differences(place / "whole", place / "killed") == []
-
-
-def test_missing_data_and_weights_are_one_line(place, capsys, monkeypatch):
-    monkeypatch.chdir(place)
-    assert main(["finetune", "--out", "new"]) == 2
-    assert "--data is missing; name the folder of your images" in capsys.readouterr().err
-    assert main(["finetune", "--data", "images", "--datasets", "none", "--out", "new"]) == 2
-    errors = capsys.readouterr().err
-    assert "none/bvlc_googlenet.caffemodel: the weights of 2014 are not there; fetch them with: " in errors
-    assert "or name another network" in errors and len(errors.splitlines()) == 1
-    assert not (place / "new").exists()
 
 
 # -- the weights of 2014 ----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from minigooglenet.training import linear
+from minigooglenet.training.losses import class_weights
 
 
 def problem(rng, N=90, D=13, K=3, noise=1.0):
@@ -14,25 +15,28 @@ def problem(rng, N=90, D=13, K=3, noise=1.0):
     return x, y
 
 
-def test_the_gradient_is_that_of_the_loss(rng):
+@pytest.mark.parametrize("weights", [None, np.array([0.5, 2.0, 1.0, 0.1])])
+def test_the_gradient_is_that_of_the_loss(rng, weights):
     x, y = problem(rng, 17, 5, 4)
     theta, h = rng.normal(size=(6, 4)), 1e-6
-    _, gradient = linear.loss_and_gradient(theta, x, y, 0.3)
+    _, gradient = linear.loss_and_gradient(theta, x, y, 0.3, weights)
     for i in np.ndindex(theta.shape):
         step = np.zeros_like(theta)
         step[i] = h
-        difference = [linear.loss_and_gradient(theta + sign * step, x, y, 0.3)[0] for sign in (1, -1)]
+        difference = [linear.loss_and_gradient(theta + sign * step, x, y, 0.3, weights)[0] for sign in (1, -1)]
         assert gradient[i] == pytest.approx((difference[0] - difference[1]) / (2 * h), rel=1e-6, abs=1e-8)
 
 
-@pytest.mark.parametrize("N, D, K, C", [(90, 13, 3, 1.0), (40, 120, 4, 0.01), (200, 30, 5, 10.0)])
-def test_the_minimum_is_scikit_learns(rng, N, D, K, C):
+@pytest.mark.parametrize("N, D, K, C, balance", [(90, 13, 3, 1.0, None), (40, 120, 4, 0.01, None),
+                                                 (200, 30, 5, 10.0, None), (90, 13, 3, 1.0, "balanced")])
+def test_the_minimum_is_scikit_learns(rng, N, D, K, C, balance):
     models = pytest.importorskip("sklearn.linear_model")
     x, y = problem(rng, N, D, K)
     mean = x.mean(axis=0)
     scale = np.sqrt(((x - mean) ** 2).mean())
-    found = linear.fit(x.astype(np.float32), y, K, C)
-    theirs = models.LogisticRegression(C=C, tol=1e-12, max_iter=100_000).fit((x - mean) / scale, y)
+    found = linear.fit(x.astype(np.float32), y, K, C, weights=class_weights(y, K) if balance else None)
+    theirs = models.LogisticRegression(C=C, tol=1e-12, max_iter=100_000, class_weight=balance)
+    theirs.fit((x - mean) / scale, y)
     np.testing.assert_allclose(found.w * scale, theirs.coef_.T, atol=1e-4)
     b = found.b + mean @ found.w
     np.testing.assert_allclose(b - b.mean(), theirs.intercept_ - theirs.intercept_.mean(), atol=5e-4)
@@ -93,3 +97,16 @@ def test_a_class_with_one_image_is_not_validated(rng):
     x, y = rng.normal(size=(5, 2, 3)), np.array([0, 0, 1, 1, 2])
     found = linear.cross_validate(x, y, 3)
     assert found.folds == 0 and np.isnan(found.accuracy) and found.C in linear.CHOICES
+
+
+def test_probabilities_out_of_sample_do_not_know_the_label(rng):
+    x, y = problem(rng, 60, 100, 3)                         # more features than images: the fit memorizes the labels
+    inside = linear.fit(x, y, 3, 100.0).logits(x).argmax(axis=1)
+    p = linear.out_of_sample(x, y, 3, 100.0)
+    assert (inside == y).all() and 0.3 < (p.argmax(axis=1) == y).mean() < 0.9
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    held = next(linear.folds(y, 3, 0))
+    others = np.setdiff1d(np.arange(60), held)
+    z = linear.fit(x[others], y[others], 3, 100.0, accuracy=linear.ROUGH).logits(x[held])
+    assert (p[held].argmax(axis=1) == z.argmax(axis=1)).all()
+    assert linear.out_of_sample(x, np.where(np.arange(60) == 7, 2, y % 2), 3, 1.0) is None

@@ -257,8 +257,10 @@ def test_an_ensemble_is_the_mean_of_matching_models(run, weights, rng):
     other = classifier.Classifier("other", 32, one.labels, lambda x: np.full((len(x), 10), 0.1))
     x = rng.integers(0, 256, (3, 32, 32, 3), np.uint8)
     np.testing.assert_allclose(classifier.ensemble([one, other]).probabilities(x), (one.probabilities(x) + 0.1) / 2)
-    with pytest.raises(UserError, match="reads 224×224 pixels and has 7 classes"):
+    with pytest.raises(UserError, match="reads 224×224 of 256×256 pixels and has 7 classes"):
         classifier.ensemble([one, classifier.load_caffe(weights)])
+    with pytest.raises(UserError, match="other: reads 32×32 of 36×36 pixels and .* reads 32×32 and has 10 classes"):
+        classifier.ensemble([one, dataclasses.replace(other, shorter=36)])
     with pytest.raises(UserError, match=r"other: reads 32×32 pixels and has 10 classes \(ten, "):
         classifier.ensemble([one, dataclasses.replace(other, labels=["ten", *one.labels[1:]])])
 

@@ -10,7 +10,7 @@ import small
 from small import NARROW, learned, same
 
 from minigooglenet.data import Augment, Dataset
-from minigooglenet.training import checkpoint
+from minigooglenet.training import checkpoint, loop
 from minigooglenet.training import trainer as trainers
 from minigooglenet.training.config import Config
 from minigooglenet.training.losses import weighted_loss
@@ -105,7 +105,7 @@ def test_images_per_second_counts_the_time_of_the_steps(dataset, monkeypatch):
     """With a clock that advances by a second whenever it is read: once in each step and once after it."""
     trainer = Trainer(NARROW, dataset)
     trainer.train_step = lambda x, y: setattr(trainer, "step", trainer.step + 1) or (1.0, 0)
-    monkeypatch.setattr(trainers, "time", SimpleNamespace(perf_counter=count(0.0).__next__))
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=count(0.0).__next__))
     trainer.run()
     assert [row["images_per_second"] for row in trainer.history] == [8, 8] and trainer.images_per_second() == 8
 
@@ -202,8 +202,8 @@ def test_weights_that_are_not_finite_are_not_saved(dataset, tmp_path):
 
 @pytest.mark.parametrize("norm", ["batch", "none"])
 def test_a_loss_that_stays_at_guessing_gives_one_warning(norm, dataset, capsys, monkeypatch):
-    monkeypatch.setattr(trainers, "STUCK_AFTER", 5)
-    trainer = Trainer(NARROW.but(lr=1e-9, norm=norm), dataset)
+    monkeypatch.setattr(loop, "STUCK_AFTER", 5)
+    trainer = Trainer(NARROW.but(lr=1e-9, norm=norm, schedule="constant"), dataset)
     display = Display(trainer, quiet=True)
     trainer.run(lambda trainer, loss: display.step(loss))
     lines = capsys.readouterr().err.splitlines()
@@ -211,8 +211,18 @@ def test_a_loss_that_stays_at_guessing_gives_one_warning(norm, dataset, capsys, 
     assert ("--norm batch" in lines[0]) == (norm != "batch") and "--lr 2.5e-10" in lines[0]
 
 
+def test_no_warning_while_the_learning_rate_rises(dataset):
+    """One-cycle is highest after a quarter of the steps: here 300 of 1,200."""
+    trainer = Trainer(NARROW.but(schedule="one-cycle", epochs=240), dataset)
+    assert trainer.steps == 1200
+    trainer.history = [{"loss": 2.4}]
+    for step, stuck in ((150, False), (395, False), (400, True)):
+        trainer.step = step
+        assert trainer.stuck() == stuck, step
+
+
 def test_no_warning_below_guessing_or_in_the_first_steps(dataset):
-    trainer = Trainer(NARROW, dataset)
+    trainer = Trainer(NARROW.but(schedule="constant"), dataset)
     assert not trainer.stuck()
     for step, loss, stuck in ((1000, math.log(10), True), (1000, 5.0, True), (1000, 2.2, False), (20, 2.4, False)):
         trainer.step, trainer.history = step, [{"loss": loss}]

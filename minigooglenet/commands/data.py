@@ -74,9 +74,11 @@ def _described(args):
     """(dataset, its description)"""
     from ..data import describe, image_cache, image_folder, load, source
     from ..data.image_report import report
+    from ..training.images import check_size
 
     if not args.name or not source.is_images(args.name):
         dataset = load(args.name, args.datasets)
+        check_size(dataset, args.size)
         return dataset, describe(dataset)
     folder = image_folder.scan(args.name)
     images = image_cache.prepare(folder, args.size or image_cache.SIZE, cache=Path(args.datasets) / ".cache")
@@ -88,11 +90,13 @@ def _described(args):
 def _export(args):
     from ..data import load
     from ..data.export import export
+    from ..training.images import check_size
 
     if len(args.export) != 2:
         raise UserError("export: needs a data set and a new folder, such as: data export cifar10 cifar10-png")
     name, folder = args.export
     dataset = load(name, args.datasets, size=args.size, skip_bad=args.skip_bad)
+    check_size(dataset, args.size)
     export(dataset, folder)
     print(f"wrote {len(dataset.y_train):,} training and {len(dataset.y_test):,} test images of "
           f"{len(dataset.classes)} classes to {folder}")

@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import UserError
-from ..hints import hint
+from ..errors import UserError, need
+from ..hints import counted, hint
+from ..training.config import BALANCES
 from .options import add_compute, claimed_run, latest_run, positive, print_engine, use_compute, whole
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ examples:
 
 USUAL: dict[str, Any] = {"heads": False, "average": 0.0, "label_smoothing": 0.0, "momentum": 0.9, "nesterov": True,
                          "weight_decay": 2e-4, "schedule": "cosine"}
-OPTIONS = ("epochs", "batch", "lr", "seed", "split_seed")
+OPTIONS = ("epochs", "batch", "lr", "seed", "split_seed", "balance")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,6 +62,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="with --unfreeze: images per step (default: 32)")
     parser.add_argument("--lr", type=float, metavar="X", default=0.01,
                         help="with --unfreeze: the classifier's learning rate (default: 0.01)")
+    parser.add_argument("--balance", choices=BALANCES,
+                        help="for classes of different sizes: weight their loss, or draw them equally often, which for "
+                             "the linear classifier is the same (default: none)")
     parser.add_argument("--no-mirror", action="store_true",
                         help="do not use mirror images: for text, or where left and right differ")
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be decoded")
@@ -72,6 +76,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="continue the run in --out, or the latest run, with its settings")
     parser.add_argument("--datasets", metavar="DIR", default="datasets",
                         help="the folder of the 2014 weights and of the cache (default: datasets)")
+    parser.add_argument("--log-every", type=positive, metavar="N",
+                        help="with --unfreeze: steps between the lines of steps.csv (default: 50, or fewer)")
+    parser.add_argument("--tensorboard", action="store_true",
+                        help="with --unfreeze: also write scalars for TensorBoard into the run's folder")
     add_compute(parser)
     parser.add_argument("--json", action="store_true",
                         help="no progress, and one line of JSON at the end: test_accuracy (a fraction), "
@@ -84,6 +92,8 @@ def run(args: argparse.Namespace) -> int | None:
     from ..training.images import load_images
     from .train import source
 
+    if args.tensorboard:
+        need("tensorboard", "--tensorboard")
     use_compute(args)
     with contextlib.ExitStack() as claims:
         folder = args.out or (latest_run() if args.resume else None)
@@ -143,7 +153,6 @@ def _config(args: argparse.Namespace, base: Base) -> Config:
 
 def _tune(args: argparse.Namespace, tuner: FineTuner, start: Base | Checkpoint) -> int | None:
     from ..training.checkpoint import Checkpoint
-    from ..training.report import write_log
     from .interrupt import Interruptible
 
     say = _silent if args.json else _say
@@ -164,12 +173,7 @@ def _tune(args: argparse.Namespace, tuner: FineTuner, start: Base | Checkpoint) 
               file=sys.stderr)
         return 130
 
-    def on_step(tuner: FineTuner, loss: float | None) -> None:
-        if loss is None:
-            write_log(cast(Any, tuner))  # it has the history and the folder of a Trainer
-            say(epoch_line(tuner))
-
-    with Interruptible() as signals:
+    with Interruptible() as signals, _logged(args, tuner, say) as on_step:
         if not tuner.run(on_step, stop=lambda: bool(signals)):
             print(f"Stopped at step {tuner.step:,} of {tuner.steps:,}; everything is saved. Resume with:\n  "
                   + hint("finetune", f"--resume --out {shlex.quote(str(tuner.folder))}"), file=sys.stderr)
@@ -177,6 +181,32 @@ def _tune(args: argparse.Namespace, tuner: FineTuner, start: Base | Checkpoint) 
     with _bar(args, tuner, len(tuner.dataset.y_test)) as bar:
         accuracy = tuner.test(bar.update)
     return _finish(args, tuner, accuracy, say)
+
+
+@contextlib.contextmanager
+def _logged(args, tuner, say):
+    """The ``on_step`` of a run, which writes its logs."""
+    from ..training import tensorboard
+    from ..training.report import write_log
+    from ..training.steps import StepLog
+
+    steps = StepLog(tuner, args.log_every) if tuner.unfreeze else None
+    board = tensorboard.Board(tuner.folder, tuner.step) if args.tensorboard else None
+
+    def on_step(tuner: FineTuner, loss: float | None) -> None:
+        if loss is None:
+            write_log(cast(Any, tuner))  # it has the history and the folder of a Trainer
+            say(epoch_line(tuner))
+            if board:
+                board.add(tuner.history[-1], tensorboard.EPOCH)
+        elif steps and (row := steps.add(tuner)) and board:
+            board.add(row, tensorboard.STEP)
+
+    try:
+        yield on_step
+    finally:
+        if board:
+            board.close()
 
 
 def introduction(tuner: FineTuner) -> str:
@@ -212,6 +242,7 @@ def epoch_line(tuner: FineTuner) -> str:
 
 
 def _finish(args, tuner, accuracy, say):
+    from ..inference.metrics import wilson
     from ..training.report import clock
 
     facts, folder = tuner.facts, shlex.quote(str(tuner.folder))
@@ -219,10 +250,15 @@ def _finish(args, tuner, accuracy, say):
         best = facts["best"]
         where = f"epoch {best['epoch']}" if best["epoch"] else "the linear classifier, before any epoch,"
         say(f"best: {where} with {best['accuracy']:.1%} of the validation images")
-    mirrored = ", each averaged with its mirror image" if tuner.views == 2 else ""
-    say(f"test accuracy {accuracy:.1%} on {len(tuner.dataset.y_test):,} images{mirrored}; {clock(tuner.seconds)}\n"
-        f"  try it:   {hint('predict', f'PHOTO --weights {folder}')}\n"
-        f"  look:     {hint('evaluate', f'--run {folder}')}")
+    mirrored, N = ", each averaged with its mirror image" if tuner.views == 2 else "", len(tuner.dataset.y_test)
+    low, high = wilson(round(accuracy * N), N)
+    files = tuner.dataset.files_test
+    mine = "" if args.datasets == "datasets" else f" --datasets {shlex.quote(args.datasets)}"
+    photo = shlex.quote(str(Path(tuner.source) / files[0])) if files else "PHOTO"
+    say(f"test accuracy {accuracy:.1%} on {counted(N, 'image')}{mirrored}: 95 % interval {low:.1%} to {high:.1%}; "
+        f"{clock(tuner.seconds)}\n"
+        f"  try it:   {hint('predict', f'{photo} --weights {folder}')}\n"
+        f"  look:     {hint('evaluate', f'--run {folder}{mine} --report {folder}/report')}")
     if args.json:
         print(json.dumps({
             "test_accuracy": accuracy, "fold_accuracy": facts.get("fold_accuracy"),

@@ -222,13 +222,19 @@ def ensemble(classifiers: Sequence[Classifier]) -> Classifier:
     first, *others = classifiers
     for other in others:
         if (other.size, other.resized, other.labels) != (first.size, first.resized, first.labels):
-            raise UserError(f"{other.name}: reads {other.size}×{other.size} pixels and has {_few(other.labels)}; "
-                            f"{first.name} reads {first.size}×{first.size} and has {_few(first.labels)}")
+            raise UserError(f"{other.name}: reads {_pixels(other)} pixels and has {_few(other.labels)}; "
+                            f"{first.name} reads {_pixels(first)} and has {_few(first.labels)}")
     if not others:
         return first
     return Classifier(f"{len(classifiers)} models", first.size, first.labels,
                       lambda x: np.sum([c.probabilities(x) for c in classifiers], axis=0) / len(classifiers),
                       shorter=first.shorter)
+
+
+def _pixels(classifier):
+    """The input size, and what it is cut from if that is larger: "224×224 of 256×256"."""
+    size, resized = classifier.size, classifier.resized
+    return f"{size}×{size}" + (f" of {resized}×{resized}" if resized != size else "")
 
 
 def _few(labels):

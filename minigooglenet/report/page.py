@@ -152,7 +152,8 @@ layer, have the highest cosine similarity.</p>
 <section id="labels"><h2>Suspected label errors</h2>
 <p>An image is listed if the network is sure of another class than its label: its probability is at least the mean
 probability of that class over the images labeled so (confident learning). The lowest probability of the label comes
-first. Many are hard images with a correct label, the more the less accurate the network is: look before you change one.</p>
+first. Many are hard images with a correct label, and a poor network suspects more of them: look before you change
+one.</p>
 {suspects}
 </section>
 <section id="terms"><h2>Definitions</h2>

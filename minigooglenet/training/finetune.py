@@ -12,7 +12,6 @@ from the trained layers (Kumar et al. 2022, "Fine-tuning can distort pretrained 
 import contextlib
 import math
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,13 +23,14 @@ from ..data.batches import batches, steps_per_epoch
 from ..data.dataset import Dataset, Normalizer
 from ..errors import UserError
 from ..kernels.threads import blas_on_one_thread, pinned_cores
-from ..layers import Dense, Sequential, cross_entropy
+from ..layers import Dense, Sequential
 from ..layers.base import Array
 from ..weights.loading import load_into
 from . import checkpoint as checkpoints
-from . import linear
+from . import linear, loop
 from .config import Config
 from .frozen import Cached, Direct, OnImages, activations, features, held_out, probabilities
+from .losses import balanced_cross_entropy, class_weights
 from .network import build
 from .schedule import SCHEDULES
 from .sgd import SGD
@@ -91,17 +91,17 @@ class FineTuner:
         self.optimizers = [(SGD({path: w for path, w in weights.items() if path.startswith(f"{self.last}/") == own},
                                 config.momentum, config.weight_decay, config.nesterov), factor)
                            for own, factor in ((True, 1.0), (False, SLOWER))]
+        self.batch = min(config.batch, len(self.training))
         self.steps_per_epoch = steps_per_epoch(len(self.training), config.batch)
+        y = dataset.y_train[self.training]
+        self.class_weights = class_weights(y, self.classes) if config.balance != "none" else None
         self.steps = config.epochs * self.steps_per_epoch if unfreeze else 0
         self.step, self.seconds = 0, 0.0
         self.history: list[dict] = []
         self.best: dict[str, Array] = {}            # the trained layers' arrays in the best epoch
         self.facts: dict[str, Any] = {"unfreeze": unfreeze}
         self.inputs: Cached | Direct | None = None
-        self._start_epoch()
-
-    def _start_epoch(self):
-        self.sums = {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}
+        self.sums = loop.no_sums()
 
     def part(self, start: int, stop: int | None = None) -> Sequential:
         """The layers from number ``start`` to ``stop``, sharing their parameters."""
@@ -125,14 +125,15 @@ class FineTuner:
     def fit_classifier(self, on_images: OnImages = None, on_choice: Callable | None = None) -> linear.Validated:
         """Replace the last layer by the linear classifier, with the C that cross-validation chooses; save.
 
-        Validation images take no part. ``on_choice`` as in ``linear.cross_validate``.
+        Validation images take no part. ``balance`` weights the loss of this convex problem, whether it is "loss" or
+        "sampling". ``on_choice`` as in ``linear.cross_validate``.
         """
         started = time.perf_counter() - self.seconds
         self.inputs = self.read(self.dataset.x_train, on_images)
         x = features(self.part(self.first, -1), self.inputs, self.views, on_images)[self.training]
         y = self.dataset.y_train[self.training]
-        validated = linear.cross_validate(x, y, self.classes, self.config.seed, on_choice)
-        found = linear.fit(*linear.flat(x, y), self.classes, validated.C)
+        validated = linear.cross_validate(x, y, self.classes, self.config.seed, on_choice, self.class_weights)
+        found = linear.fit(*linear.flat(x, y), self.classes, validated.C, weights=self.class_weights)
         layer = self.net.children[self.last]
         for name, value in zip("wb", found, strict=True):
             np.copyto(layer.params[name], value, casting="same_kind")
@@ -160,7 +161,8 @@ class FineTuner:
     def train_step(self, x: Array, y: Array) -> tuple[float, int]:
         """One update from what the trained layers read and the labels. Returns the loss and the correct count."""
         z, cache = self.compiled.forward(x, train=True)
-        loss, dz = cross_entropy(z, y, self.config.label_smoothing)
+        weights = self.class_weights if self.config.balance == "loss" else None
+        loss, dz = balanced_cross_entropy(z, y, self.config.label_smoothing, weights)
         if not math.isfinite(loss):
             raise self._diverged(f"step {self.step + 1}: the loss is {loss}")
         self.tail.zero_grads()
@@ -172,58 +174,23 @@ class FineTuner:
 
     def run(self, on_step: Callable | None = None, stop: Callable[[], bool] | None = None,
             checkpoint_every: int = 200) -> bool:
-        """Train until ``finished``, or until ``stop()`` returns True. Returns whether training is done.
+        """Train until ``finished``, or until ``stop()`` returns True: see ``loop.run``. Raises Diverged."""
+        return loop.run(self, self._batches, on_step, stop, checkpoint_every)
 
-        ``on_step``, checkpoints and Diverged as in Trainer.run.
-        """
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "(overflow|invalid value|divide by zero) encountered", RuntimeWarning)
-            while not self.finished():
-                if not self._epoch(on_step, stop, checkpoint_every):
-                    return False
-        return True
-
-    def _epoch(self, on_step, stop, checkpoint_every):
-        started = time.perf_counter() - self.seconds
+    def _batches(self, epoch, start):
         if self.inputs is None:
             self.inputs = self.read(self.dataset.x_train)
-        epoch, start = divmod(self.step, self.steps_per_epoch)
         source = batches(self.training, self.dataset.y_train[self.training], self.config.batch, epoch,
-                         self.config.sampling, self.inputs.sample, lambda x: x, start)
+                         self.config.sampling, self.inputs.sample, lambda x: x, start,
+                         balanced=self.config.balance == "sampling")
         with contextlib.closing(source):
-            clock = time.perf_counter()
             for x, y in source:
-                loss, correct = self.train_step(self.inputs.finish(x), y)
-                now = time.perf_counter()
-                for name, value in (("loss", loss * len(y)), ("correct", correct), ("images", len(y)),
-                                    ("seconds", now - clock)):
-                    self.sums[name] += value
-                if on_step:
-                    on_step(self, loss)
-                ended = self.step % self.steps_per_epoch == 0
-                stopping = bool(stop and stop())
-                if ended:
-                    self._end_epoch(started)
-                self.seconds = time.perf_counter() - started
-                if ended or stopping or self.step % checkpoint_every == 0:
-                    self.save()
-                if ended and on_step:
-                    on_step(self, None)
-                if stopping and not self.finished():
-                    return False
-                clock = time.perf_counter()
-        return True
+                yield self.inputs.finish(x), y
 
-    def _end_epoch(self, started):
-        sums = self.sums
+    def measured(self) -> dict[str, float]:
+        """Accuracy and loss on the validation images. The best weights are kept."""
         accuracy, loss = self._keep_if_best(self.step // self.steps_per_epoch)
-        self.history.append({
-            "epoch": self.step // self.steps_per_epoch, "step": self.step, "lr": self.learning_rate(self.step - 1),
-            "loss": sums["loss"] / sums["images"], "train_accuracy": sums["correct"] / sums["images"],
-            "validation_accuracy": accuracy, "validation_loss": loss,
-            "images_per_second": sums["images"] / sums["seconds"], "seconds": time.perf_counter() - started,
-        })
-        self._start_epoch()
+        return {"validation_accuracy": accuracy, "validation_loss": loss}
 
     def _keep_if_best(self, epoch=0):
         """(accuracy, loss) on the validation images. Keeps a copy of the trained layers if no epoch was better."""

@@ -35,13 +35,18 @@ def load_images(config: Config, data: str | Path | None, root: str | Path, progr
     """
     side = config.stored or config.size
     dataset = load(data, root, progress, size=side, seed=config.split_seed, skip_bad=config.skip_bad)
-    H, W = dataset.x_train.shape[1:3]
-    if side and (H, W) != (side, side):
-        raise UserError(f"size: {dataset.name} has images of {W}×{H} pixels, not {side}×{side}; leave out --size, or "
-                        f"train on image files: {hint('data', f'export {dataset.name} DIR')}")
+    check_size(dataset, side)
     if config.stored and config.size:
         return dataclasses.replace(dataset, x_test=center(dataset.x_test, config.size))
     return dataset
+
+
+def check_size(dataset: Dataset, side: int | None) -> None:
+    """Raise UserError if the images have not so many pixels: only image files are decoded to any size."""
+    H, W = dataset.x_train.shape[1:3]
+    if side and (H, W) != (side, side):
+        raise UserError(f"size: {dataset.name} has images of {W}×{H} pixels, not {side}×{side}; leave out --size, or "
+                        f"write image files and use their folder: {hint('data', f'export {dataset.name} DIR')}")
 
 
 def images_of(checkpoint: Checkpoint, data: str | Path | None, root: str | Path, progress: bool = True) -> Dataset:

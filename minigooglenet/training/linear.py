@@ -1,9 +1,10 @@
 """A linear classifier on features: logistic regression with several classes, fitted by L-BFGS in float64.
 
-    L(W, b) = 1/N · Σ_n −log softmax(x_n W + b)[y_n]  +  |W|² / (2 C N)
+    L(W, b) = 1/N · Σ_n v_{y_n} · −log softmax(x_n W + b)[y_n]  +  |W|² / (2 C N)
 
-x (N, D) are standardized features, W (D, K), b (K,). A small C keeps W small. L is convex, so it has one minimum, and
-no learning rate, seed or number of epochs is needed. scikit-learn's LogisticRegression minimizes the same function.
+x (N, D) are standardized features, W (D, K), b (K,); v (K,) weights the classes, 1 without ``balance``. A small C keeps
+W small. L is convex, so it has one minimum, and no learning rate, seed or number of epochs is needed. scikit-learn's
+LogisticRegression minimizes the same function.
 """
 
 from collections import deque
@@ -13,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.threads import blas_on_one_thread
-from ..layers import cross_entropy, softmax
+from ..layers import softmax
 from ..layers.base import Array
+from .losses import balanced_cross_entropy
 
 ACCURACY, ROUGH = 1e-4, 1e-2                # distance of W from the minimum, at most: of a result, in cross-validation
 LIMIT = 2000                                # iterations
@@ -44,9 +46,9 @@ class Validated(NamedTuple):
     folds: int
 
 
-def fit(x: Array, y: Array, K: int, C: float, start: Classifier | None = None,
-        accuracy: float = ACCURACY) -> Classifier:
-    """The minimum of L for features x (N, D) and labels y (N,), 0 to K - 1.
+def fit(x: Array, y: Array, K: int, C: float, start: Classifier | None = None, accuracy: float = ACCURACY,
+        weights: Array | None = None) -> Classifier:
+    """The minimum of L for features x (N, D), labels y (N,), 0 to K - 1, and ``weights`` v (K,) of the classes.
 
     The features are standardized by one mean per feature and one scale for all, (x - mean) / s with s² the mean
     variance: a feature that hardly varies keeps its small weight in |W|². The result is converted back to x.
@@ -65,7 +67,7 @@ def fit(x: Array, y: Array, K: int, C: float, start: Classifier | None = None,
         theta[:D], theta[D] = start.w * scale, start.b + mean @ start.w
 
     def function(flat: Array) -> tuple[float, Array]:
-        loss, gradient = loss_and_gradient(flat.reshape(D + 1, K), standard, y, C)
+        loss, gradient = loss_and_gradient(flat.reshape(D + 1, K), standard, y, C, weights)
         return loss, gradient.ravel()
 
     with blas_on_one_thread():  # so that the bits do not depend on the number of threads
@@ -74,13 +76,16 @@ def fit(x: Array, y: Array, K: int, C: float, start: Classifier | None = None,
     return Classifier(w, theta[D] - mean @ w)
 
 
-def loss_and_gradient(theta: Array, x: Array, y: Array, C: float) -> tuple[float, Array]:
+def loss_and_gradient(theta: Array, x: Array, y: Array, C: float,
+                      weights: Array | None = None) -> tuple[float, Array]:
     """L and its gradient. theta (D + 1, K) is W above b.
 
-        dL/dW = xᵀ (p - t) / N + W / (C N)        dL/db = Σ_n (p_n - t_n) / N        p = softmax(x W + b), t one-hot
+        dL/dW = xᵀ g + W / (C N)        dL/db = Σ_n g_n        g_n = v_{y_n} (p_n - t_n) / N
+
+    p = softmax(x W + b), t one-hot, v ``weights``.
     """
     N, w = len(x), theta[:-1]
-    loss, dz = cross_entropy(x @ w + theta[-1], y)
+    loss, dz = balanced_cross_entropy(x @ w + theta[-1], y, class_weights=weights)
     gradient = np.concatenate([x.T @ dz + w / (C * N), dz.sum(axis=0, keepdims=True)])
     return loss + float((w * w).sum()) / (2 * C * N), gradient
 
@@ -131,13 +136,15 @@ def approximate_newton(g: Array, pairs: deque[tuple[Array, Array]]) -> Array:
 
 
 def cross_validate(x: Array, y: Array, K: int, seed: int = 0,
-                   on_choice: Callable[[float, float, float], object] | None = None) -> Validated:
+                   on_choice: Callable[[float, float, float], object] | None = None,
+                   weights: Array | None = None) -> Validated:
     """The C of CHOICES with the lowest mean loss on held-out images.
 
     x (N, views, D): features of each image, and of its mirror image if there are two views. Every fold trains on all
     views of the other folds, and is tested on the images as they are. Classes are divided evenly among the folds: five,
     or as many as the smallest class has images. From small C to large, each fit starts from the one before; when the
     loss has risen twice, larger ones are not tried. ``on_choice(C, accuracy, loss)`` is called after each C.
+    ``weights`` of the classes as in ``fit``.
     """
     held = list(folds(y, K, seed))
     if len(held) < 2:
@@ -148,9 +155,9 @@ def cross_validate(x: Array, y: Array, K: int, seed: int = 0,
         losses, correct = 0.0, 0
         for k, test in enumerate(held):
             train = np.setdiff1d(np.arange(len(y)), test)
-            fitted[k] = found = fit(*flat(x[train], y[train]), K, C, fitted[k], ROUGH)
+            fitted[k] = found = fit(*flat(x[train], y[train]), K, C, fitted[k], ROUGH, weights)
             z = found.logits(x[test, 0].astype(np.float64))
-            losses += cross_entropy(z, y[test])[0] * len(test)
+            losses += balanced_cross_entropy(z, y[test], class_weights=weights)[0] * len(test)
             correct += int((z.argmax(axis=1) == y[test]).sum())
         results.append(Validated(float(C), correct / len(y), losses / len(y), len(held)))
         if on_choice:

@@ -30,4 +30,5 @@ class Board:
 
 STEP = {"loss": "training/loss", "train_accuracy": "training/accuracy", "lr": "training/learning rate",
         "images_per_second": "training/images per second"}
-EPOCH = {"test_accuracy": "test/accuracy"}
+EPOCH = {"test_accuracy": "test/accuracy", "validation_accuracy": "validation/accuracy",
+         "validation_loss": "validation/loss"}

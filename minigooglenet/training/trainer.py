@@ -1,8 +1,6 @@
 """The training loop. One step is: forward, weighted sum of the losses, backward, update, average."""
 
 import math
-import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +14,7 @@ from ..kernels.threads import blas_on_one_thread, pinned_cores
 from ..layers.base import Array
 from ..weights.loading import load_into
 from . import checkpoint as checkpoints
-from . import processes
+from . import loop, processes
 from .average import Average
 from .config import Config
 from .evaluate import accuracy
@@ -26,7 +24,6 @@ from .schedule import SCHEDULES
 from .sgd import SGD
 
 QUICK_TEST = 2000  # test images after each epoch; the final accuracy is measured on all
-STUCK_AFTER = 100  # steps after which the loss should be below that of guessing
 
 
 class Diverged(UserError):
@@ -67,10 +64,7 @@ class Trainer:
         self.step = 0       # finished steps
         self.seconds = 0.0  # spent in run(), over all sessions: training, tests and checkpoints
         self.history: list[dict] = []  # one row for each finished epoch
-        self._start_epoch()
-
-    def _start_epoch(self):
-        self.sums = {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}
+        self.sums = loop.no_sums()  # over the steps of the current epoch
 
     # -- training ---------------------------------------------------------------------------------------------------
 
@@ -109,59 +103,24 @@ class Trainer:
 
     def run(self, on_step: Callable | None = None, stop: Callable[[], bool] | None = None,
             checkpoint_every: int = 200) -> bool:
-        """Train until the last epoch is done, or until ``stop()`` returns True. Returns whether training is done.
-
-        ``on_step(trainer, loss)`` is called after every step, and after every epoch with loss None. A checkpoint is
-        written every ``checkpoint_every`` steps, after each epoch, and on stopping.
+        """Train until the last epoch is done, or until ``stop()`` returns True: see ``loop.run``.
 
         Raises Diverged, and keeps the last checkpoint, once the loss or a weight is NaN or infinite.
         """
-        with warnings.catch_warnings():  # a diverging run prints one line, without NumPy's warnings from each thread
-            warnings.filterwarnings("ignore", "(overflow|invalid value|divide by zero) encountered", RuntimeWarning)
-            return self._run(on_step, stop, checkpoint_every)
+        def source(epoch, start):
+            return batches(self.dataset.x_train, self.dataset.y_train, self.config.batch, epoch, self.config.sampling,
+                           self.augment, self.normalizer, start, part=self.part,
+                           balanced=self.config.balance == "sampling")
 
-    def _run(self, on_step, stop, checkpoint_every):
-        started = time.perf_counter() - self.seconds
-        while self.step < self.steps:
-            epoch, start = divmod(self.step, self.steps_per_epoch)
-            source = batches(self.dataset.x_train, self.dataset.y_train, self.config.batch, epoch,
-                             self.config.sampling, self.augment, self.normalizer, start, part=self.part,
-                             balanced=self.config.balance == "sampling")
-            try:
-                clock = time.perf_counter()
-                for x, y in source:
-                    loss, correct = self.train_step(x, y)
-                    now = time.perf_counter()
-                    for name, value in (("loss", loss * self.batch), ("correct", correct), ("images", self.batch),
-                                        ("seconds", now - clock)):
-                        self.sums[name] += value
-                    if on_step:
-                        on_step(self, loss)
-                    ended = self.step % self.steps_per_epoch == 0
-                    stopping = bool(processes.sum_over_processes(np.array(int(bool(stop and stop())))))
-                    if ended:
-                        self._end_epoch(started)
-                    self.seconds = time.perf_counter() - started
-                    if ended or stopping or self.step % checkpoint_every == 0:
-                        self.save()
-                    if ended and on_step:
-                        on_step(self, None)  # after saving: if the log cannot be written, the epoch is not lost
-                    if stopping and self.step < self.steps:
-                        return False
-                    clock = time.perf_counter()
-            finally:
-                source.close()
-        return True
+        return loop.run(self, source, on_step, stop, checkpoint_every)
 
-    def _end_epoch(self, started):
-        sums, test_accuracy = self.sums, self.test(QUICK_TEST) if processes.rank() == 0 else math.nan
-        self.history.append({
-            "epoch": self.step // self.steps_per_epoch, "step": self.step,
-            "lr": self.learning_rate(self.step - 1), "loss": sums["loss"] / sums["images"],
-            "train_accuracy": sums["correct"] / sums["images"], "test_accuracy": test_accuracy,
-            "images_per_second": sums["images"] / sums["seconds"], "seconds": time.perf_counter() - started,
-        })
-        self._start_epoch()
+    def finished(self) -> bool:
+        """Whether all epochs are done."""
+        return self.step >= self.steps
+
+    def measured(self) -> dict[str, float]:
+        """The accuracy on the first QUICK_TEST test images, measured in the first process only."""
+        return {"test_accuracy": self.test(QUICK_TEST) if processes.rank() == 0 else math.nan}
 
     def test(self, images: int | None = None, views: int = 1) -> float:
         """Accuracy on the first ``images`` test images (None: on all), with the averaged weights."""
@@ -181,9 +140,8 @@ class Trainer:
         return images * len(self.history) / seconds if seconds else 0.0
 
     def stuck(self) -> bool:
-        """Whether the last epoch's loss is no better than that of guessing, ln(classes), after STUCK_AFTER steps."""
-        return (bool(self.history) and self.step >= STUCK_AFTER
-                and self.history[-1]["loss"] > 0.99 * math.log(len(self.dataset.classes)))
+        """Whether the loss stays at that of guessing: see ``loop.stuck``."""
+        return loop.stuck(self, len(self.dataset.classes))
 
     def _diverged(self, what):
         advice = f"start again with a lower learning rate, such as --lr {min(self.config.lr / 4, 0.1):g}"
