@@ -155,7 +155,8 @@ assert sum(row.printed.ops for row in rows) == 1502 and 114_688 == 112 * 1024
 assert all(row.output == row.printed.output and row.depth == row.printed.depth for row in audit(net))
 
 # %% [markdown]
-# All output sizes and depths are right, and 13 of the 24 counts. What about the other eleven? Both counts of a row
+# All output sizes and depths are right, and 13 of the 24 counts. (The 19th row, softmax, is left out: its depth is
+# 0, it has nothing to count, and it belongs to the loss, lesson 05.) What about the other eleven? Both counts of a row
 # depend on the same weights, since ops = weights · H·W. So the printed ops tell us which params are possible, without
 # using the widths:
 #

@@ -43,6 +43,7 @@ guess_total = None
 import numpy as np
 
 from lessons import QUICK, compare, show
+from lessons.measured import tell
 
 
 # Loss and gradients of a chain of len(ws) weights, with a head after weight number ``tap``.
@@ -138,7 +139,6 @@ def network(init, heads=True, norm="none"):
 
 INITS = {"0.01": truncated_normal, "Xavier": xavier, "He": he}
 drawn = he(np.random.default_rng(9), (3, 3, 64, 192), fan_in=3 * 3 * 64)  # a 3×3 window on 64 channels
-print(f"He's standard deviation {drawn.std():.4f}")
 assert np.isclose(drawn.var(), 2 / (3 * 3 * 64), rtol=0.02)
 
 x, labels = shapes10.draw(32, seed=9)
@@ -246,10 +246,11 @@ for name, values in losses.items():
     print(f"{name:<15} loss {values[0]:.3f} -> {values[-1]:.3f} after {steps} steps")
 shares = np.bincount(labels) / len(labels)
 floor = float(-(shares * np.log(shares)).sum())
-print(f"A classifier that knows only how often each class occurs among the {len(labels)} images gets {floor:.3f}.")
+print(f"A classifier that knows only how often each class occurs gets {floor:.3f}.")
 assert min(losses["0.01"]) > floor - 1e-3 and round(floor, 3) == 2.295
 assert QUICK or max(losses["Xavier"][:30]) - min(losses["Xavier"][:30]) < 0.1
 assert QUICK or losses["He, batch norm"][-1] < losses["He"][-1] < 2.25
+tell("two heads")
 
 # %% [markdown]
 # The first loss does move, from 2.303 down to 2.295. Do not trust it: the biases of the last layer have learned that
@@ -258,8 +259,10 @@ assert QUICK or losses["He, batch norm"][-1] < losses["He"][-1] < 2.25
 #
 # In a full run (not with `--quick`) Xavier's loss also stays on a plateau for some fifty steps, and then leaves it.
 # Each step makes the weights, and with them the gradient, a little larger. In the end the learning rate that was too
-# low for the plateau is too high, and the loss jumps. A plateau is not always the end. The loss alone cannot tell you;
-# the size of the gradient can.
+# low for the plateau is too high, and the loss jumps. The size of the gradient tells whether a plateau is the end, not
+# the loss.
+#
+# Do heads make the *result* better? The last line above: with batch norm, nothing exceeds the noise of three seeds.
 
 # %% [markdown]
 # ## The figure
@@ -310,7 +313,6 @@ show(fig, "12_gradient_by_depth", "Left: with weights of 0.01 the gradient is ne
 # | a loss that starts far above 2.303 | the first logits are far too large; start the last layer with smaller weights |
 # | 2.303, or NaN, after a few good steps | the learning rate is too high: a large step made all ReLUs output 0 |
 # | w_1 and w_2 get 0.15 and not 0.275 | the head's gradient overwrites the trunk's: `+=`, not `=` |
-# | heads that change `predict` | they were left in the main path; a head only reads from it |
 
 # %% [markdown]
 # ## Where books and libraries get this wrong
@@ -322,7 +324,6 @@ show(fig, "12_gradient_by_depth", "Left: with weights of 0.01 the gradient is ne
 # * **What are the heads for?** The paper's versions differ. On arXiv heads "increase the gradient signal". At CVPR this
 #   "was thought" to help, the effect is "relatively minor (around 0.5%)", and one head is enough. Later, with batch
 #   norm, its first author called them regularizers (Szegedy et al. 2015, section 4).
-# * **Heads in the count.** GoogLeNet has 6,998,552 parameters, and 13,378,280 with both heads. Tables mix the two.
 # * **torchvision's pretrained heads are not trained.** They are randomly initialized, as a warning says.
 # * **The paper does not give its initialization.** The Caffe model's readme says Gaussian; that model uses Xavier.
 
@@ -342,7 +343,6 @@ show(fig, "12_gradient_by_depth", "Left: with weights of 0.01 the gradient is ne
 # * **fan-in**: how many products one output sums: KH·KW·C for a convolution, D for a dense layer.
 # * **vanishing gradient**: a gradient so small that steps change nothing.
 # * **auxiliary head**: an extra classifier in the middle, used in training only (*auxiliary classifier* in the paper).
-# * **batch norm**: normalizing every channel to mean 0 and variance 1 over the batch (Ioffe & Szegedy 2015).
 
 # %% [markdown]
 # ## Next

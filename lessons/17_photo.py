@@ -176,8 +176,8 @@ if weights:
     assert all(abs(shown[what] - p) < 0.002 for what, p in RECORDED.items())
 for what, probability in shown.items():
     print(f"{what:<26} traffic light {probability:8.2%}{'' if weights else '   (recorded)'}")
-compare("divided by 255", guess_divided, RECORDED["divided by 255"])
-compare("red first", guess_red_first, RECORDED["red first"])
+compare("divided by 255", guess_divided, round(float(shown["divided by 255"]), 5))
+compare("red first", guess_red_first, round(float(shown["red first"]), 3))
 
 # %% [markdown]
 # Three kinds of outcome:

@@ -1,5 +1,7 @@
-"""The figures of a review of GoogLeNet, by name. Of the paper they cover figures 2 and 3 and tables 1 to 3: not figure 1,
-which shows photos, and not tables 4 and 5, which are about detection."""
+"""The figures of a review of GoogLeNet, by name.
+
+Of the paper they cover figures 2 and 3 and tables 1 to 3, not figure 1 (photos) and tables 4 and 5 (detection).
+"""
 
 from collections.abc import Callable
 
