@@ -4,7 +4,7 @@ VENV   := .venv
 RUN    := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train evaluate predict flops gradcheck data lesson lessons check progress book docs dream explain explorer test fuzz crash lint bench clean
+.PHONY: help setup train evaluate predict flops gradcheck data lesson lessons check mine progress book docs dream explain explorer test fuzz crash lint bench clean
 
 help:        ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
@@ -46,6 +46,9 @@ lessons: setup        ## run all lessons, in order, against their time budgets  
 check: setup        ## check your answers to a lesson's exercises: make check N=7; a hint: make check N=7 HINT=1
 	@test -n "$(N)" || { echo "which lesson? make check N=7"; exit 2; }
 	@$(RUN) -m lessons check $(N) $(if $(HINT),--hint $(HINT)) $(ARGS)
+
+mine: setup        ## a network of your own answers: checked, trained, and run with the weights of 2014
+	@$(RUN) -m lessons mine $(ARGS)
 
 progress: setup        ## which lessons ran, which exercises pass, what is next
 	@$(RUN) -m lessons progress

@@ -13,6 +13,7 @@ python -m lessons                  list the lessons, what is done and what comes
 python -m lessons 7                run lesson 07 (--output: print only the output of its code)
 python -m lessons all --quick      run all lessons in order and check their time budgets
 python -m lessons check 7          check your answers to its exercises (--hint 1: show a hint)
+python -m lessons mine             train a network made of your answers (--solutions: made of the course's)
 python -m lessons book             build web pages and notebooks of all lessons in build/book/
 python -m lessons translate zh 2   write the texts of lesson 02 into the catalog of a language, to be translated"""
 
@@ -23,18 +24,22 @@ def parser() -> argparse.ArgumentParser:
                                   formatter_class=argparse.RawDescriptionHelpFormatter,
                                   description="The course on GoogLeNet: twenty-two lessons.")
     top.add_argument("what", nargs="*", metavar="WHAT",
-                     help="a lesson's number, all, check NUMBER, check all, progress, book, or translate LANGUAGE")
+                     help="a lesson's number, all, check NUMBER, check all, mine, progress, book, or translate LANGUAGE")
     top.add_argument("--quick", action="store_true", help="fewer steps where a lesson trains or times something")
     top.add_argument("--output", action="store_true", help="print only the output of the lesson's code")
     top.add_argument("--factor", type=float, default=1.0, help="all: multiply the time budgets by this factor")
     top.add_argument("--hint", type=int, default=0, metavar="N", help="check: show N hints")
     top.add_argument("--exercise", metavar="NAME", help="check: only this exercise")
-    top.add_argument("--solutions", action="store_true", help="check: check the solutions instead of your answers")
+    top.add_argument("--solutions", action="store_true", help="check, mine: take the solutions instead of your answers")
     top.add_argument("--watch", action="store_true", help="check: check again whenever you save the file")
-    top.add_argument("--seed", type=int, metavar="N", help="check: add random cases, drawn with this seed")
-    top.add_argument("--folder", metavar="DIR", help="check: check the submissions of a class, one folder each in DIR")
+    top.add_argument("--seed", type=int, metavar="N", help="check: add random cases, drawn with this seed; "
+                     "mine: the seed of images and weights")
+    top.add_argument("--folder", metavar="DIR", help="check: check the submissions of a class, one folder each "
+                     "in DIR; mine: take the answers from DIR")
     top.add_argument("--json", action="store_true", help="check: print JSON, with one point for each exercise")
     top.add_argument("--language", default="en", metavar="CODE", help="a lesson, book: in this language, such as zh")
+    top.add_argument("--epochs", type=int, metavar="N", help="mine: train for N epochs instead of about a minute")
+    top.add_argument("--photo", metavar="FILE", help="mine: the photo for the weights of 2014")
     return top
 
 
@@ -59,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def do(what: Sequence[str], quick: bool = False, output: bool = False, factor: float = 1.0, hint: int = 0,
        exercise: str | None = None, solutions: bool = False, watch: bool = False, seed: int | None = None,
-       folder: str | None = None, json: bool = False, language: str = "en") -> int:
+       folder: str | None = None, json: bool = False, language: str = "en", epochs: int | None = None,
+       photo: str | None = None) -> int:
     """Do what the words ``what`` say, with the options of ``parser``. Returns the exit code. Raises UserError."""
     from . import catalog, progress, run, translation
     t = translation.load(language)
@@ -77,6 +83,9 @@ def do(what: Sequence[str], quick: bool = False, output: bool = False, factor: f
             if number == "all" or folder or json:
                 return _check_many(chosen, "solutions" if solutions else "exercises", seed, folder, json)
             return _check(chosen[0], hint, exercise, solutions, watch, seed)
+        case ["mine"]:
+            from . import mine
+            return mine.run(folder, solutions, epochs, seed or 0, photo)
         case ["book", *numbers]:
             from . import book
             return book.build([catalog.find(number) for number in numbers] or catalog.lessons(), quick, t=t)

@@ -21,11 +21,17 @@ def describe(value: Any) -> str:
         return f"a {type(value).__name__} of {len(value)}: {', '.join(map(describe, value[:10]))}{rest}"
     if callable(value):
         return "a function"
+    if isinstance(value, (list, tuple)) and _has_functions(value):
+        return f"a {type(value).__name__} of {len(value)}"
     try:
         text = reprlib.repr(value) if len(text := repr(value)) > 60 else text
     except Exception:  # a learner's own __repr__
         text = reprlib.repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _has_functions(value):
+    return any(_has_functions(one) if type(one) in (list, tuple) else callable(one) for one in value[:10])
 
 
 def difference(got: Any, expected: Any, tolerance: float | None = None, returns: Sequence[str] = (),

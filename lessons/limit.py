@@ -8,6 +8,7 @@ import functools
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -81,21 +82,29 @@ def _time_limit() -> Iterator[None]:
     if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
         yield
         return
+    active = True
+
+    def stop(number: int, _: Any) -> None:
+        if active:
+            raise TooLong(f"not finished after {SECONDS:g} s" if number == signal.SIGPROF else
+                          f"not finished after {WALL:g} s, most of it waiting")
+
     timers = ((signal.ITIMER_PROF, signal.SIGPROF, SECONDS), (signal.ITIMER_REAL, signal.SIGALRM, WALL))
-    before = [signal.signal(number, _stop) for _, number, _ in timers]
-    for timer, _, seconds in timers:
-        signal.setitimer(timer, seconds, 1)  # again every second, if the function catches the exception
+    handlers = [signal.signal(number, stop) for _, number, _ in timers]
+    started = time.process_time(), time.monotonic()
+    # again every second, if the function catches the exception; ``left`` is that of a limit around this one, or 0
+    left = [signal.setitimer(timer, seconds, 1)[0] for timer, _, seconds in timers]
     try:
         yield
     finally:
-        for (timer, number, _), handler in zip(timers, before, strict=True):
-            signal.setitimer(timer, 0)
-            signal.signal(number, handler)
-
-
-def _stop(number: int, _: Any) -> None:
-    raise TooLong(f"not finished after {SECONDS:g} s" if number == signal.SIGPROF else
-                  f"not finished after {WALL:g} s, most of it waiting")
+        try:
+            active = False
+        finally:
+            active = False  # if a timer has just ended at the line before
+            passed = time.process_time() - started[0], time.monotonic() - started[1]
+            for (timer, number, _), handler, before, seconds in zip(timers, handlers, left, passed, strict=True):
+                signal.setitimer(timer, max(before - seconds, 1e-3) if before else 0, 1)
+                signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -25,14 +25,16 @@ def _path() -> Path:
 
 
 def load() -> dict[str, Any]:
-    """{"ran": {topic: {"seconds": ..., "on": ...}}, "passed": {topic: [names of exercises]}}.
+    """{"ran": {topic: {"seconds": ..., "on": ...}}, "passed": {topic: [names of exercises]}}, and "mine" as
+    ``own_network`` records it, if it did.
 
     Topics are stems without the number, "one_by_one". Both are empty without a readable file.
     """
     try:
         kept = parse_json(_path().read_bytes())
         return {"ran": _by_topic(kept["ran"]),
-                "passed": {topic: list(names) for topic, names in _by_topic(kept["passed"]).items()}}
+                "passed": {topic: list(names) for topic, names in _by_topic(kept["passed"]).items()},
+                **({"mine": dict(kept["mine"])} if "mine" in kept else {})}
     except FileNotFoundError:
         pass
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -70,6 +72,12 @@ def checked(lesson: Lesson, passed: Iterable[str], among: Iterable[str] | None =
     _update(change)
 
 
+def own_network(yours: int, of: int, accuracy: float) -> None:
+    """Record the network of the learner's own answers: how many of its parts, and its accuracy on Shapes-10."""
+    today = datetime.date.today().isoformat()
+    _update(lambda kept: kept.update(mine={"yours": yours, "of": of, "accuracy": round(accuracy, 4), "on": today}))
+
+
 def exercises_of(lesson: Lesson) -> list[str]:
     """The names of a lesson's exercises: the functions of its solutions, which learners do not edit."""
     path = lesson.beside("solutions")
@@ -98,4 +106,7 @@ def overview() -> str:
                          f"then: {hint('check', str(int(lesson.number)))}")
     head = f"      {'question':<{width}}  {'time':>6}  {'ran':<4} exercises"
     foot = f"{done_lessons} of {len(existing)} lessons ran, {done_exercises} of {all_exercises} exercises pass."
+    if mine := kept.get("mine"):
+        foot += (f"\nYour own network: {mine['yours']} of {mine['of']} parts, {mine['accuracy']:.0%} on Shapes-10 "
+                 f"({hint('mine')}).")
     return "\n".join([head, *lines, "", foot, f"Next: {next_step or 'nothing. You have finished the course.'}"])

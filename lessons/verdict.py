@@ -63,7 +63,7 @@ def raised(error: BaseException, path: Path) -> list[str]:
         cause = "inputs are read-only (other layers may share them): write into a new array"
     elif isinstance(error, TypeError) and not _frames(error, path) and last.filename == limited.__code__.co_filename:
         cause = "the function does not take the arguments of the exercise"
-    elif isinstance(error, ValueError) and "empty sequence" in str(error):
+    elif isinstance(error, ValueError) and ("empty sequence" in str(error) or "zero-size array" in str(error)):
         cause = "a slice is empty: a negative start counts from the end, so clip it with max(…, 0)"
     elif isinstance(error, (TypeError, IndexError)) and "integer" in str(error) and "float" in str(error):
         cause = "a size or index is a float: / gives a float, // an integer"

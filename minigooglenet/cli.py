@@ -43,6 +43,7 @@ COMMANDS = {
     "explorer": ("commands.explorer", "write an HTML page to explore a network in the browser"),
     "lesson": ("commands.lesson", "run a lesson of the course; without a number, list the lessons"),
     "check": ("commands.check", "check your answers to the exercises of a lesson"),
+    "mine": ("commands.mine", "train a small GoogLeNet made of your own answers to the exercises"),
     "progress": ("commands.progress", "list which lessons ran, which exercises pass, and the next step"),
     "book": ("commands.book", "build web pages and notebooks of the lessons"),
 }

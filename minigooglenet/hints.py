@@ -8,7 +8,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent
 
 #: Commands with a make target of the same name that needs no ARGS.
-TARGETS = ("train", "evaluate", "flops", "gradcheck", "data", "lesson", "check", "progress", "book")
+TARGETS = ("train", "evaluate", "flops", "gradcheck", "data", "lesson", "check", "mine", "progress", "book")
 
 
 def in_checkout() -> bool:

@@ -104,6 +104,12 @@ def test_a_lesson_and_its_exercises(call):
     assert sorted(os.listdir(call.here)) == [".progress.json", "exercises", "figures"]
 
 
+def test_a_network_of_the_learner_s_answers(call):
+    code, output, errors = call("mine")
+    assert code == 1 and errors == "" and "(not written: minigooglenet check 2)" in output
+    assert output.endswith("such as convolve of lesson 02: minigooglenet check 2\n")
+
+
 @pytest.mark.parametrize("arguments, message", [
     (["evaluate"], "runs/: no trained network yet; train one with: minigooglenet train\n"),
     (["check", "99"], "lesson 99: no such lesson"),
