@@ -24,7 +24,7 @@ def parser() -> argparse.ArgumentParser:
                                   formatter_class=argparse.RawDescriptionHelpFormatter,
                                   description="The course on GoogLeNet: twenty-two lessons.")
     top.add_argument("what", nargs="*", metavar="WHAT",
-                     help="a lesson's number, all, check NUMBER, check all, mine, progress, book, or translate LANGUAGE")
+                     help="a lesson's number, all, check NUMBER, check all, mine, progress, book, translate LANGUAGE")
     top.add_argument("--quick", action="store_true", help="fewer steps where a lesson trains or times something")
     top.add_argument("--output", action="store_true", help="print only the output of the lesson's code")
     top.add_argument("--factor", type=float, default=1.0, help="all: multiply the time budgets by this factor")
