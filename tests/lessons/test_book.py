@@ -1,21 +1,18 @@
-"""The book: its links are valid, it needs no network, and it works in Chromium, if that is installed."""
+"""The book: its links are valid, it needs no network. test_book_browser.py opens it."""
 
 import os
 import re
-import shutil
 import subprocess
+import sys
+import zipfile
 from html.parser import HTMLParser
-from pathlib import Path
 
 import pytest
 
-from lessons.catalog import find, lessons
 from lessons.translation import ENGLISH
 
 pytest.importorskip("jupytext", reason="the book's tools are not installed: make book sets them up")
 pytest.importorskip("nbconvert", reason="the book's tools are not installed: make book sets them up")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-NUMBERS = os.environ.get("MINIGOOGLENET_BOOK", "2 7").split()  # "all": the complete book, which takes minutes
 
 
 class Page(HTMLParser):
@@ -36,15 +33,6 @@ class Page(HTMLParser):
             self.ids.add(found["id"])
         if re.fullmatch("h[1-6]", tag):
             self.headings.append(int(tag[1]))
-
-
-@pytest.fixture(scope="module")
-def book(tmp_path_factory):
-    from lessons.book import build
-    out = tmp_path_factory.mktemp("book")
-    chosen = lessons() if NUMBERS == ["all"] else [find(number) for number in NUMBERS]
-    assert build(chosen, quick=True, out=out) == 0
-    return out, chosen
 
 
 def pages(book):
@@ -100,45 +88,41 @@ def test_a_second_build_runs_nothing_again(book, capsys):
     assert capsys.readouterr().out.count("unchanged") == len(chosen)
 
 
-def browse(page, tmp_path, *options):
-    """Open a page in Chromium. Returns (its standard output, the messages of the page's console)."""
-    done = subprocess.run(
-        [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
-         f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=2000", *options, page.as_uri()],
-        capture_output=True, encoding="utf-8", timeout=120, check=False)
-    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
-def test_pages_open_without_console_messages_and_fit_a_phone(book, tmp_path):
-    out, _ = book
-    probe = ("<script>addEventListener('load', () => parent.postMessage("
-             "document.documentElement.scrollWidth + ' wide, ' "
-             "+ [...document.images].filter(i => !i.naturalWidth).length + ' broken', '*'))</script></body>")
-    phone = ("<title>nothing</title><script>onmessage = event => document.title = event.data</script>"
-             '<iframe src="probe.html" width="360" height="640" frameborder="0"></iframe>')
-    for path in sorted(out.glob("*.html")):
-        (out / "probe.html").write_text(path.read_text(encoding="utf-8").replace("</body>", probe), encoding="utf-8")
-        (out / "phone.html").write_text(phone, encoding="utf-8")
-        dumped, messages = browse(out / "phone.html", tmp_path, "--dump-dom")
-        (out / "probe.html").unlink()
-        (out / "phone.html").unlink()
-        wide, broken = map(int, re.search(r"<title>(\d+) wide, (\d+) broken</title>", dumped).groups())
-        assert not messages and not broken
-        assert wide <= 360, f"{path.name} is {wide} pixels wide on a phone of 360"
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
-def test_keys_turn_pages(book, tmp_path):
+def test_the_chinese_edition_has_its_own_pages_in_chinese(book):
     out, chosen = book
-    page = Path(out / f"{chosen[0].stem}.html")
-    press = ("<script>addEventListener('load', () => document.body.dispatchEvent("
-             "new KeyboardEvent('keydown', {key: 'KEY', bubbles: true})))</script>")
-    for key, title in (("n", chosen[1].question), ("ArrowRight", chosen[1].question), ("i", "the lessons")):
-        probed = out / "probe.html"
-        probed.write_text(page.read_text(encoding="utf-8").replace("</body>", press.replace("KEY", key) + "</body>"),
-                          encoding="utf-8")
-        dumped, _ = browse(probed, tmp_path, "--dump-dom")
-        probed.unlink()
-        assert title in re.search("<title>(.*?)</title>", dumped)[1]
+    for path in sorted((out / "zh").glob("*.html")):
+        text = path.read_text(encoding="utf-8")
+        assert '<html lang="zh">' in text and "全部课程" in text or path.name == "index.html"
+        for reference in Page(text).references:
+            file = reference.partition("#")[0]
+            assert not file or file.startswith(("data:", "http")) or (path.parent / file).exists(), reference
+    page = (out / "zh" / f"{chosen[0].stem}.html").read_text(encoding="utf-8")
+    assert "先猜一猜" in page and "Predict first" not in page and 'hreflang="en" lang="en">English</a>' in page
+    notebook = (out / "zh" / "notebooks" / f"{chosen[0].stem}.ipynb").read_text(encoding="utf-8")
+    assert "先猜一猜" in notebook and '"id": "set-up"' in notebook
+
+
+def test_a_notebook_installs_the_package_in_its_first_cell(book, tmp_path):
+    """In an environment that does not have the package, the set-up cell installs the wheel, or says what is missing."""
+    import nbformat
+    out, chosen = book
+    notebook = nbformat.read(out / "notebooks" / f"{chosen[0].stem}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    code = notebook.cells[0].source
+    (tmp_path / "pip").mkdir()  # stands in for pip
+    (tmp_path / "pip" / "__init__.py").touch()
+    (tmp_path / "pip" / "__main__.py").write_text("import sys\nprint('pip', *sys.argv[1:])\n")
+    blank = [sys.executable, "-S", "-c", code]  # without site-packages
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(blank, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and re.fullmatch(r"Upload minigooglenet-.*\.whl .*\n", done.stderr)
+    (tmp_path / "minigooglenet-9-py3-none-any.whl").touch()
+    done = subprocess.run(blank, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "pip install --quiet minigooglenet-9-py3-none-any.whl\n"
+
+
+def test_the_wheel_is_beside_the_notebooks(book):
+    pytest.importorskip("setuptools", minversion="77.0.3")
+    wheel, = (book[0] / "notebooks").glob("minigooglenet-*.whl")
+    assert {"lessons/helpers.py", "lessons/07_one_by_one.py", "minigooglenet/__init__.py"} <= set(
+        zipfile.ZipFile(wheel).namelist())

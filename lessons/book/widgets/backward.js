@@ -29,7 +29,8 @@ function difference(L, w, eps, {oneSided = false, r = double} = {}) {
 
 const CASES = {central: {}, oneSided: {oneSided: true}, single: {r: single}, kink: {kink: true}};
 
-// The error of one case at step eps, relative to the gradient; at the kink of a ReLU, where backward returns 0, absolute.
+// The error of one case at step eps, relative to the gradient. It is absolute
+// at the kink of a ReLU, where backward returns 0.
 function errorOf(name, eps, w = 0.5) {
   const {kink, ...how} = CASES[name];
   if (kink) return Math.abs(difference(relu, 0, eps).found - 0);

@@ -48,8 +48,8 @@ function drawConvolution(figure) {
   const surface = element("div");  // stays while its content is drawn anew, so that a drag goes on
   dragged(surface, function (event) {
     const [r, c] = surface.firstChild.cellAt(event);
-    now.i = Math.round((r - 0.5) / now.S);
-    now.j = Math.round((c - 0.5) / now.S);
+    now.i = Math.round((r - K / 2) / now.S);
+    now.j = Math.round((c - K / 2) / now.S);
     draw();
   });
 

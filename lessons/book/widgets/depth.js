@@ -69,8 +69,8 @@ function drawSigma(figure) {
                 svg("text", {x: 196, y: 226, class: "tick"}, t("layer; vertical: the size")));
     drawing.replaceChildren(plot);
     const factor = Math.sqrt(now.fanIn / 2) * exact;
-    said.textContent = t("Each layer multiplies the size by √(fan_in / 2) · σ = {f}.").replace("{f}", short(factor)) + " "
-      + t("After {n} layers: {a} by the formula, {b} measured.").replace("{n}", LAYERS)
+    said.textContent = t("Each layer multiplies the size by √(fan_in / 2) · σ = {f}.").replace("{f}", short(factor))
+      + " " + t("After {n} layers: {a} by the formula, {b} measured.").replace("{n}", LAYERS)
       .replace("{a}", short(predictedSize(exact, now.fanIn, LAYERS))).replace("{b}", short(sizes[LAYERS]))
       + " " + (factor < 0.9 ? t("It vanishes.") : factor > 1.1 ? t("It explodes.") : t("It stays."));
   }

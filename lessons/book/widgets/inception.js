@@ -44,8 +44,9 @@ function drawModule(figure) {
   });
 
   function bar(name, {layers}, most) {
-    const macs = now.side ** 2 * total(layers), row = element("div", {class: "bar", role: "img", "aria-label":
-      `${name}: ` + Object.entries(layers).map(([layer, weights]) => `${layer} ${short(now.side ** 2 * weights)}`).join(", ")});
+    const macs = now.side ** 2 * total(layers);
+    const each = Object.entries(layers).map(([layer, weights]) => `${layer} ${short(now.side ** 2 * weights)}`);
+    const row = element("div", {class: "bar", role: "img", "aria-label": `${name}: ${each.join(", ")}`});
     for (const [layer, weights] of Object.entries(layers)) {
       row.append(element("span", {class: "part", title: layer, "data-layer": WIDTHS.indexOf(layer),
                                   style: `width: ${100 * weights / most}%`}, weights > 0.12 * most ? layer : ""));
@@ -57,12 +58,13 @@ function drawModule(figure) {
     const reduced = moduleWeights(now.C, now.widths, true), naive = moduleWeights(now.C, now.widths, false);
     const most = Math.max(total(reduced.layers), total(naive.layers));
     bars.replaceChildren(...bar(t("with reductions"), reduced, most), ...bar(t("naive"), naive, most));
+    const times = total(naive.layers) / (total(reduced.layers) || 1);
     const count = (text, {layers, channels}) => text.replace("{n}", channels)
       .replace("{macs}", (now.side ** 2 * total(layers)).toLocaleString("en"));
     said.textContent = t("{side}×{side} pixels.").replaceAll("{side}", now.side) + " "
       + count(t("With reductions: {macs} multiply-adds, {n} output channels."), reduced) + " "
       + count(t("Naive: {macs} multiply-adds, {n} output channels."), naive) + " "
-      + t("Naive costs {x} times as much.").replace("{x}", (total(naive.layers) / (total(reduced.layers) || 1)).toFixed(2));
+      + t("Naive costs {x} times as much.").replace("{x}", times.toFixed(2));
   }
 
   figure.append(element("div", {class: "controls"}, choice, channels, ...sliders), bars, said);

@@ -52,7 +52,7 @@ function drawPooling(figure) {
   const round = element("input", {type: "checkbox", checked: ""});
   round.addEventListener("change", () => set("up")(round.checked));
   dragged(surface, function (event) {
-    const [r, c] = surface.firstChild.cellAt(event), half = (now.K - 1) / 2;
+    const [r, c] = surface.firstChild.cellAt(event), half = now.K / 2;
     const OH = windows(4, now.K, now.S, now.up), OW = windows(6, now.K, now.S, now.up);
     now.n = clamp(Math.round((r - half) / now.S), 0, OH - 1) * OW + clamp(Math.round((c - half) / now.S), 0, OW - 1);
     draw();
@@ -85,7 +85,8 @@ function drawPooling(figure) {
       .sort((a, b) => b[2].length - a[2].length);
     const example = several.slice(0, kind === "max" ? 4 : 1).map(([r, c, list]) =>
       `dx[${r}, ${c}] = ${list.map(short).join(" + ")} = ${short(dx[r][c])}`).join(";  ");
-    sums.textContent = several.length ? t("In several windows:") + " " + example : t("No pixel gets several gradients.");
+    sums.textContent = several.length ? t("In several windows:") + " " + example
+      : t("No pixel gets several gradients.");
   }
 
   figure.append(element("div", {class: "controls"}, chosen,

@@ -51,7 +51,8 @@ function menu(label, options, onChange) {
   return box;
 }
 
-// A matrix as SVG. mark(i, j) is the CSS class of a box, or "". box.cellAt(event) is the [row, column] of a pointer.
+// A matrix as SVG. mark(i, j) is the CSS class of a box, or "".
+// box.cellAt(event) is the place of a pointer in rows and columns.
 function matrix(values, {name, size = 34, mark = () => "", text = String, label = name}) {
   const rows = values.length, columns = values[0].length, top = 22;
   const width = Math.max(columns * size, 70), height = top + rows * size + 1;
@@ -64,8 +65,7 @@ function matrix(values, {name, size = 34, mark = () => "", text = String, label 
   }));
   box.cellAt = function (event) {
     const place = box.getBoundingClientRect(), scale = (width + 2) / place.width;
-    return [Math.floor(((event.clientY - place.top) * scale - top) / size),
-            Math.floor(((event.clientX - place.left) * scale - 1) / size)];
+    return [((event.clientY - place.top) * scale - top) / size, ((event.clientX - place.left) * scale - 1) / size];
   };
   return box;
 }
