@@ -70,16 +70,15 @@ function matrix(values, {name, size = 34, mark = () => "", text = String, label 
   return box;
 }
 
-// Call onDrag(event) while a pointer drags on the box. The box may be redrawn meanwhile.
+// Call onDrag(event) while a pointer drags on the box. The content of the box, which pointers ignore, may be redrawn.
 function dragged(box, onDrag) {
   box.classList.add("draggable");
   box.addEventListener("pointerdown", function (event) {
+    const stop = new AbortController();
     event.preventDefault();
-    box.setPointerCapture(event.pointerId);
     onDrag(event);
-  });
-  box.addEventListener("pointermove", function (event) {
-    if (box.hasPointerCapture(event.pointerId)) onDrag(event);
+    addEventListener("pointermove", onDrag, {signal: stop.signal});
+    for (const end of ["pointerup", "pointercancel"]) addEventListener(end, () => stop.abort(), {signal: stop.signal});
   });
 }
 
