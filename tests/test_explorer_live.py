@@ -266,3 +266,20 @@ def test_without_webassembly(text, classifier, tmp_path):
         opened.until("probabilities && !running && output")
         p = classifier.probabilities(explorer_page.images()[0][1][None])[0]
         np.testing.assert_allclose(opened("Array.from(probabilities)"), p, rtol=1e-3)
+
+
+def test_every_tour_from_the_first_step_to_the_last(browser):
+    browser("window.failures = []; addEventListener('error', e => failures.push(e.message));"
+            "addEventListener('unhandledrejection', e => failures.push(String(e.reason)))")
+    for n in range(5):
+        browser(f"document.querySelectorAll('#tours button')[{n}].click()")
+        for step in range(5):
+            layer = browser(f"data.text.tours[{n}].steps[{step}].go.layer")
+            browser.until(f"current() && !running && document.querySelector('#title').textContent === '{layer}'")
+            said = browser("$('tour').innerText")
+            assert f"{step + 1} of 5" in said and "{" not in said and "NaN" not in said
+            browser("[...document.querySelectorAll('#tour button')][1].click()")
+        browser("[...document.querySelectorAll('#tour button')][2].click()")
+        assert browser("$('tour').hidden") and "off" not in browser("location.hash")
+    browser.until("!running")
+    assert browser("failures") == []

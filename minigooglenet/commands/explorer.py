@@ -21,7 +21,8 @@ Without --photos, a training run is shown with four of its own test images, if t
 small images is shown with images of Shapes-10, and any other network without images.
 
 With --live the page contains the weights and runs the network in the browser, on any image: all maps of every layer,
-the numbers behind every output, branches and maps that can be switched off. --model shows a structure without weights.
+the numbers behind every output, branches and maps that can be switched off. --photos are images to choose from, and
+the page shows which parts of them excite a map. --model shows a structure without weights.
 
 {WEIGHTS}"""
 

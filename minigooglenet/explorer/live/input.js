@@ -157,4 +157,7 @@ function drawOver() {
       context.stroke();
     });
   }
+  const seen = $("seen").getContext("2d"); // the same beside the map
+  seen.imageSmoothingEnabled = size > 64;
+  for (const layer of [$("photo"), canvas]) seen.drawImage(layer, 0, 0, canvas.width, canvas.height);
 }

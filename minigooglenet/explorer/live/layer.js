@@ -138,8 +138,8 @@ function buildLayer() {
     make("div", { id: "sheetbox" }, make("canvas", { id: "sheet", tabindex: 0, role: "application",
       "aria-label": t("maps.sheet"), "aria-describedby": "maphead" })),
     make("h3", { id: "maphead", "aria-live": "polite" }), make("div", { id: "mapswitch" }),
-    make("canvas", { id: "map", tabindex: 0, role: "application", "aria-label": t("maps.enlarged"),
-      "aria-describedby": "value" }),
+    make("div", { id: "pair" }, make("canvas", { id: "map", tabindex: 0, role: "application", "aria-label": t("maps.enlarged"),
+      "aria-describedby": "value" }), make("canvas", { id: "seen", width: 448, height: 448, role: "img", "aria-label": t("maps.seen") })),
     make("p", { id: "value", "aria-live": "polite" }), make("div", { id: "patches" }), make("div", { id: "sum" }));
   const sheet = $("sheet"), map = $("map");
   const cell = (canvas, event, columns, rows) => {

@@ -197,11 +197,12 @@ function globalAvgPool(x) {
 /** LRN: y_i = x_i · s_i^-β with s_i = k + (α / n) · sum of x_j² over the n channels around i (Krizhevsky et al. 2012). */
 function lrn(x, step) {
   const [n, alpha, beta, k] = step.constants, half = n >> 1, { H, W, C, data } = x, y = activation(H, W, C);
+  const power = beta === 0.75 ? s => 1 / Math.sqrt(s * Math.sqrt(s)) : s => s ** -beta; // roots are faster
   for (let at = 0; at < data.length; at += C) {
     for (let i = 0; i < C; i++) {
       let sum = 0;
       for (let j = Math.max(0, i - half); j <= Math.min(C - 1, i + half); j++) sum += data[at + j] * data[at + j];
-      y.data[at + i] = data[at + i] * Math.pow(k + alpha / n * sum, -beta);
+      y.data[at + i] = data[at + i] * power(k + alpha / n * sum);
     }
   }
   return y;

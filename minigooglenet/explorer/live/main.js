@@ -6,7 +6,10 @@ const KEYS = { ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: 
 
 function buildDrawing() {
   for (const [path, box] of boxes) {
-    box.addEventListener("click", () => go({ layer: path }));
+    box.addEventListener("click", () => {
+      go({ layer: path });
+      $("layer").scrollIntoView({ block: "nearest" });
+    });
     box.addEventListener("keydown", event => {
       const to = event.key === "Enter" || event.key === " " ? path : data.neighbors[path][KEYS[event.key]];
       if (to) { go({ layer: to }, true); boxes.get(to).focus(); }
@@ -43,7 +46,7 @@ function buildTours() {
 
 function openStep(tour, n) {
   const to = data.text.tours[tour].steps[n].go;
-  go({ off: null, ...to, ...(to.map === "class" && probabilities ? { map: chosen() } : {}), tour: tour + 1, step: n + 1 });
+  go({ off: null, ...to, ...(to.map === "class" && probabilities ? { map: chosen(), class: chosen() } : {}), tour: tour + 1, step: n + 1 });
   $(data.text.tours[tour].steps[n].see || "layer").scrollIntoView();
 }
 
@@ -61,7 +64,7 @@ function showTour() {
       reduced: millions(it.reduced || 0), direct: millions(it.direct || 0), ratio: Math.round(it.direct / it.reduced) })),
     make("div", { class: "row" }, button(t("tour.back"), () => openStep(number, n - 1), { disabled: n === 0 }),
       button(t("tour.next"), () => openStep(number, n + 1), { disabled: n + 1 === tour.steps.length }),
-      button(t("tour.end"), () => go({ tour: null, step: null, off: null })),
+      button(t("tour.end"), () => go({ tour: null, step: null, off: null, class: null })),
       make("span", { class: "quiet" }, lesson(step.lesson))));
   document.body.style.setProperty("--tour", `${$("tour").offsetHeight}px`); // it stays on top; other parts scroll below it
 }
