@@ -15,7 +15,7 @@ from minigooglenet.cli import main
 from minigooglenet.errors import UserError
 from minigooglenet.explorer.facts import every_output
 from minigooglenet.explorer.live import page
-from minigooglenet.explorer.live.structure import steps
+from minigooglenet.explorer.live.structure import packed, steps
 from minigooglenet.layers import softmax
 from minigooglenet.models.catalog import network
 
@@ -46,7 +46,8 @@ def browser(text, tmp_path_factory):
 def test_nothing_is_fetched_and_no_other_script_runs(text):
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', text)[1]
     assert policy.startswith("default-src 'none'; script-src 'sha256-")
-    assert "unsafe-inline" not in policy.split("script-src")[1].split(";")[0] and "worker-src blob:" in policy
+    scripts = policy.split("script-src")[1].split(";")[0]
+    assert "'unsafe-inline'" not in scripts and "'unsafe-eval'" not in scripts and "worker-src blob:" in policy
     assert not re.search(r"@import|url\((?!data:)|https?://(?!www\.w3\.org)", text)
 
 
@@ -85,9 +86,14 @@ def test_labels_that_occur_twice_are_told_apart():
 
 
 def test_too_large_for_a_page(classifier, monkeypatch):
-    monkeypatch.setattr(page, "LARGEST", 1000)
+    size, trunk = (len(packed(net)) * 4 / 3 for net in (classifier.net, classifier.net.trunk))
+    monkeypatch.setattr(page, "LARGEST", int(trunk) - 1 + page.ROOM)
     with pytest.raises(UserError, match="its weights make a page of"):
         page.page(classifier)
+    monkeypatch.setattr(page, "LARGEST", int(size) - 1 + page.ROOM)
+    assert '"heads":[]' in page.page(classifier)
+    with pytest.raises(UserError, match="photos: 1 make a page of"):
+        page.page(classifier, [("noise", np.random.default_rng(0).integers(0, 256, (400, 400, 3), np.uint8))])
 
 
 def test_a_structure_without_weights(tmp_path, capsys):
@@ -100,6 +106,7 @@ def test_a_structure_without_weights(tmp_path, capsys):
 def test_the_browser_computes_what_python_computes(classifier, browser):
     """The image is drawn from the page, decoded, prepared and run by the worker."""
     image = explorer_page.images()[0][1]
+    assert browser("ask('run', { rgba: pixels(), off: {}, from: 0 }).then(result => result.wasm)")
     p = browser("Array.from(probabilities)")
     np.testing.assert_allclose(p, classifier.probabilities(image[None])[0], rtol=1e-3)
     assert [url for url in browser.requests if not url.startswith(("file:", "data:", "blob:"))] == []

@@ -25,6 +25,7 @@ from .wasm import assemble
 
 HERE = Path(__file__).parent
 LARGEST = 20_000_000  # maximum size of a page, bytes
+ROOM = 500_000        # of these for what is neither weights nor images
 
 #: The scripts that compute, in the worker as well as in the page; that of the worker; those of the page.
 ENGINE = ("layers.js", "network.js", "explain.js", "resize.js")
@@ -49,12 +50,13 @@ def page(classifier: Classifier, images: Sequence[tuple[str, Array]] = (), title
         raise UserError(f"{classifier.name}: an ensemble; the explorer shows a single network")
     image = (classifier.size, classifier.size, 3)
     net, weights = classifier.net, packed(classifier.net, dtype)
-    if len(weights) * 4 / 3 > LARGEST and isinstance(net, Trunk):
+    room = (LARGEST - ROOM) * 3 / 4  # base64
+    if len(weights) > room and isinstance(net, Trunk):
         net = trunk_of(net)
         weights = packed(net, dtype)  # the auxiliary classifiers are as large as the rest
-    if len(weights) * 4 / 3 > LARGEST and dtype == "int16":
-        raise UserError(f"{classifier.name}: its weights make a page of {len(weights) * 4 / 3e6:.0f} MB, more than "
-                        f"{LARGEST // 10**6} MB; leave out --weights to show the structure")
+    if len(weights) > room and dtype == "int16":
+        raise UserError(f"{classifier.name}: its weights make a page of {(len(weights) * 4 / 3 + ROOM) / 1e6:.0f} MB, "
+                        f"more than {LARGEST // 10**6} MB; leave out --weights to show the structure")
     data = {"structure": structure(net, image, classifier.prepare, dtype),
             "labels": _distinct([short_label(label) for label in classifier.labels]),
             "images": [{"name": name, "src": data_uri.uri(Image.fromarray(pixels), "WEBP", lossless=True)}

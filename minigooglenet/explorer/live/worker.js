@@ -19,7 +19,7 @@ const answers = {
     const started = performance.now(), x = from ? null : network.prepare(rgba);
     for (const done of network.forward(x, off, from)) progress(done);
     const heads = network.heads.map(({ tap, steps }) => ({ tap, p: softmax(network.outputs.get(steps.at(-1).path).data) }));
-    return { p: network.outputs.get("softmax").data, heads, ms: performance.now() - started };
+    return { p: network.outputs.get("softmax").data, heads, wasm: network.work.wasm, ms: performance.now() - started };
   },
 
   /** The maps of a layer, one after the other, and their numbers in the order of their strength: the mean of |y|, or of y in a vector. */
