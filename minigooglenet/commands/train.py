@@ -169,6 +169,7 @@ def _train(args, folder, config, data, checkpoint, dataset):
         trainer.save()  # if the folder cannot be written, fail now and not after an epoch
     display = Display(trainer, quiet=args.json) if first else SilentDisplay()
     display.print("\n".join(engine_lines([trainer.net])), always=True)
+    trainer.prepare(quiet=args.json)
     display.start(resumed=checkpoint is not None)
     steps = StepLog(trainer, args.log_every) if first else None
     board = Board(folder, trainer.step) if first and args.tensorboard else None

@@ -32,7 +32,10 @@ size: Callable[[Any], Any]
 
 class KernelCache:
     """numba's cache of one kernel. Any failure, be it a damaged file, a full disk or a write-protected folder, means
-    that the kernel is compiled again. A digest at the end of each file tells damaged machine code from code to run."""
+    that the kernel is compiled again. A digest at the end of each file tells damaged machine code from code to run.
+
+    Several processes may write at once, and any may be killed: machine code gets a name that follows from what it was
+    compiled for, and is written before the index that lists it."""
 
     def __init__(self, cache: Any) -> None:
         self.cache, file = cache, cache._cache_file
@@ -48,10 +51,24 @@ class KernelCache:
                 raise ValueError(f"{name} is damaged")
             return load(name)
 
-        file._dump, file._load_data = dump_with_digest, load_checked
+        def save(key, content):
+            name = file._data_name(int(hashlib.sha256(repr(key).encode()).hexdigest()[:12], 16))
+            file._save_data(name, content)
+            index = file._load_index()
+            if index.get(key) != name:
+                file._save_index(index | {key: name})
+
+        file._dump, file._load_data, file.save = dump_with_digest, load_checked, save
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.cache, name)
+
+    def holds(self, signature: Any, context: Any) -> bool:
+        """Whether the index lists machine code for a signature."""
+        try:
+            return self.cache._index_key(signature, context.codegen()) in self.cache._cache_file._load_index()
+        except Exception:
+            return False
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         try:
@@ -70,6 +87,8 @@ class KernelCache:
 
 
 _failures: list[Exception] = []
+STAMP = "ahead."  # begins the name of a file in the cache: see ``ahead.py``
+KERNELS: list[Any] = []  # every kernel that Python calls, as numba's dispatchers; filled by ``njit`` below
 
 
 def note_failure(error: Exception) -> None:
@@ -91,24 +110,33 @@ if JIT:
     OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy",
                                "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
 
-    def cached(**options: Any) -> Callable[[Function], Function]:
+    def njit(function: Function) -> Function:
         """``numba.njit`` that keeps compiled code on disk between runs, where that is possible."""
-        def compiler(function):
-            try:
-                kernel = numba.njit(cache=True, **OPTIONS, **options)(function)
-                kernel._cache = KernelCache(kernel._cache)
-                return kernel
-            except (RuntimeError, OSError) as error:  # neither the package nor the user has a folder to write to
-                note_failure(error)
-                return numba.njit(**OPTIONS, **options)(function)
-        return compiler
+        try:
+            kernel = numba.njit(cache=True, no_cfunc_wrapper=True, **OPTIONS)(function)
+            kernel._cache = KernelCache(kernel._cache)
+        except (RuntimeError, OSError) as error:  # neither the package nor the user has a folder to write to
+            note_failure(error)
+            kernel = numba.njit(no_cfunc_wrapper=True, **OPTIONS)(function)
+        KERNELS.append(kernel)
+        return kernel
 
-    njit = cached()
+    # For functions that kernels call: always inlined, so that a kernel's machine code, with its order of summation and
+    # its bits, is all in the kernel. (Only gemm.py's functions are called, not inlined: their order is explicit.)
+    def inlined(function: Function) -> Function:
+        """``numba.njit`` for a function that is compiled into each kernel that calls it, and never on its own.
 
-    # For functions that kernels call: always inlined. Otherwise a process that has just compiled a function and one
-    # that loads the kernel from the cache could run different machine code, with another order of summation and other
-    # bits. (Only gemm.py's functions are called, not inlined: their order of summation is explicit.)
-    inlined = cached(forceinline=True)
+        This takes a fifth off the time to compile a training step: one version serves constants and variables alike
+        (numba would compile one for each pattern of constants among the arguments), and none has the two wrappers for
+        calls from Python and C, into which it would be inlined as well. A call from Python compiles a copy that has.
+        """
+        kernel, plain = numba.njit(forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True,
+                                   **OPTIONS)(function), numba.njit(**OPTIONS)(function)
+        template = kernel.get_call_template
+        kernel.get_call_template = lambda args, kws: template(tuple(map(numba.types.unliteral, args)), kws)
+        kernel.add_overload = lambda made: kernel.overloads.update({tuple(made.signature.args): made})
+        kernel._compile_for_args = lambda *arguments: plain  # what a call from Python runs
+        return kernel
 
     size = np.uintp  # an unsigned index: numba omits the wraparound check, which keeps loops from vectorizing
 else:
@@ -142,8 +170,9 @@ def clear_stale_cache(folder: Path, cache: Path) -> None:
     stamp, fresh = cache / "kernels.sha256", cache / f"kernels.{os.getpid()}"
     with contextlib.suppress(OSError):  # a read-only folder holds no stale code
         if not (stamp.exists() and stamp.read_bytes() == digest.hexdigest().encode()):
-            for old in cache.glob("*.nb[ic]"):  # numba's index, and the code: a new index must not find old code
-                old.unlink(missing_ok=True)
+            for pattern in (f"{STAMP}*", "*.nb[ic]"):  # index and code: a new index must not find old code
+                for old in cache.glob(pattern):
+                    old.unlink(missing_ok=True)
             fresh.write_text(digest.hexdigest())
             os.replace(fresh, stamp)
 

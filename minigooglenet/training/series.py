@@ -39,6 +39,7 @@ class Series:
             name = f"{number:3}/{len(self.runs)}  {folder.name}"
             with checkpoints.claimed(folder):
                 trainer = self._trainer(folder, config)
+                trainer.prepare(self.quiet)
                 with tqdm(total=trainer.steps, initial=trainer.step, desc=name, unit="step", dynamic_ncols=True,
                           leave=False, disable=self.quiet or not sys.stderr.isatty()) as bar:
                     if not trainer.run(partial(self._on_step, bar, name, StepLog(trainer)), stop, checkpoint_every):

@@ -1,5 +1,6 @@
 """The training loop. One step is: forward, weighted sum of the losses, backward, update, average."""
 
+import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from .. import engine
 from ..data.batches import batches, steps_per_epoch
 from ..data.dataset import Dataset, Normalizer
 from ..errors import ShapeError, UserError
+from ..kernels.ahead import compile_for
 from ..kernels.threads import blas_on_one_thread, pinned_cores
 from ..layers.base import Array
 from ..weights.loading import load_into
@@ -65,6 +67,24 @@ class Trainer:
         self.seconds = 0.0  # spent in run(), over all sessions: training, tests and checkpoints
         self.history: list[dict] = []  # one row for each finished epoch
         self.sums = loop.no_sums()  # over the steps of the current epoch
+
+    def prepare(self, quiet: bool = False) -> None:
+        """Compile the kernels of a training step that are not in the cache, several at a time, before the first step.
+
+        One process only; one of several compiles each kernel when it needs it.
+        """
+        if processes.count() == 1 and engine.kind() == "fast":
+            compile_for(self._first_step, (self.config, self.input_shape, len(self.dataset.classes)), quiet)
+
+    def _first_step(self):
+        """What calls the kernels of a step, on copies of all that a step changes."""
+        config, (net, compiled) = self.config, copy.deepcopy((self.net, self.compiled))
+        sgd = SGD(net.parameters(), config.momentum, config.weight_decay, config.nesterov)
+        logits, cache = compiled.forward(np.zeros((2, *self.input_shape), np.float32), train=True)
+        *_, dy = weighted_loss(logits, np.zeros(2, int), loss_weights(config), config.label_smoothing)
+        net.zero_grads()
+        compiled.backward(dy, cache)
+        sgd.step(net.gradients(), 0.0)
 
     # -- training ---------------------------------------------------------------------------------------------------
 
