@@ -105,7 +105,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             drop_output()
         what = error.filename or "a file or device"
         return _refuse(words[:1], f"{os.fsdecode(what) if isinstance(what, bytes) else what}: cannot be read or "
-                       f"written ({error.strerror or error}); check its name, its permissions and the space on the disk")
+                       f"written ({error.strerror or error}); check name, permissions and free space")
 
 
 def _refuse(command, reason):

@@ -79,3 +79,18 @@ def test_progress_that_is_nested_deep_is_an_empty_record(tmp_path, monkeypatch, 
     monkeypatch.setenv("MINIGOOGLENET_PROGRESS", str(tmp_path / "progress.json"))
     assert progress.load() == {"ran": {}, "passed": {}}
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_messages_stay_short_whatever_a_file_contains(tmp_path):
+    """Values of a file in a message have one line and a limited length."""
+    from minigooglenet.data.ground_truth import read_ground_truth
+    from minigooglenet.data.plain_pickle import plain_values
+    from minigooglenet.data.records import read_classes
+    long = "x\x1b" * 10_000
+    (tmp_path / "truth").write_text(json.dumps([{"photo": long, "label": int("9" * 4000)}]))
+    (tmp_path / "names").write_text(f"cat\n{long}\n")
+    for read in (lambda: read_ground_truth(tmp_path, tmp_path / "truth"), lambda: read_classes(tmp_path / "names"),
+                 lambda: plain_values(b"c" + b"x" * 10_000 + b"\nname\n)R.", "batch")):
+        with pytest.raises(UserError) as error:
+            read()
+        assert len(str(error.value)) < 500 and str(error.value).isprintable()

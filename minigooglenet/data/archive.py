@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from .folder import replacing, writing
 
 HEADERS = 2 ** 18                       # bytes allowed for the tar headers and for unwanted files
@@ -116,8 +116,8 @@ def _wanted(archive, member, sizes):
     """Whether to extract this member; its name is then reduced to its last part."""
     path = PurePosixPath(member.name)
     if path.is_absolute() or ".." in path.parts or not (member.isreg() or member.isdir()):
-        raise UserError(f"{archive}: contains {member.name!r}, which is a link, a device or a path outside the folder; "
-                        "nothing was unpacked")
+        raise UserError(f"{archive}: contains '{shown(member.name)}', which is a link, a device or a path outside the "
+                        "folder; nothing was unpacked")
     if not member.isreg() or path.name not in sizes:
         return False
     if member.size > sizes[path.name]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from ..files import parse_json, recognize, regular_file
 
 NAMES = ("expected.json", "labels.csv")
@@ -39,7 +39,7 @@ def read_ground_truth(folder: Path | str, file: Path | str | None = None,
                         + (f", but this is {found}" if found else "")) from error
     for name, label in entries:
         if not 0 <= label < classes:
-            raise UserError(f"{file}: {name!r}: label {label}, expected 0 to {classes - 1:,}")
+            raise UserError(f"{file}: '{shown(name)}': label {shown(label)}, expected 0 to {classes - 1:,}")
     if not entries:
         raise UserError(f"{file}: no photos in it")
     return [folder / name for name, _ in entries], np.array([label for _, label in entries], np.int64)

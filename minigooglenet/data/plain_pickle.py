@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, shown
 
 _ARRAY = {f"numpy.{core}.multiarray _reconstruct" for core in ("core", "_core")}
 _ENCODE = "_codecs encode"      # how a pickle of protocol 2, written by Python 3, contains bytes
@@ -118,7 +118,7 @@ def _built(call, state, memo):
     dtype = np.dtype(("<" if order == "|" else _one_of(order, "<", ">")) + _one_of(kind, "u1", "i1", "i4", "i8"))
     data = data.encode("latin1") if isinstance(data, str) else bytes(data)
     if len(data) != math.prod(shape) * dtype.itemsize:
-        raise UserError(f"an array of shape {shape} has {len(data):,} bytes")
+        raise UserError(f"an array of shape {shown(shape)} has {len(data):,} bytes")
     array = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
     for key in [key for key, value in memo.items() if value is call]:   # later references mean the array
         memo[key] = array
@@ -127,7 +127,7 @@ def _built(call, state, memo):
 
 def _one_of(value, *choices):
     if value not in choices:
-        raise _refused(repr(value)[:50])
+        raise _refused(repr(value))
     return value
 
 
@@ -158,4 +158,5 @@ def _pairs(values):
 
 
 def _refused(what):
-    return UserError(f"a pickle that contains {what}, which data never need, so it is refused; fetch the authors' file")
+    return UserError(f"a pickle that contains {shown(what)}, which data never need, so it is refused; fetch the "
+                     "authors' file")

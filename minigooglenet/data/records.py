@@ -24,7 +24,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from ..files import write_atomically
 from .exact import labels_of, pixels_of
 from .folder import replacing
@@ -181,7 +181,7 @@ def _names(data, path):
                         "class names, one per line")
     for number, name in enumerate(names, 1):
         if not name.isprintable():
-            raise UserError(f"{path}: class name {number} is {name!r}, expected printable text")
+            raise UserError(f"{path}: class name {number} is '{shown(name)}', expected printable text")
     return names
 
 
@@ -189,14 +189,14 @@ def _checked(classes, path):
     """The contents of ``batches.meta.txt`` for these class names, which are read as they are."""
     for name in classes:
         if not isinstance(name, str):
-            raise UserError(f"{path}: class name {name!r}, expected a str")
+            raise UserError(f"{path}: class name {shown(repr(name))}, expected a str")
     data = ("\n".join(classes) + "\n").encode("utf-8", "surrogatepass")
     if len(data) > LONGEST_META:
         raise UserError(f"{path}: class names of {len(data):,} bytes, expected at most {LONGEST_META:,}")
     read = _names(data, path)
     if read != classes:
         name = next((name for name in classes if name not in read), classes[0])
-        raise UserError(f"{path}: class name {name!r}, expected one line of text without spaces around it")
+        raise UserError(f"{path}: class name '{shown(name)}', expected one line of text without spaces around it")
     return data
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..data.dataset import Normalizer
 from ..data.labels import CLASSES, read_labels
 from ..data.photos import MEAN_BGR
-from ..errors import UserError
+from ..errors import UserError, shown
 from ..files import parse_json
 from ..layers.base import Array
 from ..layers.containers import Trunk
@@ -59,7 +59,7 @@ def _settings(path, variant, properties) -> tuple[Config | None, int, int | None
     except (TypeError, UserError) as error:
         raise UserError(f"{path}: its config is not that of a network of this package ({error})") from error
     if shorter is not None and not (type(shorter) is int and size <= shorter <= 10_000):
-        raise UserError(f"{path}: its shorter side is {shorter!r}, expected at least {size} pixels")
+        raise UserError(f"{path}: its shorter side is {shown(repr(shorter))}, expected at least {size} pixels")
     return config, size, shorter
 
 

@@ -113,8 +113,7 @@ def limited(size: int) -> Callable[[], None]:
 
 
 def drawn(kind: str, seconds: float, counts: dict[str, int], largest: int, rng: Random) -> Callable[[], None]:
-    """One of the injuries of KINDS. A whole run takes ``seconds``, has ``counts`` of operations, and a ``largest`` file.
-    """
+    """One of the injuries of KINDS. A whole run takes ``seconds``, has ``counts`` of operations, a ``largest`` file."""
     if kind == "kill":
         return killed_after(rng.uniform(0, seconds))
     if kind == "limit":

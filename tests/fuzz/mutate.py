@@ -370,7 +370,8 @@ def changed(data: bytes, form: str, other: bytes, rng: Random) -> bytes:
 def changed_name(rng: Random) -> str:
     """A name of a file or folder: any bytes but "/" and NUL, as Python decodes them."""
     name = rng.choice((rng.randbytes(rng.randrange(1, 20)), b"\x1b[2J\n" + rng.randbytes(3),
-                       b"x" * rng.randrange(1, 256), "caf\u0301é".encode(), b"-rf", b"*[1]?", b"$HOME $(x) `x` %s {0}", b".hidden", b"train", b"test",
+                       b"x" * rng.randrange(1, 256), "caf\u0301é".encode(), b"-rf", b"*[1]?", b"$HOME $(x) `x` %s {0}",
+                       b".hidden", b"train", b"test",
                        "\u202egnp.1".encode(), b"a.png", b"A.PNG", b"~", b"new\nline", b"\xe9t\xe9", b"\r\r\x07\x9b"))
     clean = bytes(byte for byte in name if byte not in b"/\0")[:255]
     return (clean if clean not in (b"", b".", b"..") else b"x").decode("utf-8", "surrogateescape")
