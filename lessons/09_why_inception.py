@@ -80,7 +80,7 @@ parent = rng.permutation(np.arange(24) % 6)
 visible = rng.standard_normal((2000, 6))[:, parent] + 0.5 * rng.standard_normal((2000, 24))
 r = correlations(visible.reshape(2000, 1, 1, 24), K=1)
 clusters = [np.flatnonzero(members) for members in cover(r > 0.5)]
-print("r", r.shape, " clusters:", [c.tolist() for c in clusters], " causes:", [parent[c].tolist() for c in clusters])
+print("r, clusters, causes:", r.shape, [c.tolist() for c in clusters], [parent[c].tolist() for c in clusters], sep="\n")
 
 # %% [markdown]
 # **By hand.** Two units with the same cause are h + e and h + e', where h has variance 1 and the noise 0.5² = 0.25.
@@ -184,7 +184,7 @@ assert QUICK or (third > first + 15 and three > max(one, sum(more)) and table["t
 # * **Fewer and fewer with larger windows?** From 3×3 on, mostly. What is most frequent depends on the threshold, which
 #   nobody can derive: at 0.8 it is 1×1, at 0.6 it is 3×3.
 # * **The untrained network shows nearly the same.** Such a picture is no sign of learning.
-# * **More spread with depth?** Untrained, the opposite: the clusters shrink. Training undoes that.
+# * **More spread with depth?** Untrained, the opposite: the clusters shrink. Training (without `--quick`) undoes that.
 #
 # **The network of 2014.** `RECORDED` has the same for it and for random weights, on the central 224×224 of 40 photos,
 # with 160 channels of each layer. To repeat it, put dozens of photos into a folder `photos`, and get the weights.
