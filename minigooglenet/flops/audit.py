@@ -134,8 +134,8 @@ def _conv1(row):
     layer = separable_conv1()
     weights, macs = weights_of(layer), layer.macs(INPUT)
     return (f"fits a separable convolution, eight 7x7 per color, then 1x1: {weights:,} weights, {macs:,} ops.",
-            "This is inferred: Ioffe & Szegedy 2015 describe this layer in their network, this paper does not,",
-            "and ports of Google's released graph have a full 7x7 of 9,408 weights. Its weights' SVD could tell.")
+            "This is inferred: Ioffe & Szegedy 2015 describe this layer in their network, this paper does not.",
+            "Ports of Google's released graph have a full 7x7. The rank of its weights could decide.")
 
 
 def _4a(row):
