@@ -19,8 +19,6 @@ from pathlib import Path
 os.environ |= {"MINIGOOGLENET_JIT": "0", "MINIGOOGLENET_ENGINE": "plain", "OPENBLAS_NUM_THREADS": "1",
                "MINIGOOGLENET_OFFLINE": "1"}
 
-from minigooglenet.hints import counted  # noqa: E402
-
 from .injuries import KINDS  # noqa: E402
 from .trials import DISK, Trials  # noqa: E402
 
@@ -30,10 +28,10 @@ def crash(place: Path, kills: int, faults: int, seed: int = 0, kinds: Sequence[s
     trials = Trials(place, seed=seed)
     saves = [kind for kind in kinds if kind.endswith(" kill")]
     for kind in kinds:
+        before = len(trials.problems)
         in_saves = kills // 2 // len(saves) if kind in saves else faults
         trials.run(kind, kills - kills // 2 if kind == "kill" else in_saves)
-        print(f"{kind}: {trials.injured[kind]}, {counted(len(trials.problems), 'problem')}", file=sys.stderr,
-              flush=True)
+        print("\n".join([f"{kind}: {trials.injured[kind]}", *trials.problems[before:]]), file=sys.stderr, flush=True)
     return trials
 
 
