@@ -32,9 +32,8 @@ By default only the last layer is new: a linear classifier on the 1,024 features
 and from its mirror image. They are computed once, some hundredths of a second each, and kept in datasets/.cache; then
 it takes seconds. Five-fold cross-validation chooses C, the inverse strength of the regularization.
 
---unfreeze 5a then also trains the layers from 5a on, at a tenth of the classifier's learning rate, and keeps the best
-epoch on a part of the training images that is set aside (15 %). --unfreeze all trains the whole network, which takes
-longest; other layers lie between.
+--unfreeze 5a then also trains the layers from 5a on, and keeps the best epoch on a part of the training images that is
+set aside (15 %). --unfreeze all trains the whole network, which takes longest; other layers lie between.
 
 The network is GoogLeNet of 2014 (fetch it with: python -m minigooglenet weights), or what --weights names: a
 .caffemodel, .safetensors or .onnx file, or a run of yours. The result is a run: predict, evaluate, cam, explorer and
@@ -60,8 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help="with --unfreeze: passes over the images, at most (default: 8)")
     parser.add_argument("--batch", type=positive, metavar="N", default=32,
                         help="with --unfreeze: images per step (default: 32)")
-    parser.add_argument("--lr", type=float, metavar="X", default=0.01,
-                        help="with --unfreeze: the classifier's learning rate (default: 0.01)")
+    parser.add_argument("--lr", type=float, metavar="X", default=0.003,
+                        help="with --unfreeze: the highest learning rate (default: 0.003)")
     parser.add_argument("--balance", choices=BALANCES,
                         help="for classes of different sizes: weight their loss, or draw them equally often, which for "
                              "the linear classifier is the same (default: none)")
