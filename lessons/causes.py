@@ -36,6 +36,8 @@ def general_cause(outcomes: Sequence[Outcome], returns: Sequence[str] = (), tole
 
 
 def _cause(outcomes, returns, tolerance):
+    if alone := _in_every(outcomes, lambda outcome: _one_part(outcome, returns, tolerance)):
+        return alone
     if order := _in_every(outcomes, lambda outcome: _reordered(outcome, returns, tolerance)):
         return order
     outcomes, name = _first_wrong_part(outcomes, returns, tolerance)
@@ -69,6 +71,14 @@ def _reordered(outcome, returns, tolerance):
             for order in itertools.permutations(range(len(got)))
             if order != tuple(range(len(got)))
             and not difference([got[n] for n in order], list(expected), tolerance, returns)}
+
+
+def _one_part(outcome, returns, tolerance):
+    if not returns or isinstance(outcome.got, (tuple, list)):
+        return {}
+    return {name: f"only {name} is there: return {', '.join(returns)}"
+            for name, right in zip(returns, outcome.expected, strict=True)
+            if not difference(outcome.got, right, tolerance)}
 
 
 def _first_wrong_part(outcomes, returns, tolerance):
@@ -242,6 +252,9 @@ def _factors(ratio, arguments) -> Iterator[tuple[Any, str]]:
         yield "sign", "the sign is wrong"
     if ratio <= 0 or np.isclose(ratio, 1, rtol=1e-6):
         return
+    for base in (2, 10):
+        if np.isclose(ratio, 1 / np.log(base), rtol=1e-6):
+            yield f"log{base}", f"that is the logarithm to base {base}: np.log is the natural one"
     large, times = ("large", ratio) if ratio > 1 else ("small", 1 / ratio)
     same = [name for name, value in _sizes(arguments).items() if np.isclose(times, value, rtol=1e-5)]
     if "N" in same:

@@ -27,7 +27,7 @@ from minigooglenet.hints import in_checkout, localized
 
 from .catalog import HERE, Lesson
 from .causes import Outcome, general_cause
-from .difference import describe, difference, is_parts
+from .difference import describe, difference, is_parts, part_names
 from .exercise import Case, Exercise, Mistake, Property, Wrong
 from .limit import Stopped, limited
 from .verdict import Verdict, aligned, arguments, names, place, raised, short
@@ -197,9 +197,10 @@ def _known_cause(exercise, answers, case):
         return hint
     part = _wrong_part(exercise, answers[0][1], case.expected)
     if part is not None:
+        name = part_names(case.expected, exercise.returns)[part]
         for mistake in exercise.mistakes:
             if all(_agree(exercise, mistake, *one, part) for one in answers):
-                return mistake.hint
+                return mistake.hint if name in mistake.hint else f"{name}: {mistake.hint}"
     single = not isinstance(case.expected, (np.ndarray, tuple, dict))
     return hint if best >= 0.75 and not single else ""
 

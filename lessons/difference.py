@@ -49,7 +49,8 @@ def _difference(got, expected, tolerance, returns, name, dtypes):
     if got is None and expected is not None:
         return [(name, "None")]
     if is_parts(expected, returns):
-        got = tuple(got) if isinstance(got, np.ndarray) and got.ndim else got
+        if isinstance(got, np.ndarray) and (got.ndim == 1 or got.ndim and not returns):
+            got = tuple(got)
         if not isinstance(got, (tuple, list)) or len(got) != len(expected):
             parts = f" ({', '.join(returns)})" if returns else ""
             return [(name, f"{describe(got)}, expected {len(expected)} values{parts}")]

@@ -31,6 +31,9 @@ col2im cut_from_the_end: the answer is empty
 conv_backward dw_averaged: dw: all values are 2 times too small
 softmax overflowing: NaN or infinity
 softmax one_maximum: NaN or infinity
+cross_entropy base_2: loss: that is the logarithm to base 2
+cross_entropy base_10: loss: that is the logarithm to base 10
+combined_loss base_2: loss: that is the logarithm to base 2
 cross_entropy gradient_not_averaged: dz: all values are 2 times too large
 cross_entropy summed: loss: all values are 2 times too large
 cross_entropy other_sign: dz: the sign is wrong
@@ -154,6 +157,20 @@ def test_parts_are_named():
     assert "dws[1]" in told(both, lambda x: (x.sum(), [x, x]))
     assert cause(both, lambda x: ([x, 2 * x], x.sum())) == "the parts are in another order: return dx, dws"
     assert cause(both, lambda x: (x.sum(), [x, -2 * x])) == "dws[1]: the sign is wrong"
+
+
+def test_one_part_of_several_is_named():
+    both = exercise(lambda x: (x, x.sum()), (X,), (2 * X,), returns=("dx", "loss"))
+    assert cause(both, lambda x: x) == "only dx is there: return dx, loss"
+    assert "(2, 5, 4, 3) float64, expected 2 values (dx, loss)" in told(both, lambda x: x)
+    assert cause(both, lambda x: 3 * x) == ""
+
+
+def test_a_mistake_in_one_part_says_in_which():
+    mistake = check.Mistake(lambda x: (x, 2 * x.sum()), "do not double it")
+    asked = exercise(lambda x: (x, x.sum()), (X,), (2 * X,), returns=("dx", "loss"), mistakes=[mistake])
+    assert cause(asked, lambda x: (-x, 2 * x.sum())) == "dx: the sign is wrong"
+    assert cause(asked, lambda x: (x, 2 * x.sum())) == "do not double it"
 
 
 def test_a_known_mistake_must_agree_in_all_cases():

@@ -148,6 +148,14 @@ def pixel_forgotten(layers):
     return _field(layers) - 1
 
 
+def one_bias_for_all(H, W, C, K, F):
+    return K * K * C * F + 1, H * W * C * H * W * F + H * W * F
+
+
+def return_in_the_loop(layers):
+    return layers[0][0] if layers else 1
+
+
 EXERCISES = [
     Exercise(
         "edge_strength",
@@ -178,6 +186,7 @@ EXERCISES = [
             Mistake(at_every_position, "the filters are shared: count them once, not at every position"),
             Mistake(to_f_units, "the dense layer has H · W · F outputs, not F"),
             Mistake(one_bias_per_filter, "the dense layer has a bias for each of its H · W · F outputs"),
+            Mistake(one_bias_for_all, "the convolution has a bias for each of its F filters"),
         ]),
     Exercise(
         "receptive_field",
@@ -192,5 +201,6 @@ EXERCISES = [
             Mistake(own_stride_counted, "a layer's stride matters only for what follows: add to r, then multiply d"),
             Mistake(last_stride_only, "all strides so far multiply: d = d · S, not d = S"),
             Mistake(pixel_forgotten, "begin with r = 1: with no layer at all, a value is one pixel"),
+            Mistake(return_in_the_loop, "only the first layer counts: is the return inside the loop?"),
         ]),
 ]

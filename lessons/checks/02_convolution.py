@@ -205,6 +205,10 @@ def channels_first(columns, shape, K, S, P):
     return right_col2im(swapped, shape, (K, K), (S, S), (P, P))
 
 
+def bias_at_every_weight(x, w, b, S, P):
+    return _conv(x, w, b * w.shape[0] ** 2, S, P)
+
+
 EXERCISES = [
     Exercise(
         "output_size",
@@ -240,6 +244,7 @@ EXERCISES = [
             Mistake(padded_at_one_end, "the padding is missing at the bottom and at the right: P zeros on both sides"),
             Mistake(u_and_v_swapped, "u and v are swapped: u goes down (rows), v to the right (columns)"),
             Mistake(mean_for_sum, "you take the mean over the window; a convolution takes the sum"),
+            Mistake(bias_at_every_weight, "b is added K · K times: add it once, after the sum over u and v"),
         ]),
     Exercise(
         "col2im",

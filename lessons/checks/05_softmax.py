@@ -174,6 +174,41 @@ def never_again(x, labels, w, b, lr, steps):
     return w + steps * (w1 - w), b + steps * (b1 - b), losses * steps
 
 
+def sum_of_all_rows(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum()
+
+
+def base_2(z, labels):
+    return _changed(lambda loss, N, K: loss / np.log(2))(z, labels)
+
+
+def base_10(z, labels):
+    return _changed(lambda loss, N, K: loss / np.log(10))(z, labels)
+
+
+def labels_as_columns(z, labels):
+    N, (loss, dz) = len(z), right_loss(z, labels)
+    dz = dz.copy()
+    dz[np.arange(N), labels] += z.dtype.type(1 / N)
+    dz[:, labels] -= z.dtype.type(1 / N)
+    return loss, dz
+
+
+def uphill_in_w(x, labels, w, b, lr, steps):
+    losses = []
+    for _ in range(steps):
+        loss, dz = right_loss(x @ w + b, labels)
+        losses.append(loss)
+        w, b = w + lr * (x.T @ dz), b - lr * dz.sum(axis=0)
+    return w, b, losses
+
+
+def one_more_loss(x, labels, w, b, lr, steps):
+    w, b, losses = _train(x, labels, w, b, lr, steps)
+    return w, b, [*losses, right_loss(x @ w + b, labels)[0]]
+
+
 EXERCISES = [
     Exercise(
         "softmax",
@@ -185,6 +220,7 @@ EXERCISES = [
             Mistake(overflowing, "exp overflows: subtract the largest logit of each row before exp"),
             Mistake(over_the_batch, "the classes of one example add up to 1, not the examples of one class: axis=1"),
             Mistake(over_everything, "each example has its own sum: axis=1, with keepdims=True"),
+            Mistake(sum_of_all_rows, "each example has its own sum: e.sum(axis=1, keepdims=True)"),
             Mistake(not_divided, "the exponentials are not divided by their sum: the rows do not add up to 1"),
             Mistake(logarithm, "these are logarithms of probabilities: take exp of them"),
             Mistake(one_maximum, "one maximum for all rows: where it is much larger than a row, exp gives only zeros"),
@@ -204,6 +240,9 @@ EXERCISES = [
             Mistake(other_sign, "the gradient has the wrong sign: it is p - t, not t - p"),
             Mistake(label_not_subtracted, "subtract 1 from p at the label: the gradient is p - t"),
             Mistake(logarithm_of_p, "p rounds to 0, and its logarithm is -infinity: use z - max - ln Σ exp(z - max)"),
+            Mistake(base_2, "that is the logarithm to base 2: np.log is the natural one"),
+            Mistake(base_10, "that is the logarithm to base 10: np.log is the natural one"),
+            Mistake(labels_as_columns, "dz[:, labels] takes these columns of every row: dz[np.arange(N), labels]"),
             Mistake(softmax_twice, "softmax is applied twice: the loss takes the logits themselves"),
         ]),
     Exercise(
@@ -215,6 +254,8 @@ EXERCISES = [
         returns=("w", "b", "losses"),
         mistakes=[
             Mistake(uphill, "the step goes up: subtract the gradient"),
+            Mistake(uphill_in_w, "w goes up: subtract its gradient, as for b"),
+            Mistake(one_more_loss, "there is one loss too many: one for each step, computed before its update"),
             Mistake(loss_after_the_update, "the loss of a step is the one before its update"),
             Mistake(bias_forgotten, "b never changes: subtract lr · dz.sum(axis=0)"),
             Mistake(not_averaged, "the steps are N times too large: the loss is a mean, its gradient has a factor 1/N"),

@@ -235,6 +235,18 @@ def mean_without_stride(dy, shape, K, S, P):
     return _spread(dy, shape, K, S, P, lambda padded, inside: padded, step=1)
 
 
+def window_assigned(dy, x, K, S, P):
+    N, H, W, C = x.shape
+    dx = np.zeros_like(x)
+    for i, j in np.ndindex(dy.shape[1:3]):
+        top, left = i * S - P, j * S - P
+        window = np.s_[:, max(top, 0):top + K, max(left, 0):left + K]
+        pixels = x[window].reshape(N, -1, C)
+        on = np.arange(pixels.shape[1])[:, None] == pixels.argmax(axis=1)[:, None]
+        dx[window] = (on * dy[:, i, j][:, None]).reshape(x[window].shape)
+    return dx
+
+
 EXERCISES = [
     Exercise(
         "pooled_size",
@@ -261,6 +273,7 @@ EXERCISES = [
         random_cases=random_max,
         mistakes=[
             Mistake(assigned, "windows overlap: a pixel that is the maximum of two windows gets the sum, so use +="),
+            Mistake(window_assigned, "windows overlap, and a later one overwrites the earlier one: add with +="),
             Mistake(all_of_a_tie, "x == y marks all pixels of a tie; only one of them gets the gradient"),
             Mistake(ties_share, "the gradient of a tie is not split here: the first in reading order gets all of it"),
             Mistake(last_tie, "in a tie, the first in reading order counts; yours takes the last (>= instead of >?)"),

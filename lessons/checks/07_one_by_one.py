@@ -153,6 +153,11 @@ def strides_from_the_end(x, w, b, S=1):
     return x[:, S - 1::S, S - 1::S] @ w + b
 
 
+def padded_once(shape, F, K, S, P):
+    H, W, C = shape
+    return ((H + P - K) // S + 1) * ((W + P - K) // S + 1) * K * K * C * F
+
+
 EXERCISES = [
     Exercise(
         "conv_macs",
@@ -169,6 +174,7 @@ EXERCISES = [
             Mistake(at_the_input, "count output pixels: OH·OW, which depends on stride and padding"),
             Mistake(height_squared, "height and width differ here: OH·OW, not OH·OH"),
             Mistake(padding_ignored, "the padding P is ignored: OH = (H + 2P - K) // S + 1"),
+            Mistake(padded_once, "padding is added at both ends: 2·P"),
             Mistake(biases_counted, "biases are not counted: adding one is not a multiply-add"),
             Mistake(weights_only, "this is the number of weights; each of them is used at OH·OW positions"),
         ]),

@@ -115,6 +115,14 @@ def divided(dy, widths):
     return tuple(part / len(widths) for part in _parts(dy, widths))
 
 
+def starts_after_its_end(dy, widths):
+    return tuple(dy[..., end:end + width] for end, width in zip(np.cumsum(widths), widths, strict=True))
+
+
+def first_part_only(dy, widths):
+    return (dy[..., :widths[0]],)
+
+
 # -- a module ----------------------------------------------------------------------------------------------------------
 
 def _library(dy, x, weights):
@@ -222,6 +230,8 @@ EXERCISES = [
             Mistake(from_the_end, "the first branch wrote the first channels: split from the front, in order"),
             Mistake(along_the_width, "you split along the image's width: the channels are the last axis"),
             Mistake(whole_dy_to_each, "each branch gets only its own channels of dy, not all of them"),
+            Mistake(starts_after_its_end, "every part starts where it should end: advance start after the slice"),
+            Mistake(first_part_only, "only the first part is there: is the return inside the loop?"),
             Mistake(divided, "do not divide: each branch gets the full gradient of what it wrote"),
         ]),
     Exercise(

@@ -55,6 +55,16 @@ def pixels_mixed_up(dy, shape):
     return _spread(dy, shape, shape[1] * shape[2]).transpose(0, 3, 1, 2).reshape(shape)
 
 
+def width_twice(dy, shape):
+    N, H, W, C = shape
+    return np.tile((dy / dy.dtype.type(W * W))[:, None, None], (1, H, W, 1))
+
+
+def sides_added(dy, shape):
+    N, H, W, C = shape
+    return np.tile((dy / dy.dtype.type(H + W))[:, None, None], (1, H, W, 1))
+
+
 # -- dropout -----------------------------------------------------------------------------------------------------------
 
 def dropout_cases():
@@ -167,6 +177,8 @@ EXERCISES = [
             Mistake(undivided, "each pixel contributes only 1/(H·W) of the mean: divide by H·W"),
             Mistake(batch_averaged_too, "divide by H·W only: the mean is over the pixels, not over the batch"),
             Mistake(divided_by_height, "a map has H·W pixels, not H"),
+            Mistake(width_twice, "a map has H · W pixels, not W · W"),
+            Mistake(sides_added, "a map has H · W pixels, not H + W"),
             Mistake(divided_by_everything, "divide by H·W, without C: each channel has its own mean"),
             Mistake(one_pixel_only, "every pixel of the map gets its share, not only the first"),
             Mistake(pixels_mixed_up, "channels and positions are mixed up: a reshape does not move the last axis"),

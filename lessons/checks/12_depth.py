@@ -53,6 +53,14 @@ def all_axes(shape):
     return np.sqrt(2 / np.prod(shape))
 
 
+def all_outputs(shape):
+    return np.sqrt(2 / shape[-1])
+
+
+def mean_of_both(shape):
+    return np.sqrt(2 / (np.prod(shape[:-1]) + shape[-1]))
+
+
 # -- three losses ----------------------------------------------------------------------------------------------------
 
 def loss_cases():
@@ -193,6 +201,11 @@ def head_reads_too_early(x, ws, head, tap, dy, dy_head):
     return dx, dws, h.T @ dy_head  # reads one layer too early
 
 
+def loss_averaged_over_heads(logits, labels, weights):
+    total, gradients = _combined(logits, labels, weights)
+    return total / len(logits), gradients
+
+
 EXERCISES = [
     Exercise(
         "deviation",
@@ -203,6 +216,8 @@ EXERCISES = [
         mistakes=[
             Mistake(channels_only, "an output sums over the whole window, too: fan_in is KH · KW · C"),
             Mistake(fan_out, "that is fan-out, how many outputs an input reaches; count what one output sums"),
+            Mistake(all_outputs, "that is the number of outputs; fan_in is the product of all other axes"),
+            Mistake(mean_of_both, "fan_in only: the inputs that one output sums, not inputs and outputs"),
             Mistake(xavier, "that is Xavier's: ReLU removes half, so He has 2 where Xavier has 1"),
             Mistake(glorot, "that is Glorot's mean of fan-in and fan-out; He takes 2 / fan_in"),
             Mistake(uniform_bound, "√(6 / fan_in) is the bound of a uniform distribution, not its standard deviation"),
@@ -220,6 +235,7 @@ EXERCISES = [
             Mistake(gradients_not_weighted, "the loss is weighted, but its gradients are not: both need the weight"),
             Mistake(not_weighted, "the weights are ignored: a head counts 0.3"),
             Mistake(divided_by_weights, "return a weighted sum, not a mean: do not divide by the sum of the weights"),
+            Mistake(loss_averaged_over_heads, "the weighted losses are added, not averaged over the classifiers"),
             Mistake(own_loss_only, "the loss is the main classifier's only: add the heads' weighted losses"),
             Mistake(summed_over_batch, "the loss is the mean over the batch: divide by N, once"),
             Mistake(gradient_summed_over_batch, "the loss is a mean over the batch, so its gradient has a factor 1/N"),

@@ -85,6 +85,14 @@ def one_pass(x, gamma, beta, eps):
         return gamma * (x - mean) / np.sqrt((x * x).mean(axis=AXES) - mean * mean + x.dtype.type(eps)) + beta
 
 
+def beta_scaled(x, gamma, beta, eps):
+    return _normalized(x, gamma, gamma * beta, eps)
+
+
+def not_centered(x, gamma, beta, eps):
+    return gamma * x / np.sqrt(x.var(axis=AXES) + eps) + beta
+
+
 # -- backward ----------------------------------------------------------------------------------------------------------
 
 def backward_cases():
@@ -144,6 +152,20 @@ def gamma_forgotten(dy, x, gamma, eps):
 def not_normalized(dy, x, gamma, eps):
     dx, _, dbeta = _backward(dy, x, gamma, eps)
     return dx, (dy * x).sum(axis=AXES), dbeta
+
+
+def wrong_sign(dy, x, gamma, eps):
+    return _terms(dy, x, gamma, eps, by_deviation=-1)
+
+
+def divided_by_variance(dy, x, gamma, eps):
+    dx, dgamma, dbeta = _backward(dy, x, gamma, eps)
+    return dx / np.sqrt(x.var(axis=AXES) + eps), dgamma, dbeta
+
+
+def dgamma_scaled(dy, x, gamma, eps):
+    dx, dgamma, dbeta = _backward(dy, x, gamma, eps)
+    return dx, gamma * dgamma, dbeta
 
 
 # -- running statistics ------------------------------------------------------------------------------------------------
@@ -214,6 +236,8 @@ EXERCISES = [
             Mistake(eps_outside, "ε is added to the variance, inside the square root"),
             Mistake(variance_for_deviation, "divide by the standard deviation, the square root of the variance"),
             Mistake(one_pass, "E[x²] - E[x]² loses its digits where the mean is large: average (x - mean)² instead"),
+            Mistake(beta_scaled, "β is added after the product with γ: γ x̂ + β, not γ (x̂ + β)"),
+            Mistake(not_centered, "the mean is not subtracted"),
         ]),
     Exercise(
         "batch_norm_backward",
@@ -228,6 +252,9 @@ EXERCISES = [
             Mistake(mean_constant, "the term through μ is missing: - dbeta / M"),
             Mistake(not_divided, "in dx the sums dbeta and dgamma are divided by M"),
             Mistake(divided_by_images, "M counts all values of a channel, N · H · W, not only the images"),
+            Mistake(wrong_sign, "the term through σ is subtracted, as is the one through μ: - x_hat · dgamma / M"),
+            Mistake(divided_by_variance, "dx is divided by σ, the standard deviation, not by σ²"),
+            Mistake(dgamma_scaled, "dgamma is the sum of dy · x_hat, without the factor gamma"),
             Mistake(gamma_forgotten, "dx lacks the factor gamma"),
             Mistake(not_normalized, "dgamma is the sum of dy · x_hat, with the normalized x"),
         ]),

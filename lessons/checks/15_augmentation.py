@@ -189,6 +189,10 @@ def channels_too(x, flips):
     return _mirror(x, flips, lambda image: image[:, ::-1, ::-1])
 
 
+def channels_only(x, flips):
+    return _mirror(x, flips, lambda image: image[..., ::-1])
+
+
 def always(x, flips):
     return _mirror(x, np.ones(len(x)))
 
@@ -303,6 +307,7 @@ EXERCISES = [
         mistakes=[
             Mistake(upside_down, "that turns images upside down: left and right are axis 2 of the batch"),
             Mistake(rotated, "that rotates images by 180 degrees: reverse the width only, not the height"),
+            Mistake(channels_only, "that reverses the colors: left and right are axis 2 of the batch"),
             Mistake(channels_too, "the channels are reversed, too, which swaps red and blue: reverse only axis 2"),
             Mistake(always, "flips is ignored: mirror only those images for which it is true"),
             Mistake(the_others, "you mirror the images for which flips is false"),

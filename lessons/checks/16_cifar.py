@@ -87,6 +87,15 @@ def same_order_always(step, N, B, seed):
     return np.random.default_rng([seed, 0]).permutation(N)[step % (N // B) * B:][:B]
 
 
+def epoch_first(step, N, B, seed):
+    epoch, place = divmod(step, N // B)
+    return np.random.default_rng([epoch, seed]).permutation(N)[place * B:(place + 1) * B]
+
+
+def drawn_anew(step, N, B, seed):
+    return np.random.default_rng([seed, step // (N // B)]).choice(N, B, replace=False)
+
+
 def seed_plus_epoch(step, N, B, seed):
     epoch, place = divmod(step, N // B)
     return np.random.default_rng(seed + epoch).permutation(N)[place * B:(place + 1) * B]
@@ -231,6 +240,8 @@ EXERCISES = [
         cases=batch_cases,
         mistakes=[
             Mistake(same_order_always, "each epoch has its own order: the epoch belongs in the seed"),
+            Mistake(epoch_first, "the seed of the generator is [seed, epoch], in this order"),
+            Mistake(drawn_anew, "permute all N once per epoch and cut batches from it; choice draws each batch anew"),
             Mistake(seed_plus_epoch, "seed + epoch makes seed 1, epoch 0 equal to seed 0, epoch 1: pass the list"),
             Mistake(new_order_each_step, "with a new order in each step images come twice: one order for each epoch"),
             Mistake(epochs_rounded_up, "an epoch has N // B steps: images that do not fill a batch are left out"),

@@ -93,6 +93,10 @@ def rows_only(x, K, S, P, OH, OW):
     return _pooled(x, K, S, P, OH, OW, take=lambda window: window.max(axis=1)[:, 0])
 
 
+def one_short(x, K, S, P, OH, OW):
+    return _pooled(x, K, S, P, OH, OW, take=lambda window: window[:, :, :max(1, K - 1)].max(axis=(1, 2)))
+
+
 # -- the wiring --------------------------------------------------------------------------------------------------------
 
 def _product(w):
@@ -268,6 +272,7 @@ EXERCISES = [
             Mistake(over_channels, "each channel has its own maximum: take it over height and width only"),
             Mistake(over_the_batch, "each image has its own maximum: take it over height and width only"),
             Mistake(average, "this is the average of the window, not its maximum"),
+            Mistake(one_short, "a window is K pixels wide: the slice ends at left + K"),
             Mistake(rows_only, "the maximum is over both axes of the window; yours is over one of them"),
         ]),
     Exercise(
