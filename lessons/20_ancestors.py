@@ -153,6 +153,25 @@ assert [round(c.macs / c.params) for c in (alexnet, vgg, googlenet)] == [12, 112
 assert dense_part(counted["nin"]) == (0, 0)
 
 # %% [markdown]
+# **Estimate, then count.** Is a network with few parameters also small in memory? In training, every output is kept for
+# the backward pass, for each image of a batch; the weights are needed three times (weights, gradients, velocity).
+
+# %%
+print(f"{'float32':<10} {'weights × 3':>12} {'outputs, 1 image':>17} {'outputs, batch 128':>19}")
+memory = {}
+for name, c in counted.items():
+    outputs = sum(int(np.prod(row.output)) for row in c.layers)
+    memory[name] = 3 * 4 * c.params / 1e6, 4 * outputs / 1e6
+    print(f"{name:<10} {memory[name][0]:>9.0f} MB {memory[name][1]:>14.1f} MB {128 * memory[name][1] / 1000:>16.2f} GB")
+
+assert [round(n) for n in memory["googlenet"]] == [84, 35] and round(memory["vgg16"][0] / memory["googlenet"][0]) == 20
+assert round(128 * memory["googlenet"][1] / memory["googlenet"][0]) == 53
+
+# %% [markdown]
+# GoogLeNet's weights take 84 MB in training, a twentieth of VGG-16's. But its outputs for a batch of 128 take 4.4 GB, 53
+# times as much as its weights, and 4.5 times as much as AlexNet's: few parameters, each used at many pixels, mean many
+# outputs. What limits the batch is not the size of the model file.
+#
 # What about "12 times fewer parameters"? The counts give 60,965,224 / 6,998,552 = 8.7. For 12, GoogLeNet would need
 # only 5.1 million, and no reading of Table 1 gives so few: its own params column adds up to 6,798 K (lesson 11). The
 # number is wrong, but the point is right. And GoogLeNet takes *more* time than AlexNet: it needs 2.2 times as many
