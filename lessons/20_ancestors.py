@@ -168,9 +168,9 @@ assert [round(n) for n in memory["googlenet"]] == [84, 35] and round(memory["vgg
 assert round(128 * memory["googlenet"][1] / memory["googlenet"][0]) == 53
 
 # %% [markdown]
-# GoogLeNet's weights take 84 MB in training, a twentieth of VGG-16's. But its outputs for a batch of 128 take 4.4 GB, 53
-# times as much as its weights, and 4.5 times as much as AlexNet's: few parameters, each used at many pixels, mean many
-# outputs. What limits the batch is not the size of the model file.
+# GoogLeNet's weights take 84 MB in training, a twentieth of VGG-16's. But its outputs for a batch of 128 take 4.4 GB,
+# 53 times as much as its weights, and 4.5 times as much as AlexNet's: few parameters, each used at many pixels, mean
+# many outputs. What limits the batch is not the size of the model file.
 #
 # What about "12 times fewer parameters"? The counts give 60,965,224 / 6,998,552 = 8.7. For 12, GoogLeNet would need
 # only 5.1 million, and no reading of Table 1 gives so few: its own params column adds up to 6,798 K (lesson 11). The
