@@ -83,7 +83,10 @@ function canvasOf(values, width, height, clear = false) {
 function colored(values, width, height, clear = false, all = values) {
   const image = new ImageData(width, height);
   let low = 0, high = 0;
-  for (const v of all) { low = Math.min(low, v); high = Math.max(high, v); }
+  for (let p = 0; p < all.length; p++) { // for … of is slower
+    if (all[p] < low) low = all[p];
+    else if (all[p] > high) high = all[p];
+  }
   const pixels32 = new Uint32Array(image.data.buffer), scale = high > low ? 255 / (high - low) : 0;
   for (let p = 0; p < values.length; p++) {
     const level = Math.round((values[p] - low) * scale);
