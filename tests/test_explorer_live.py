@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 
 from minigooglenet.cli import main
+from minigooglenet.commands.explorer import lessons
 from minigooglenet.errors import UserError
 from minigooglenet.explorer.facts import every_output
+from minigooglenet.explorer.html import TEXT
 from minigooglenet.explorer.live import page
 from minigooglenet.explorer.live.structure import packed, steps
 from minigooglenet.layers import softmax
@@ -56,17 +58,16 @@ def test_texts_of_users_are_not_parsed_as_html(text):
 
 
 def test_every_text_is_in_the_table():
-    table = json.loads((HERE.parent / "text.json").read_text(encoding="utf-8"))
     for file in HERE.glob("*.js"):
         for key in re.findall(r'\bt\("([\w.]+)"', file.read_text(encoding="utf-8")):
-            found = table
+            found = TEXT
             for part in key.split("."):
                 found = found[part]
             assert isinstance(found, str), f"{file.name}: {key}"
 
 
 def test_every_step_of_a_tour_shows_a_layer():
-    tours = json.loads((HERE.parent / "text.json").read_text(encoding="utf-8"))["tours"]
+    tours = TEXT["tours"]
     assert [len(tour["steps"]) for tour in tours] == [5] * 5
     for model, image in (("googlenet", (224, 224, 3)), ("mini", (32, 32, 3))):
         paths = {step["path"] for top in steps(network(model), image)
@@ -290,3 +291,8 @@ def test_every_tour_from_the_first_step_to_the_last(browser):
         assert browser("$('tour').hidden") and "off" not in browser("location.hash")
     browser.until("!running")
     assert browser("failures") == []
+
+
+def test_every_lesson_that_a_text_names_exists():
+    names = {tour_step["lesson"] for tour in TEXT["tours"] for tour_step in tour["steps"]}
+    assert names | {op["lesson"] for op in TEXT["ops"].values()} <= {*lessons()}
