@@ -11,9 +11,9 @@ from typing import Any
 from minigooglenet.errors import UserError
 from minigooglenet.files import write_atomically
 
-from . import machine, peak, report, scaling, startup, work
+from . import goals, isa, machine, peak, report, results, scaling, startup, work
 from .compare import FULL, QUICK, TINY, available, compare
-from .side import SIDES
+from .side import DEFAULT, SIDES
 
 DESCRIPTION = """\
 Speed of our implementation and of other engines, on the same cores, measured alternately in one run.
@@ -48,11 +48,16 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--quick", action="store_true", help="few repetitions")
     made.add_argument("--scaling", action="store_true", help="how cost grows with threads, batch and width")
     made.add_argument("--startup", action="store_true", help="from the start of train to its first step")
-    made.add_argument("--sides", default=",".join(SIDES), metavar="X,Y", help=f"default: {','.join(SIDES)}")
+    made.add_argument("--sides", default=",".join(DEFAULT), metavar="X,Y", help=f"default: {','.join(DEFAULT)}")
+    made.add_argument("--torch-compile", action="store_true",
+                      help="also PyTorch with torch.compile, which compiles for minutes")
+    made.add_argument("--isa", choices=isa.ISAS, help="hold every side to these instructions, where it can be held")
     made.add_argument("--threads", type=int, metavar="N", help="for every side (default: all cores)")
     made.add_argument("--weights", type=Path, metavar="FILE",
                       help="GoogLeNet's weights of 2014, for c (default: random weights)")
     made.add_argument("--data", metavar="NAME|DIR", help="for --startup: train's --data (default: train's default)")
+    made.add_argument("--results", action="store_true",
+                      help="write what was measured into benchmarks/results/PROCESSOR.md")
     made.add_argument("--json", type=Path, metavar="FILE", help="write all measurements to this file")
     made.add_argument("--figure", type=Path, metavar="FILE", help="draw images/s as bars: a .png, .pdf or .svg")
     made.add_argument("--tiny", action="store_true", help=argparse.SUPPRESS)  # one step each, for tests
@@ -61,6 +66,11 @@ def parser() -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace, say: Say = print) -> dict[str, Any]:
     """Measure what ``args`` select, print it, write it to files."""
+    with isa.held_to(args.isa):
+        return _run(args, say)
+
+
+def _run(args, say):
     effort = TINY if args.tiny else QUICK if args.quick or _nothing_chosen(args) else FULL
     threads = machine.cores() if args.threads is None else args.threads
     if threads < 1:
@@ -72,7 +82,12 @@ def run(args: argparse.Namespace, say: Say = print) -> dict[str, Any]:
         raise UserError(f"--figure: got {args.figure}, needs a name that ends in .png, .pdf or .svg")
     works = work.chosen(_only(args), str(args.weights) if args.weights else None)
     about = machine.describe(threads)  # before this run itself loads the machine
-    sides = available(list(dict.fromkeys(args.sides.split(","))), say)
+    named = [*args.sides.split(","), *(["torch-compile"] if args.torch_compile else [])]
+    sides = available(list(dict.fromkeys(named)), say)
+    if args.isa:
+        say(f"all sides held to {args.isa.upper()}")
+        for line in isa.remarks(args.isa, sides):
+            say(f"  {line}")
     peaks = {n: _peak(n, args.tiny) for n in sorted({1, threads})}
     for line in report.opening(about, peaks):
         say(line)
@@ -92,6 +107,8 @@ def run(args: argparse.Namespace, say: Say = print) -> dict[str, Any]:
         found["startup"] = startup.measure(args.data, repetitions=5 if effort is FULL else 1)
         say(f"\nfrom the start of train to the end of its first step: {found['startup']['cached']:.2f} s, "
             f"{found['startup']['cold']:.1f} s when numba compiles everything")
+    for line in goals.verdicts(found, args.isa):
+        say(line)
     _write(args, form, works, found, say)
     return found
 
@@ -120,6 +137,8 @@ def _rows(item, sides, threads, effort, gflops, say):
 
 
 def _write(args, form, works, found, say):
+    if args.results:
+        say(f"\n{results.write(found, works, args.isa)}")
     if args.json:
         write_atomically(args.json, lambda file: json.dump(found, file, indent=1), mode="w")
         say(f"\n{args.json}")

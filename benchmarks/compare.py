@@ -92,6 +92,7 @@ def _same_gradients(work, names, threads):
     """Check what training computes in float64, in separate processes, so that it does not count as peak memory."""
     if work.kind == INFER:
         return
+    names = [name for name in names if not SIDES[name].slow_start]
     small, reference = work.but(dtype="float64", batch=min(work.batch, CHECKED)), None
     for name in (REFERENCE, *(n for n in names if n != REFERENCE)):
         with Worker(Bench, (name, small, threads), threads) as worker:
@@ -127,5 +128,6 @@ def available(wanted: Sequence[str], say: Callable[[str], object]) -> list[str]:
     absent = {name: missing(name) for name in wanted}
     for name, package in absent.items():
         if package:
-            say(f"{SIDES[name].title} left out: {package} is not installed (pip install -e '.[compare]')")
+            say(f"{SIDES[name].title} left out: {package} is not installed"
+                + ("" if " " in package else " (pip install -e '.[compare]')"))
     return [name for name in wanted if not absent[name]]

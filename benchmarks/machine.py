@@ -5,7 +5,7 @@ import os
 import platform
 from typing import Any
 
-PACKAGES = ("numpy", "numba", "torch", "onnxruntime", "opencv-python-headless")
+PACKAGES = ("numpy", "numba", "torch", "openvino", "onnxruntime", "opencv-python-headless")
 
 
 def cores() -> int:

@@ -5,14 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from .compare import Result
-from .side import SIDES
+from .side import ENGINES, SIDES
 from .work import INFER, LAYER, Work
 
 #: One side's row of a table, with everything that was measured.
 Row: TypeAlias = dict[str, Any]
 
 COLUMNS = ("ms", "spread", "images/s", "GFLOP/s", "of peak", "peak MB", "start s", "steps", "time / ours")
-OTHERS = ("torch", "torch-cl", "onnxruntime", "opencv")  # the engines that ours is compared with
 
 
 def row(result: Result, work: Work, flops: int, peak: float, ours: float | None = None) -> Row:
@@ -59,7 +58,7 @@ def _or_dash(value, form):
 
 def summary(measured: Mapping[str, Row]) -> list[str]:
     """The ratios of time and of peak memory, where both sides ran."""
-    others = [name for name in OTHERS if name in measured]
+    others = [name for name in ENGINES if name in measured]
     if "ours" not in measured or not others:
         return []
     best = min(others, key=lambda name: measured[name]["seconds"])

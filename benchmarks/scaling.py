@@ -11,8 +11,8 @@ from .work import INFER, TRAIN, Work, mini_options, works
 #: [(what grows, [(value, Work, threads)])]
 Plan: TypeAlias = list[tuple[str, list[tuple[float, Work, int]]]]
 
-SIDES_USED = ("ours", "torch-cl")
-BATCHES = (1, 4, 16, 64, 256)
+SIDES_USED = ("ours", "torch", "torch-cl")
+BATCHES = (1, 4, 8, 16, 64, 256)
 WIDTHS = (0.25, 0.5, 0.75, 1.0)
 
 

@@ -51,7 +51,7 @@ def plain_values():
     return of
 
 
-@pytest.mark.parametrize("name", [name for name in side.SIDES if name != "plain"])
+@pytest.mark.parametrize("name", [name for name in side.DEFAULT if name != "plain"])
 @pytest.mark.parametrize("what", SMALL)
 def test_all_sides_compute_the_same(name, what, plain_values):
     small = SMALL[what]
@@ -191,7 +191,7 @@ def test_absent_engines_are_left_out_with_one_line(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     said = []
     assert compare.available(list(side.SIDES), said.append) == ["ours", "plain", "textbook"]
-    assert len(said) == 4 and said[0].startswith("PyTorch NCHW left out: torch is not installed")
+    assert len(said) == 6 and said[0].startswith("PyTorch NCHW left out: torch is not installed")
     with pytest.raises(UserError, match="--sides: got 'tensorflow'"):
         compare.available(["tensorflow"], said.append)
 
@@ -247,7 +247,7 @@ def test_the_machine_is_described():
 
 def test_scaling_plans():
     plans = scaling.plan()
-    assert [work_.batch for _, work_, _ in plans[2][1]] == [1, 4, 16, 64, 256]
+    assert [work_.batch for _, work_, _ in plans[2][1]] == [1, 4, 8, 16, 64, 256]
     flops = [work_.flops() for _, work_, _ in plans[4][1]]
     assert flops == sorted(flops) and flops[-1] > 10 * flops[0]          # width squared
 
