@@ -81,16 +81,25 @@ def test_temperature_divides_the_logits(rng):
 
 
 def test_suspects_are_the_off_diagonal_of_the_confident_joint(rng):
-    p, y = random(rng, sharp=3)
+    p, y = random(rng, sharp=2)
     found = label_errors.suspects(p, y)
     t = [p[y == k, k].mean(dtype=float) for k in range(5)]
     expected = {}
     for n, row in enumerate(p):                                 # equation 1, one image at a time
         above = [k for k in range(5) if row[k] >= t[k]]
-        if above and (best := max(above, key=lambda k: row[k])) != y[n]:
+        if above and (best := max(above, key=lambda k: row[k])) != y[n] != row.argmax():
             expected[n] = best
     assert dict(zip(found.images.tolist(), found.suggested.tolist(), strict=True)) == expected and expected
     assert (np.diff(p[found.images, y[found.images]]) >= 0).all()
+
+
+def test_a_predicted_label_is_not_suspected():
+    """Of the second image the network is sure of class 1, above its threshold, but it predicts class 0."""
+    p = np.array([[0.9, 0.1], [0.6, 0.4], [0.9, 0.1], [0.7, 0.3], [0.7, 0.3], [0.4, 0.6]])
+    y = np.array([0, 0, 0, 1, 1, 0])
+    assert label_errors.thresholds(p, y).tolist() == pytest.approx([0.7, 0.3])
+    found = label_errors.suspects(p, y)
+    assert found.images.tolist() == [3, 4, 5] and found.suggested.tolist() == [0, 0, 1]
 
 
 def test_changed_labels_are_suspected(rng):

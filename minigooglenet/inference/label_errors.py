@@ -31,14 +31,15 @@ def thresholds(p: Array, y: Array) -> Array:
 
 
 def suspects(p: Array, y: Array) -> Suspects:
-    """Images whose label y_n differs from the class that the network is sure of.
+    """Images whose label y_n is neither the predicted class nor the one that the network is sure of.
 
     The network is sure of class k for image n if p_nk >= t_k, of the most probable one if there are several. These are
-    the entries off the diagonal of the paper's confident joint (equation 1). Images are sorted by p_n,y_n, the
+    the entries off the diagonal of the paper's confident joint (equation 1), without images whose label is predicted:
+    the same images as with ``filter_by="confident_learning"`` of the package cleanlab. They are sorted by p_n,y_n, the
     self-confidence, from low to high.
     """
     sure = np.where(p >= thresholds(p, y), p, -1.0)
     suggested = sure.argmax(axis=1)
-    found = np.flatnonzero((sure.max(axis=1) >= 0) & (suggested != y))
+    found = np.flatnonzero((sure.max(axis=1) >= 0) & (suggested != y) & (p.argmax(axis=1) != y))
     found = found[np.argsort(p[found, y[found]], kind="stable")]
     return Suspects(found, suggested[found])

@@ -150,10 +150,10 @@ layer, have the highest cosine similarity.</p>
 {mistakes}
 </section>
 <section id="labels"><h2>Suspected label errors</h2>
-<p>An image is listed if the network is sure of another class than its label: its probability is at least the mean
-probability of that class over the images labeled so (confident learning). The lowest probability of the label comes
-first. Many are hard images with a correct label, and a poor network suspects more of them: look before you change
-one.</p>
+<p>An image is listed if the network predicts another class than its label, and is sure of one: its probability is at
+least the mean probability of that class over the images labeled so (confident learning). The lowest probability of the
+label comes first. Many are hard images with a correct label, and a poor network suspects more of them: look before you
+change one.</p>
 {suspects}
 </section>
 <section id="terms"><h2>Definitions</h2>
