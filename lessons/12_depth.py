@@ -250,7 +250,7 @@ print(f"A classifier that knows only how often each class occurs gets {floor:.3f
 assert min(losses["0.01"]) > floor - 1e-3 and round(floor, 3) == 2.295
 assert QUICK or max(losses["Xavier"][:30]) - min(losses["Xavier"][:30]) < 0.1
 assert QUICK or losses["He, batch norm"][-1] < losses["He"][-1] < 2.25
-tell("two heads")
+tell("two heads", "one head")
 
 # %% [markdown]
 # The first loss does move, from 2.303 down to 2.295. Do not trust it: the biases of the last layer have learned that
@@ -262,7 +262,7 @@ tell("two heads")
 # low for the plateau is too high, and the loss jumps. The size of the gradient tells whether a plateau is the end, not
 # the loss.
 #
-# Do heads make the *result* better? The last line above: with batch norm, nothing exceeds the noise of three seeds.
+# Do heads make the *result* better? The last lines above: with batch norm nothing exceeds the noise of three seeds.
 
 # %% [markdown]
 # ## The figure
