@@ -13,7 +13,8 @@ import pytest
 from lessons import catalog, check, helpers, limit, mine, mine_photo, mine_run, progress
 from lessons.__main__ import main
 from lessons.mine_answers import Answers
-from lessons.mine_parts import OWN, PARTS, SIZES, Size, network, rows, wire
+from lessons.mine_layers import OWN
+from lessons.mine_parts import PARTS, SIZES, Size, network, rows, wire
 from minigooglenet.errors import UserError
 from minigooglenet.gradcheck import gradcheck
 from minigooglenet.layers import Concat, Conv, MaxPool, Sequential
