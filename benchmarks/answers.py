@@ -1,7 +1,8 @@
 """``python -m benchmarks.answers``: small trainings that answer questions of the paper, with several seeds.
 
 Each question compares two variants that are trained in the same way, or two ways to use the same trained networks. The
-answer is the mean difference of accuracy over seeds, with a 95 % confidence interval (Student's t, paired by seed).
+answer is the mean difference of accuracy over seeds, with a 95 % confidence interval (Student's t, paired by seed). It
+covers the seeds, not the choice of test images, which are the same for all.
 """
 
 import argparse
