@@ -14,6 +14,7 @@ from minigooglenet.errors import UserError
 from minigooglenet.layers import Flatten
 from minigooglenet.training.feature_cache import KEY, FeatureCache
 from minigooglenet.training.steps import COLUMNS, read_steps
+from minigooglenet.weights import safetensors_io
 from minigooglenet.weights.onnx_file import read_model
 
 
@@ -94,3 +95,29 @@ def test_messages_stay_short_whatever_a_file_contains(tmp_path):
         with pytest.raises(UserError) as error:
             read()
         assert len(str(error.value)) < 500 and str(error.value).isprintable()
+
+
+@pytest.mark.parametrize("change", [
+    lambda progress: progress["sums"].pop("loss"), lambda progress: progress["sums"].update(more=1.0),
+    lambda progress: progress["history"][0].pop("images_per_second"), lambda progress: progress.update(step=10**9),
+    lambda progress: progress["history"][0].update(images_per_second=0), lambda progress: progress.pop("average_steps"),
+    lambda progress: progress["history"][0].update(loss="2"), lambda progress: progress.update(logged={"loss": 1.0}),
+    lambda progress: progress.update(logged={"loss": "x"}),
+], ids=range(9))
+def test_a_run_whose_progress_is_damaged_is_not_resumed(tmp_path, change):
+    import small
+
+    from minigooglenet.training import checkpoint
+    from minigooglenet.training.trainer import Trainer
+    dataset, config = small.dataset(16, 8), small.NARROW.but(epochs=1)
+    trainer = Trainer(config, dataset, tmp_path)
+    trainer.history = [dict.fromkeys(("epoch", "step", "lr", "loss", "train_accuracy", "test_accuracy",
+                                      "images_per_second", "seconds"), 1.0)]
+    trainer.save()
+    Trainer(config, dataset, tmp_path).restore(checkpoint.load(tmp_path))
+    arrays, metadata = safetensors_io.load(tmp_path / checkpoint.NAME)
+    progress = json.loads(metadata["progress"])
+    change(progress)
+    safetensors_io.save(tmp_path / checkpoint.NAME, arrays, metadata | {"progress": json.dumps(progress)})
+    with pytest.raises(UserError, match="progress is not that of a run"):
+        Trainer(config, dataset, tmp_path).restore(checkpoint.load(tmp_path))

@@ -8,8 +8,8 @@
 
     format, config, classes, dataset, normalizer (mean and std per channel), preprocessing (order of the channels; size
     of the crop, after the shorter side of an image was resized to "shorter"), input_shape, generator (state of the
-    generator that dropout draws from), progress (step, seconds, sums, history, average_steps; source and fingerprint
-    of the images; finetune: what training/finetune.py adds)
+    generator that dropout draws from), progress (step, seconds, sums, sums at the last row of steps.csv
+    ("logged"), history, average_steps; source and fingerprint of the images; finetune: what training/finetune.py adds)
 
 Files are replaced atomically (files.py): after a crash the previous checkpoint is intact.
 """
@@ -156,7 +156,8 @@ def _check_metadata(values, mean, std):
         raise ValueError("its preprocessing is not in the order RGB or BGR")
     if not (isinstance(progress["source"], str) and type(progress["step"]) is int and progress["step"] >= 0
             and isinstance(progress["seconds"], numbers) and isinstance(progress.get("average_steps", 0), int)
-            and _is_list(list(progress["sums"].values()), numbers) and _is_list(progress["history"], dict)):
+            and all(_is_list(list(progress.get(name, {}).values()), numbers) for name in ("sums", "logged"))
+            and _is_list(progress["history"], dict)):
         raise ValueError("its progress is not that of a run")
     np.random.default_rng().bit_generator.state = values["generator"]       # raises unless it is a state
 

@@ -100,6 +100,7 @@ class FineTuner:
         self.facts: dict[str, Any] = {"unfreeze": unfreeze}
         self.inputs: Cached | Direct | None = None
         self.sums = loop.no_sums()
+        self.logged: dict[str, float] | None = None
 
     def part(self, start: int, stop: int | None = None) -> Sequential:
         """The layers from number ``start`` to ``stop``, sharing their parameters."""
@@ -238,8 +239,8 @@ class FineTuner:
             if not np.isfinite(array).all():
                 raise self._diverged(f"step {self.step}: {path} is NaN or infinite")
         if self.folder is not None:
-            progress = {"source": self.source, "fingerprint": self.fingerprint, "step": self.step, "sums": self.sums,
-                        "seconds": self.seconds, "history": self.history, "finetune": self.facts}
+            progress = {"source": self.source, "fingerprint": self.fingerprint, **loop.progress(self),
+                        "finetune": self.facts}
             checkpoints.save(self.folder, config=self.config, classes=self.dataset.classes, dataset=self.dataset.name,
                              normalizer=self.normalizer, input_shape=self.input_shape, progress=progress,
                              generator=dict(self.rng.bit_generator.state), groups=groups)
@@ -249,6 +250,7 @@ class FineTuner:
         where, progress = str(checkpoint.path), checkpoint.progress
         checkpoint.check_config(self.config)
         checkpoint.check_images(self.dataset.name, self.fingerprint)
+        loop.check(self, progress, "validation_accuracy", where)
         load_into(self.net.parameters(), checkpoint.group("weights"), where)
         load_into(self.net.state(), checkpoint.group("state"), where)
         if self.unfreeze:
@@ -256,8 +258,8 @@ class FineTuner:
             self.best = {path: array.copy() for path, array in self._trained().items()}
             load_into(self.best, checkpoint.group("best"), where)
         self.rng.bit_generator.state = checkpoint.generator
-        self.step, self.seconds, self.sums = progress["step"], progress["seconds"], progress["sums"]
-        self.history, self.facts = progress["history"], progress["finetune"]
+        loop.restore(self, progress)
+        self.facts = progress["finetune"]
 
     def _diverged(self, what):
         return Diverged(f"{what}; start again with a lower learning rate, such as --lr {self.config.lr / 4:g}")

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from ..errors import UserError
 from ..layers.base import Array
 from . import processes
 
@@ -20,6 +21,7 @@ class Trainable(Protocol):
 
     steps, steps_per_epoch, batch   the plan: steps in all and per epoch, images per step
     step, seconds, sums, history    the progress: finished steps, time, sums over the epoch, a row for each epoch
+    logged                          ``sums`` at the last row of steps.csv (training/steps.py), if there is one
     """
 
     steps: int
@@ -29,6 +31,7 @@ class Trainable(Protocol):
     seconds: float
     sums: dict[str, float]
     history: list[dict]
+    logged: dict[str, float] | None
 
     def train_step(self, x: Array, y: Array) -> tuple[float, int]:
         """One update, which adds 1 to ``step``. Returns the loss and the number of correct predictions."""
@@ -107,6 +110,28 @@ def _end_epoch(trainer, started):
 def no_sums() -> dict[str, float]:
     """The sums at the start of an epoch."""
     return {"loss": 0.0, "correct": 0, "images": 0, "seconds": 0.0}
+
+
+def progress(trainer: Trainable) -> dict[str, Any]:
+    """The progress, for a checkpoint."""
+    return {"step": trainer.step, "seconds": trainer.seconds, "sums": trainer.sums, "history": trainer.history,
+            **({"logged": trainer.logged} if trainer.logged else {})}
+
+
+def check(trainer: Trainable, saved: dict[str, Any], measured: str, where: str) -> None:
+    """Raises UserError if ``saved`` is no ``progress`` of this trainer. ``measured`` is a column of its history."""
+    columns = ("epoch", "step", "lr", "loss", "train_accuracy", measured, "images_per_second", "seconds")
+    if not (saved["sums"].keys() == trainer.sums.keys() == (saved.get("logged") or trainer.sums).keys()
+            and all(all(isinstance(row.get(name), int | float) for name in columns) and row["images_per_second"] > 0
+                    for row in saved["history"])
+            and saved["step"] <= trainer.steps):
+        raise UserError(f"{where}: its progress is not that of a run; damaged, start another run")
+
+
+def restore(trainer: Trainable, saved: dict[str, Any]) -> None:
+    """Continue from ``saved``, a ``progress``."""
+    trainer.step, trainer.seconds = saved["step"], saved["seconds"]
+    trainer.sums, trainer.history, trainer.logged = saved["sums"], saved["history"], saved.get("logged")
 
 
 STUCK_AFTER = 100  # steps after the highest learning rate, after which the loss should be below that of guessing

@@ -27,7 +27,10 @@ class StepLog:
         self.every = every or max(1, min(EVERY, trainer.steps // LEAST))
         kept = [row for row in read_steps(self.path) if row["step"] <= trainer.step]
         write_atomically(self.path, lambda file: file.write(_text(COLUMNS, *map(_values, kept))), mode="w")
-        start = trainer.step - trainer.step % trainer.steps_per_epoch
+        if trainer.logged:
+            self.sums = trainer.logged
+            return
+        start = trainer.step - trainer.step % trainer.steps_per_epoch   # an older run: from its rows, which are rounded
         inside = [row for row in kept if row["step"] > start]
         self.sums = {"loss": 0.0, "correct": 0.0, "images": 0.0, "seconds": 0.0}    # of this epoch, at the last row
         for row, before in zip(inside, [start, *(row["step"] for row in inside)], strict=False):
@@ -43,6 +46,7 @@ class StepLog:
             return None
         part = {name: trainer.sums[name] - value for name, value in self.sums.items()}
         self.sums = dict.fromkeys(self.sums, 0.0) if ended else {name: trainer.sums[name] for name in self.sums}
+        trainer.logged = self.sums
         row = {"step": trainer.step, "epoch": trainer.step / trainer.steps_per_epoch,
                "lr": trainer.learning_rate(trainer.step - 1), "loss": part["loss"] / part["images"],
                "train_accuracy": part["correct"] / part["images"],

@@ -66,6 +66,7 @@ class Trainer:
         self.step = 0       # finished steps
         self.seconds = 0.0  # spent in run(), over all sessions: training, tests and checkpoints
         self.history: list[dict] = []  # one row for each finished epoch
+        self.logged: dict[str, float] | None = None  # ``sums`` at the last row of steps.csv (training/steps.py)
         self.sums = loop.no_sums()  # over the steps of the current epoch
 
     def prepare(self, quiet: bool = False) -> None:
@@ -182,8 +183,7 @@ class Trainer:
                 raise self._diverged(f"step {self.step}: {path} is NaN or infinite")
         if self.folder is None:  # process 0 writes, this is another
             return
-        progress = {"source": self.source, "fingerprint": self.fingerprint, "step": self.step, "seconds": self.seconds,
-                    "sums": self.sums, "history": self.history}
+        progress = {"source": self.source, "fingerprint": self.fingerprint, **loop.progress(self)}
         if self.average:
             groups["average"] = self.average.arrays
             progress["average_steps"] = self.average.steps
@@ -196,6 +196,9 @@ class Trainer:
         where = str(checkpoint.path)
         checkpoint.check_config(self.config)
         checkpoint.check_images(self.dataset.name, self.fingerprint, self.source)
+        loop.check(self, checkpoint.progress, "test_accuracy", where)
+        if self.average and "average_steps" not in checkpoint.progress:
+            raise UserError(f"{where}: the number of averaged steps is missing; damaged, start another run")
         load_into(self.net.parameters(), checkpoint.group("weights"), where)
         load_into(self.net.state(), checkpoint.group("state"), where)
         load_into(self.sgd.velocity, checkpoint.group("velocity"), where)
@@ -203,5 +206,4 @@ class Trainer:
             load_into(self.average.arrays, checkpoint.group("average"), where)
             self.average.steps = checkpoint.progress["average_steps"]
         self.rng.bit_generator.state = checkpoint.generator
-        self.step, self.seconds = checkpoint.progress["step"], checkpoint.progress["seconds"]
-        self.sums, self.history = checkpoint.progress["sums"], checkpoint.progress["history"]
+        loop.restore(self, checkpoint.progress)

@@ -118,8 +118,9 @@ class Trials:
         found = small.differences(self.whole, folder) if ended.code == 0 else [ended.errors[-500:]]
         found += [f"left {path.name}" for path in folder.iterdir() if path.name not in checkpoint.FILES]
         for name in ("log.csv", "steps.csv"):
-            if columns(folder / name) != columns(self.whole / name):
-                found.append(name)
+            one, other = columns(folder / name), columns(self.whole / name)
+            if one != other:
+                found.append(f"{name}: {[row for row in one if row not in other]}, {len(one)} of {len(other)} rows")
         self.problems += [f"{kind}, {folder.name}: {what}" for what in found]
         self.resumed[kind] += injuries_before * (not found)
         shutil.rmtree(folder)
