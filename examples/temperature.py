@@ -1,6 +1,6 @@
 """Temperature scaling: one number makes the confidence of a network honest.
 
-    python examples/temperature.py                          # a network that has overfitted a few drawn shapes
+    python examples/temperature.py                          # a made-up classifier that exaggerates 2.5 times
     python examples/temperature.py report/predictions.npz   # yours, after: evaluate --report report
 """
 
@@ -8,23 +8,20 @@ import sys
 
 import numpy as np
 
-from minigooglenet.data import Dataset, shapes10
 from minigooglenet.inference import metrics
-from minigooglenet.training.config import Config
-from minigooglenet.training.evaluate import probabilities
-from minigooglenet.training.trainer import Trainer
+from minigooglenet.layers import softmax
 
 
-def overfitted():
-    """(p, y): probabilities and labels of test images."""
-    data = Dataset("shapes", *shapes10.draw(150, 1, split=0), *shapes10.draw(600, 1, split=1), shapes10.CLASSES)
-    trainer = Trainer(Config(width=0.125, epochs=30, batch=25, lr=0.1, heads=False, average=0), data)
-    trainer.run()
-    return probabilities(trainer.net, data.x_test, trainer.normalizer), data.y_test
+def exaggerating(N=4000, K=10, factor=2.5):
+    """(p, y): labels drawn from softmax(z), and a classifier that says softmax(factor · z). So T = factor is right."""
+    rng = np.random.default_rng(0)
+    z = 1.5 * rng.normal(size=(N, K))
+    y = (softmax(z).cumsum(axis=1) < rng.random((N, 1))).sum(axis=1)
+    return softmax(factor * z), y
 
 
 saved = np.load(sys.argv[1]) if len(sys.argv) > 1 else None
-p, y = (saved["p"], saved["y"]) if saved else overfitted()
+p, y = (saved["p"], saved["y"]) if saved else exaggerating()
 half, other = np.arange(len(y)) % 2 == 0, np.arange(len(y)) % 2 == 1
 
 choices = np.exp(np.linspace(np.log(0.2), np.log(5), 201))
