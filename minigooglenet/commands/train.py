@@ -169,7 +169,6 @@ def _train(args, folder, config, data, checkpoint, dataset):
         trainer.save()  # if the folder cannot be written, fail now and not after an epoch
     display = Display(trainer, quiet=args.json) if first else SilentDisplay()
     display.print("\n".join(engine_lines([trainer.net])), always=True)
-    trainer.prepare(quiet=args.json)
     display.start(resumed=checkpoint is not None)
     steps = StepLog(trainer, args.log_every) if first else None
     board = Board(folder, trainer.step) if first and args.tensorboard else None
@@ -187,6 +186,7 @@ def _train(args, folder, config, data, checkpoint, dataset):
 
     try:
         with Interruptible() as signals:
+            trainer.prepare(quiet=args.json)
             done = trainer.run(on_step, stop=lambda: bool(signals), checkpoint_every=args.checkpoint_every)
     finally:
         display.close()
