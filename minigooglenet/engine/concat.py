@@ -6,6 +6,7 @@ import numpy as np
 
 from ..kernels.max_pool import max_pool
 from ..kernels.max_pool_backward import max_pool_backward
+from ..kernels.memory import empty
 from ..layers import Array, MaxPool, Shape
 from .algorithms import Pointwise
 from .deferred import Deferred
@@ -48,9 +49,9 @@ class FusedConcat(DeferredLayer):
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         N, H, W, C = x.shape
         widths = self.widths(C)
-        out = np.empty((N, H, W, sum(widths)), x.dtype)
+        out = empty((N, H, W, sum(widths)), x.dtype)
         offsets = np.cumsum([0, *widths]).tolist()
-        pooled = {b: np.empty(x.shape, x.dtype) for b in self.pools}
+        pooled = {b: empty(x.shape, x.dtype) for b in self.pools}
         outputs = {b: pooled.get(b, x) for b in range(len(widths))}
         steps = []
 
@@ -66,7 +67,7 @@ class FusedConcat(DeferredLayer):
             step = []
             for members, one in fused:
                 targets = [(out, offsets[b]) if d == len(self.branches[b]) - 1
-                           else (np.empty((N, H, W, self.branches[b][d].conv.F), x.dtype), 0) for b in members]
+                           else (empty((N, H, W, self.branches[b][d].conv.F), x.dtype), 0) for b in members]
                 step.append(Forward(one, one.begin(outputs[members[0]], train), targets))
             forward_pass(step, self.deferred)
             for (members, _), job in zip(fused, step, strict=True):
@@ -77,7 +78,7 @@ class FusedConcat(DeferredLayer):
     def backward(self, dy: Array, cache: Any) -> Array:
         x, pooled, steps, offsets = cache
         dy = np.require(dy, x.dtype, ["C", "W"])  # like the gradients inside: the kernels take them together
-        dx, dpooled = np.empty(x.shape, x.dtype), {b: np.empty(x.shape, x.dtype) for b in pooled}
+        dx, dpooled = empty(x.shape, x.dtype), {b: empty(x.shape, x.dtype) for b in pooled}
         gradient_of_input = {b: dpooled.get(b, dx) for b in range(len(self.branches))}  # of each branch's next unit
         jobs: list[list[Backward]] = []
         reads_x = False  # dx is fresh memory for the first job of the first step that reads x, which runs last
@@ -85,7 +86,7 @@ class FusedConcat(DeferredLayer):
             jobs.append([])
             outputs = {}
             for (members, _), job in zip(fused, step, strict=True):
-                dys = [(dy, offset) if d == len(self.branches[b]) - 1 else (np.empty(y.shape, y.dtype), 0)
+                dys = [(dy, offset) if d == len(self.branches[b]) - 1 else (empty(y.shape, y.dtype), 0)
                        for b, (y, offset) in zip(members, job.targets, strict=True)]
                 into = gradient_of_input[members[0]]
                 jobs[-1].append(Backward(job.one, job.state, dys, job.targets, into, not (into is dx and reads_x)))

@@ -8,6 +8,7 @@ import numpy as np
 from ..kernels.fused import affine_relu, batch_constants, batch_constants_backward, relu_sums
 from ..kernels.gemm import pack
 from ..kernels.geometry import output_hw
+from ..kernels.memory import empty
 from ..layers import Array, BatchNorm, Conv, Layer
 from .algorithms import choose, rows
 
@@ -99,7 +100,7 @@ class FusedConv:
         hw = output_hw(x.shape[1], x.shape[2], self.first.kernel, self.first.stride, self.first.pad)
         state = PassState()
         state.x, state.batch_statistics = np.require(x, requirements=["C", "W"]), train and bool(self.bns)
-        state.z = np.empty((len(x), *hw, self.F), x.dtype) if self.bns else None  # without: not needed for backward
+        state.z = empty((len(x), *hw, self.F), x.dtype) if self.bns else None  # without: not needed for backward
         state.shape = (len(x), *hw)
         if not state.batch_statistics:
             state.affine = self.per_unit(*self.constants())
@@ -110,7 +111,7 @@ class FusedConv:
     def forward_conv(self, state: "PassState", chunk: slice) -> tuple[Array, Array | None]:
         """z of a chunk, and its sums if batch norm needs them."""
         x = state.x[chunk]
-        z = np.empty((len(x), *state.shape[1:], self.F), x.dtype) if state.z is None else state.z[chunk]
+        z = empty((len(x), *state.shape[1:], self.F), x.dtype) if state.z is None else state.z[chunk]
         sums = np.zeros((2, self.F)) if state.batch_statistics else None
         self.algorithm.forward(x, self.u, self.F, z, sums=sums)
         return z, sums

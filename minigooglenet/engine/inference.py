@@ -12,6 +12,7 @@ import numpy as np
 from ..kernels.gemm import pack
 from ..kernels.geometry import Pair
 from ..kernels.max_pool import max_pool
+from ..kernels.memory import empty
 from ..kernels.threads import (
     blas_on_one_thread,
     in_parallel,
@@ -90,7 +91,7 @@ class FrozenUnit(Layer):
 
     def predict(self, x: Array) -> Array:
         self.check(x)
-        y = np.empty((len(x), *self.output_shape(x.shape[1:])), x.dtype)
+        y = empty((len(x), *self.output_shape(x.shape[1:])), x.dtype)
         run_chains([Step(self, x, y, 0)])
         return y
 
@@ -103,7 +104,7 @@ class FrozenPool:
 
     def into(self, x: Array, y: Array, offset: int, lines: Pair | None = None) -> None:
         first, last = lines or (0, len(x) * x.shape[1])
-        pooled = y if y.shape == x.shape else np.empty_like(x)
+        pooled = y if y.shape == x.shape else empty(x.shape, x.dtype)
         max_pool(x, *self.window, y=pooled, lines=(first, last))
         if pooled is not y:
             of_lines(y)[first:last, :, offset:offset + x.shape[-1]] = of_lines(pooled)[first:last]
@@ -135,7 +136,7 @@ class FrozenConcat(Layer):
     def predict(self, x: Array) -> Array:
         *NHW, C = x.shape
         ends = [0, *self.ends(C)]
-        out = np.empty((*NHW, ends[-1]), x.dtype)
+        out = empty((*NHW, ends[-1]), x.dtype)
         run_chains(*(steps(branch, x, out, offset) for branch, offset in zip(self.branches, ends, strict=False)))
         return out
 
@@ -145,7 +146,7 @@ def steps(branch: list[Any], x: Array, out: Array, offset: int) -> Iterator[Step
     for layer in branch:
         layer.check(x)
         last = layer is branch[-1]
-        y = out if last else np.empty((*x.shape[:3], getattr(layer, "F", x.shape[3])), x.dtype)
+        y = out if last else empty((*x.shape[:3], getattr(layer, "F", x.shape[3])), x.dtype)
         yield Step(layer, x, y, offset if last else 0)
         x = y
 

@@ -52,7 +52,7 @@ FINGERPRINTS = {
     "kernels/im2col.py": "c9cf464741b9934b",
     "kernels/matmul.py": "c08aeb8008855efb",
     "kernels/max_pool.py": "bc8d2fe0eb09c07a",
-    "kernels/max_pool_backward.py": "959c1602b6baf262",
+    "kernels/max_pool_backward.py": "f60c910c5600470f",
     "kernels/per_channel.py": "c860fcbfe473621e",
     "kernels/relu.py": "a33e0ed9864e0093",
 }

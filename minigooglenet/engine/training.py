@@ -8,6 +8,7 @@ import numpy as np
 
 from ..kernels.max_pool import max_pool
 from ..kernels.max_pool_backward import max_pool_backward
+from ..kernels.memory import empty
 from ..kernels.threads import blas_on_one_thread, in_parallel
 from ..layers import Array, BatchNorm, Conv, Layer, MaxPool, Shape
 from .deferred import Deferred
@@ -108,14 +109,14 @@ class FusedUnit(DeferredLayer):
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         state = self.one.begin(x, train)
-        y = np.empty((*state.shape, self.conv.F), x.dtype)
+        y = empty((*state.shape, self.conv.F), x.dtype)
         forward_pass([Forward(self.one, state, [(y, 0)])], self.deferred)
         return y, (state, y)
 
     def backward(self, dy: Array, cache: Any) -> Array:
         state, y = cache
         dy = np.require(dy, state.x.dtype, ["C", "W"])
-        dx = np.empty(state.x.shape, state.x.dtype) if self.input_gradient else None
+        dx = empty(state.x.shape, state.x.dtype) if self.input_gradient else None
         backward_pass([Backward(self.one, state, [(dy, 0)], [(y, 0)], dx, True)], self.deferred)
         return dx  # type: ignore[return-value]  # None: nobody asks for it
 
@@ -132,7 +133,7 @@ class DeferredMaxPool(DeferredLayer):
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         self.pool.check(x)
-        y = np.empty((len(x), *self.output_shape(x.shape[1:])), x.dtype)
+        y = empty((len(x), *self.output_shape(x.shape[1:])), x.dtype)
 
         def pool(chunk: slice) -> None:
             max_pool(x[chunk], *self.pool.window, y=y[chunk])
@@ -143,7 +144,7 @@ class DeferredMaxPool(DeferredLayer):
     def backward(self, dy: Array, cache: Any) -> Array:
         x, y = cache
         self.pool.check_gradient(dy, x.shape)
-        dx = np.empty(x.shape, x.dtype)
+        dx = empty(x.shape, x.dtype)
 
         def unpool(chunk: slice) -> None:
             max_pool_backward(dy[chunk], x[chunk], y[chunk], *self.pool.window, dx=dx[chunk], fresh=True)

@@ -23,8 +23,10 @@ from .gemm import ADD, SPARE, WRITE, multiply, multiply_runs, unpack
 from .geometry import Pair
 from .im2col import BLOCK, im2col_numpy, lines_per_block, pad_lines
 from .jit import JIT, frozen, njit
+from .memory import scratch
 from .winograd import winograd_input, winograd_input_adjoint, winograd_output_adjoint
-from .winograd_tiles import input_lines, input_lines_adjoint, matrix_step, output_lines_adjoint
+from .winograd_outputs import output_lines_adjoint
+from .winograd_tiles import input_lines, input_lines_adjoint, matrix_step
 
 # -- NumPy ------------------------------------------------------------------------------------------------------------
 
@@ -113,7 +115,7 @@ def _pointwise(units, x, transposed, dx, du, C, F, P, wants_dx, mode):
     """
     no_shift = np.empty(0, x.dtype)
     block = max(64, BLOCK // (C + F) // 8 * 8)
-    dz = np.empty(min(block, P) * F + SPARE, x.dtype)
+    dz = scratch(min(block, P) * F + SPARE, x)
     for p in range(0, P, block):
         rows = min(block, P - p)
         mix(units, p, p + rows, dz, F)
@@ -159,8 +161,8 @@ def _winograd(units, x, transposed, dx, du, C, F, OH, OW, pad, m, wants_dx, fres
     W, TH, TW, x, dx = WC // C, -(-OH // m), -(-OW // m), x.reshape(-1), dx.reshape(-1)
     block = min(N, max(1, tiles_per_block(C, F) // (TH * TW)))
     max_tiles, pixels = block * TH * TW, OH * OW
-    dz, v = np.empty(block * pixels * F, x.dtype), np.empty(36 * matrix_step(max_tiles, C), x.dtype)
-    products = np.empty(36 * matrix_step(max_tiles, F), x.dtype)
+    dz, v = scratch(block * pixels * F, x), scratch(36 * matrix_step(max_tiles, C), x)
+    products = scratch(36 * matrix_step(max_tiles, F), x)
     for first in range(0, N, block):
         last = min(N, first + block)
         T = (last - first) * TH * TW

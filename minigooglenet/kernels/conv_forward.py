@@ -15,8 +15,10 @@ from .gemm import RELU, WRITE, multiply, multiply_runs, unpack
 from .geometry import Pair
 from .im2col import BLOCK, im2col_numpy, lines_per_block, pad_lines
 from .jit import JIT, frozen, inlined, njit
+from .memory import scratch
 from .winograd import winograd_input, winograd_output
-from .winograd_tiles import input_lines, matrix_step, output_lines
+from .winograd_outputs import output_lines
+from .winograd_tiles import input_lines, matrix_step
 
 Range: TypeAlias = tuple[int, int]  # (first, last)
 
@@ -192,8 +194,7 @@ def _winograd(x, u, C, y, Y, TH, TW, pad, m, first, last, from_filter, to_filter
     W, OW, x, y = WC // C, OWY // Y, x.reshape(-1), y.reshape(-1)
     block = max(1, tiles_per_block(C, F) // TW)
     max_tiles, matrix_size = min(block, last - first) * TW, len(u) // 36
-    v = np.empty(36 * matrix_step(max_tiles, C), x.dtype)
-    products = np.empty(36 * matrix_step(max_tiles, F), x.dtype)
+    v, products = scratch(36 * matrix_step(max_tiles, C), x), scratch(36 * matrix_step(max_tiles, F), x)
     for line in range(first, last, block):
         end = min(last, line + block)
         T = (end - line) * TW

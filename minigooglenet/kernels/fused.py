@@ -14,8 +14,8 @@ each unit, of some of these:
 g is dy where scale · z + shift > 0, else 0. The sign is computed again, so y is not needed.
 
 The numba forms are called often, on little data, so they are jitted functions without a Python wrapper. Sums are
-accumulated in the array's own dtype over 64 pixels, where they vectorize at a negligible loss of precision, and in
-float64 from there on.
+accumulated in the array's own dtype over 64 pixels, in SIMD registers (``simd.py``) at a negligible loss of precision,
+and in float64 from there on.
 """
 
 from typing import Any, TypeAlias
@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .gemm import SPARE
-from .jit import JIT, inlined, njit, size
+from .jit import JIT, inlined, njit
+from .simd import LANES, full_like, greater, load, store, where
 
 Units: TypeAlias = tuple[tuple[Any, ...], ...]
 
@@ -119,11 +120,20 @@ BLOCK = 64
 def affine_relu_numba(units: Units) -> None:
     """As ``affine_relu_numpy``, compiled."""
     for z, z_offset, width, scale, shift, y, y_offset in units:
-        z_at, y_at, zero = size(z_offset), size(y_offset), z.dtype.type(0)
-        for p in range(len(z)):
-            for f in range(size(width)):
-                value = z[p, z_at + f] * scale[f] + shift[f]
-                y[p, y_at + f] = zero if value < zero else value  # NaN stays NaN
+        (P, Z), Y, full, flat_z, flat_y = z.shape, y.shape[1], width // LANES * LANES, z.reshape(-1), y.reshape(-1)
+        for p in range(P):
+            z_at, y_at = p * Z + z_offset, p * Y + y_offset
+            for f in range(0, full, LANES):
+                _affine_relu(flat_z, z_at + f, scale, shift, f, flat_y, y_at + f, LANES)
+            if full < width:
+                _affine_relu(flat_z, z_at + full, scale, shift, full, flat_y, y_at + full, width - full)
+
+
+@inlined
+def _affine_relu(z, z_at, scale, shift, f, y, y_at, n):
+    value = load(z, z_at, n) * load(scale, f, n) + load(shift, f, n)
+    zero = full_like(value, 0)
+    store(y, y_at, n, where(greater(zero, value), zero, value))  # NaN stays NaN
 
 
 @inlined
@@ -132,46 +142,64 @@ def add_sums(y: NDArray, Y: int, offset: int, first: int, last: int, sums: NDArr
 
     y is flat, with Y channels; the F channels to sum begin at ``offset``.
     """
-    F, zero = size(sums.shape[1]), y.dtype.type(0)
+    F = sums.shape[1]
+    full, block = F // LANES * LANES, np.empty(2 * LANES, y.dtype)
     if F == 0:
         return
-    total, squares = np.empty(F, y.dtype), np.empty(F, y.dtype)
     for start in range(first, last, BLOCK):
-        for f in range(F):
-            total[f] = zero
-            squares[f] = zero
-        for p in range(start, min(last, start + BLOCK)):
-            at = size(p * Y + offset)
-            for f in range(F):
-                total[f] += y[at + f]
-                squares[f] += y[at + f] * y[at + f]
-        for f in range(F):
-            sums[0, f] += total[f]
-            sums[1, f] += squares[f]
+        pixels, at = min(last - start, BLOCK), start * Y + offset
+        for f in range(0, full, LANES):
+            _add_sums(y, at + f, Y, pixels, block, sums, f, LANES)
+        if full < F:
+            _add_sums(y, at + full, Y, pixels, block, sums, full, F - full)
+
+
+@inlined
+def _add_sums(y, at, Y, pixels, block, sums, f, n):
+    total = squares = full_like(load(y, at, 0), 0)
+    for p in range(pixels):
+        value = load(y, at + p * Y, n)
+        total, squares = total + value, squares + value * value
+    _add_block(total, squares, block, sums, f, n)
+
+
+@inlined
+def _add_block(first, second, block, sums, f, n):
+    """Add n sums over a block of pixels to those in float64."""
+    store(block, 0, LANES, first)
+    store(block, LANES, LANES, second)
+    for k in range(n):
+        sums[0, f + k] += block[k]
+        sums[1, f + k] += block[LANES + k]
 
 
 @njit
 def relu_sums_numba(units: Units, F: int) -> NDArray:
     """As ``relu_sums_numpy``, compiled."""
-    total, at = np.zeros((2, F)), size(0)
+    sums, at = np.zeros((2, F)), 0
     for dy, dy_offset, z, z_offset, width, scale, shift in units:
-        dy_at, z_at, own = size(dy_offset), size(z_offset), size(width)
-        first, second, zero = np.empty(own, z.dtype), np.empty(own, z.dtype), z.dtype.type(0)
-        for start in range(0, len(z), BLOCK):
-            for f in range(own):
-                first[f] = zero
-                second[f] = zero
-            for p in range(start, min(len(z), start + BLOCK)):
-                for f in range(own):
-                    value, g = z[p, z_at + f], dy[p, dy_at + f]
-                    g = g if value * scale[f] + shift[f] > zero else zero
-                    first[f] += g
-                    second[f] += g * value
-            for f in range(own):
-                total[0, at + f] += first[f]
-                total[1, at + f] += second[f]
-        at += own
-    return total
+        (P, Z), D, full, flat_z, flat_dy = z.shape, dy.shape[1], width // LANES * LANES, z.reshape(-1), dy.reshape(-1)
+        block = np.empty(2 * LANES, z.dtype)
+        for start in range(0, P, BLOCK):
+            pixels, z_at, dy_at = min(P - start, BLOCK), start * Z + z_offset, start * D + dy_offset
+            for f in range(0, full, LANES):
+                _relu_sums(flat_dy, dy_at + f, D, flat_z, z_at + f, Z, pixels, scale, shift, f, block, sums, at, LANES)
+            if full < width:
+                _relu_sums(flat_dy, dy_at + full, D, flat_z, z_at + full, Z, pixels, scale, shift, full, block, sums,
+                           at, width - full)
+        at += width
+    return sums
+
+
+@inlined
+def _relu_sums(dy, dy_at, D, z, z_at, Z, pixels, scale, shift, f, block, sums, at, n):
+    slope, offset = load(scale, f, n), load(shift, f, n)
+    first = second = zero = full_like(slope, 0)
+    for p in range(pixels):
+        value = load(z, z_at + p * Z, n)
+        g = where(greater(value * slope + offset, zero), load(dy, dy_at + p * D, n), zero)
+        first, second = first + g, second + g * value
+    _add_block(first, second, block, sums, at + f, n)
 
 
 @njit
@@ -186,16 +214,24 @@ def relu_mix_numba(units: Units, F: int) -> NDArray:
 @inlined
 def mix(units: Units, first: int, last: int, dz: NDArray, F: int) -> None:
     """As ``relu_mix_numpy``, for the pixels from ``first`` to ``last`` only, into the flat array dz."""
-    start = size(0)
+    start = 0
     for dy, dy_offset, z, z_offset, width, scale, shift, b, c in units:
-        dy_at, z_at, own, zero = size(dy_offset), size(z_offset), size(width), z.dtype.type(0)
+        Z, D, full, flat_z, flat_dy = z.shape[1], dy.shape[1], width // LANES * LANES, z.reshape(-1), dy.reshape(-1)
         for p in range(first, last):
-            at = size((p - first) * F) + start
-            for f in range(own):
-                value, g = z[p, z_at + f], dy[p, dy_at + f]
-                g = g if value * scale[f] + shift[f] > zero else zero
-                dz[at + f] = scale[f] * g + b[f] * value + c[f]
-        start += own
+            dy_at, z_at, at = p * D + dy_offset, p * Z + z_offset, (p - first) * F + start
+            for f in range(0, full, LANES):
+                _mix(flat_dy, dy_at + f, flat_z, z_at + f, scale, shift, b, c, f, dz, at + f, LANES)
+            if full < width:
+                _mix(flat_dy, dy_at + full, flat_z, z_at + full, scale, shift, b, c, full, dz, at + full, width - full)
+        start += width
+
+
+@inlined
+def _mix(dy, dy_at, z, z_at, scale, shift, b, c, f, dz, at, n):
+    value, slope = load(z, z_at, n), load(scale, f, n)
+    zero = full_like(value, 0)
+    g = where(greater(value * slope + load(shift, f, n), zero), load(dy, dy_at, n), zero)
+    store(dz, at, n, slope * g + load(b, f, n) * value + load(c, f, n))
 
 
 @njit

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .jit import JIT, frozen, inlined, njit, size
+from .memory import empty
 
 WRITE, ADD, RELU = 0, 1, 2  # modes: Y = A B, Y += A B, Y = max(A B + shift, 0)
 SPARE = 7  # values that may be read past the end of B where it is not packed
@@ -99,7 +100,7 @@ _block_8, _block_16, _block_32 = (llvm_block(width) if JIT else numpy_block(widt
 def pack_numba(b: NDArray) -> NDArray:
     """As ``pack_numpy``, compiled, with panels of at most PANEL columns."""
     *before, K, F = b.shape
-    packed = np.empty((*before, K * padded(F)), b.dtype)
+    packed = empty((*before, K * padded(F)), b.dtype)
     _pack(frozen(b).reshape(-1, K, F), packed.reshape(-1, K * padded(F)))
     return packed
 

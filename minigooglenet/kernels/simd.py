@@ -42,24 +42,29 @@ def full_like_numpy(like: NDArray, value: float) -> NDArray:
     return np.full_like(like, value)
 
 
-def where_equal_numpy(a: NDArray, b: NDArray, value: NDArray) -> NDArray:
-    """``value`` where a == b, else 0. NaN equals nothing."""
-    return np.where(a == b, value, value.dtype.type(0))
+def equal_numpy(a: NDArray, b: NDArray) -> NDArray:
+    """a == b, a mask: NaN equals nothing."""
+    return a == b
 
 
-def where_positive_numpy(a: NDArray, value: NDArray) -> NDArray:
-    """``value`` where a > 0, else 0. NaN is not positive."""
-    return np.where(a > 0, value, value.dtype.type(0))
+def greater_numpy(a: NDArray, b: NDArray) -> NDArray:
+    """a > b, a mask: false where one of them is NaN."""
+    return a > b
 
 
-def relu_numpy(a: NDArray) -> NDArray:
-    """a where it is not negative, else 0. NaN stays NaN."""
-    return np.where(a < 0, a.dtype.type(0), a)
+def both_numpy(a: NDArray, b: NDArray) -> NDArray:
+    """a and b, of two masks"""
+    return a & b
 
 
-def maximum_numpy(a: NDArray, b: NDArray) -> NDArray:
-    """a where a > b, else b: b if one of them is NaN."""
-    return np.where(a > b, a, b)
+def without_numpy(a: NDArray, b: NDArray) -> NDArray:
+    """a and not b, of two masks"""
+    return a & ~b
+
+
+def where_numpy(condition: NDArray, a: NDArray, b: NDArray) -> NDArray:
+    """a where the mask ``condition`` is true, else b."""
+    return np.where(condition, a, b)
 
 
 # -- numba, in LLVM IR ------------------------------------------------------------------------------------------------
@@ -71,7 +76,8 @@ if JIT:
 load = simd_llvm.load if JIT else load_numpy
 store = simd_llvm.store if JIT else store_numpy
 full_like = simd_llvm.full_like if JIT else full_like_numpy
-where_equal = simd_llvm.where_equal if JIT else where_equal_numpy
-where_positive = simd_llvm.where_positive if JIT else where_positive_numpy
-relu = simd_llvm.relu if JIT else relu_numpy
-maximum = simd_llvm.maximum if JIT else maximum_numpy
+equal = simd_llvm.equal if JIT else equal_numpy
+greater = simd_llvm.greater if JIT else greater_numpy
+both = simd_llvm.both if JIT else both_numpy
+without = simd_llvm.without if JIT else without_numpy
+where = simd_llvm.where if JIT else where_numpy

@@ -1,5 +1,6 @@
-"""SIMD registers for numba, as LLVM IR. Imported only if numba is used; ``simd.py`` describes the functions and has their
-NumPy form.
+"""SIMD registers for numba, as LLVM IR. ``simd.py`` describes the functions and has their NumPy form.
+
+Imported only if numba is used.
 
 numba calls an intrinsic with the types of its arguments; it returns the signature and a function that emits LLVM IR.
 The vectors are LLVM's own, of any processor: where a register has fewer lanes, a vector is several registers.
@@ -131,37 +132,47 @@ def full_like(typing: Any, like: Any, value: Any) -> tuple:
     return like(like, value), emit
 
 
-@intrinsic
-def where_equal(typing: Any, a: Any, b: Any, value: Any) -> tuple:
-    """As ``simd.where_equal_numpy``."""
-    def emit(context, builder, sig, arguments):
-        x, y, then = arguments
-        return builder.select(builder.fcmp_ordered("==", x, y), then, then.type(None))
-    return value(a, b, value), emit
+class Mask(types.Type):
+    """numba's type of LANES truth values."""
+
+    def __init__(self) -> None:
+        super().__init__(f"Mask({LANES})")
+
+
+@register_model(Mask)
+class _MaskModel(models.PrimitiveModel):
+    def __init__(self, manager, kind):
+        super().__init__(manager, kind, ir.VectorType(ir.IntType(1), LANES))
+
+
+mask = Mask()
 
 
 @intrinsic
-def where_positive(typing: Any, a: Any, value: Any) -> tuple:
-    """As ``simd.where_positive_numpy``."""
-    def emit(context, builder, sig, arguments):
-        x, then = arguments
-        return builder.select(builder.fcmp_ordered(">", x, x.type(None)), then, then.type(None))
-    return value(a, value), emit
+def equal(typing: Any, a: Any, b: Any) -> tuple:
+    """As ``simd.equal_numpy``."""
+    return mask(a, b), lambda context, builder, sig, arguments: builder.fcmp_ordered("==", *arguments)
 
 
 @intrinsic
-def relu(typing: Any, a: Any) -> tuple:
-    """As ``simd.relu_numpy``."""
-    def emit(context, builder, sig, arguments):
-        x, = arguments
-        return builder.select(builder.fcmp_ordered("<", x, x.type(None)), x.type(None), x)
-    return a(a), emit
+def greater(typing: Any, a: Any, b: Any) -> tuple:
+    """As ``simd.greater_numpy``."""
+    return mask(a, b), lambda context, builder, sig, arguments: builder.fcmp_ordered(">", *arguments)
 
 
 @intrinsic
-def maximum(typing: Any, a: Any, b: Any) -> tuple:
-    """As ``simd.maximum_numpy``."""
-    def emit(context, builder, sig, arguments):
-        x, y = arguments
-        return builder.select(builder.fcmp_ordered(">", x, y), x, y)
-    return a(a, b), emit
+def both(typing: Any, a: Any, b: Any) -> tuple:
+    """As ``simd.both_numpy``."""
+    return mask(a, b), lambda context, builder, sig, arguments: builder.and_(*arguments)
+
+
+@intrinsic
+def without(typing: Any, a: Any, b: Any) -> tuple:
+    """As ``simd.without_numpy``."""
+    return mask(a, b), lambda context, builder, sig, arguments: builder.and_(arguments[0], builder.not_(arguments[1]))
+
+
+@intrinsic
+def where(typing: Any, condition: Any, a: Any, b: Any) -> tuple:
+    """As ``simd.where_numpy``."""
+    return a(condition, a, b), lambda context, builder, sig, arguments: builder.select(*arguments)

@@ -18,7 +18,7 @@ pixels, so the adjoint of extracting them adds where they overlap. Float32 resul
 1e-5 of the largest value for m = 4.
 
 This file has the NumPy form, and the products with the small matrices written out for the compiled transforms of whole
-images (``winograd_tiles.py``).
+images (``winograd_tiles.py``, ``winograd_outputs.py``).
 """
 
 import functools
@@ -122,7 +122,7 @@ def winograd_output_adjoint(dy: NDArray, m: int) -> NDArray:
     return np.einsum("ia,jb,nuavbf->ijnuvf", A, A, padded, optimize=True).reshape(36, N * TH * TW, F)
 
 
-# -- the products with B, A and their transposes, written out, for SIMD registers (``simd.py``), numbers or arrays ------
+# -- the products with B, A and their transposes, written out, for SIMD registers (``simd.py``), numbers or arrays -----
 
 
 @inlined
@@ -145,8 +145,7 @@ def input_gradients(v0: Any, v1: Any, v2: Any, v3: Any, v4: Any, v5: Any) -> Six
 
 @inlined
 def output_values(m0: Any, m1: Any, m2: Any, m3: Any, m4: Any, m5: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """y = Aᵀ M: for m = 4 the first four values, to the last of which the fifth is to be added; for m = 2 the first two,
-    likewise."""
+    """y = Aᵀ M without its last term, which follows: it belongs to the fourth if m = 4, to the second if m = 2."""
     even, odd, large_even, large_odd = m1 + m2, m1 - m2, m3 + m4, m3 - m4
     return m0 + even + large_even, odd + 2 * large_odd, even + 4 * large_even, odd + 8 * large_odd, m5
 

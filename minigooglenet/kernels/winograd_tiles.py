@@ -1,9 +1,10 @@
-"""Winograd's transforms of whole images, compiled. The mathematics and the NumPy form are in ``winograd.py``.
+"""Winograd's transforms of whole images, compiled: the input's. Those of the output are in ``winograd_outputs.py``, the
+mathematics and the NumPy form in ``winograd.py``.
 
 A transform multiplies each 6×6 tile by a small matrix from both sides. One side combines lines of pixels: six lines of
 the image, value by value, whatever pixel and channel they belong to (``…_lines``). The other combines the pixels of a
-line, for LANES channels of one tile after the other (``…_tiles``). In between, six lines are kept in a buffer ``e`` that
-fits in the cache. Values are in SIMD registers (``simd.py``).
+line, for LANES channels of one tile after the other (``…_tiles``). In between, six lines are kept in a buffer ``e``
+that fits in the cache. Values are in SIMD registers (``simd.py``).
 
 All arrays are flat. ``wide`` is the length of a line of the buffer. V and M are 36 matrices (tiles, channels), whose
 first values are ``step`` apart (``matrix_step``).
@@ -13,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .jit import inlined
-from .simd import LANES, full_like, load, relu, store
-from .winograd import input_gradients, input_values, output_gradients, output_values
+from .memory import scratch
+from .simd import LANES, full_like, load, store
+from .winograd import Six, input_gradients, input_values
 
 
 @inlined
@@ -24,7 +26,28 @@ def matrix_step(T: int, C: int) -> int:
     return T * C + 16
 
 
-# -- the image, forward and backward ----------------------------------------------------------------------------------
+@inlined
+def load_six(a: NDArray, at: int, step: int, n: int) -> Six:
+    """n values each from a[at], a[at + step], …"""
+    return (load(a, at, n), load(a, at + step, n), load(a, at + 2 * step, n), load(a, at + 3 * step, n),
+            load(a, at + 4 * step, n), load(a, at + 5 * step, n))
+
+
+@inlined
+def store_six(a: NDArray, at: int, step: int, n: int, values: Six) -> None:
+    """Write n values each to a[at], a[at + step], …"""
+    store(a, at, n, values[0])
+    store(a, at + step, n, values[1])
+    store(a, at + 2 * step, n, values[2])
+    store(a, at + 3 * step, n, values[3])
+    store(a, at + 4 * step, n, values[4])
+    store(a, at + 5 * step, n, values[5])
+
+
+@inlined
+def inside(h: int, H: int, n: int) -> int:
+    """n if line h is inside the image, else 0."""
+    return n if 0 <= h < H else 0
 
 
 @inlined
@@ -40,7 +63,8 @@ def input_lines(x: NDArray, v: NDArray, step: int, H: int, W: int, C: int, TH: i
     first, last  range of lines of tiles
     """
     WC, wide = W * C, (TW * m + 6 - m) * C
-    e = np.zeros(6 * wide, x.dtype)  # stays 0 in the padding
+    e = scratch(6 * wide, x)
+    e[:] = 0  # stays 0 in the padding
     for line in range(first, last):
         top, e_at, full = line % TH * m - pad, pad * C, WC // LANES * LANES
         x_at = (line // TH * H + top) * WC
@@ -59,24 +83,18 @@ def input_lines(x: NDArray, v: NDArray, step: int, H: int, W: int, C: int, TH: i
 @inlined
 def _input_lines(x, at, top, H, WC, e, e_at, wide, n):
     """e = Bᵀ d for n values of the six lines of pixels from ``top`` on."""
-    d0, d1 = load(x, at, _inside(top, H, n)), load(x, at + WC, _inside(top + 1, H, n))
-    d2, d3 = load(x, at + 2 * WC, _inside(top + 2, H, n)), load(x, at + 3 * WC, _inside(top + 3, H, n))
-    d4, d5 = load(x, at + 4 * WC, _inside(top + 4, H, n)), load(x, at + 5 * WC, _inside(top + 5, H, n))
-    _store_six(e, e_at, wide, n, input_values(d0, d1, d2, d3, d4, d5))
-
-
-@inlined
-def _inside(h, H, n):
-    """n if line h is inside the image, else 0."""
-    return n if 0 <= h < H else 0
+    d0, d1 = load(x, at, inside(top, H, n)), load(x, at + WC, inside(top + 1, H, n))
+    d2, d3 = load(x, at + 2 * WC, inside(top + 2, H, n)), load(x, at + 3 * WC, inside(top + 3, H, n))
+    d4, d5 = load(x, at + 4 * WC, inside(top + 4, H, n)), load(x, at + 5 * WC, inside(top + 5, H, n))
+    store_six(e, e_at, wide, n, input_values(d0, d1, d2, d3, d4, d5))
 
 
 @inlined
 def _input_tiles(e, e_at, m, v, v_at, step, C, TW, n):
     """V = e B for n channels of a line of tiles."""
     for j in range(TW):
-        d0, d1, d2, d3, d4, d5 = _load_six(e, e_at + j * m * C, C, n)
-        _store_six(v, v_at + j * C, step, n, input_values(d0, d1, d2, d3, d4, d5))
+        d0, d1, d2, d3, d4, d5 = load_six(e, e_at + j * m * C, C, n)
+        store_six(v, v_at + j * C, step, n, input_values(d0, d1, d2, d3, d4, d5))
 
 
 @inlined
@@ -93,7 +111,7 @@ def input_lines_adjoint(dv: NDArray, step: int, dx: NDArray, H: int, W: int, C: 
     fresh        overwrite dx instead of adding to it
     """
     WC, wide = W * C, (TW * m + 6 - m) * C
-    e, sums = np.empty(6 * wide, dx.dtype), np.zeros(4 * WC, dx.dtype)
+    e, sums = scratch(6 * wide, dx), np.zeros(4 * WC, dx.dtype)
     for line in range(first * TH, last * TH):
         for a in range(6):
             e_at, v_at, full = a * wide, a * 6 * step + (line - first * TH) * TW * C, C // LANES * LANES
@@ -116,7 +134,7 @@ def _input_tiles_adjoint(dv, v_at, step, e, e_at, m, C, TW, n):
     zero = full_like(load(dv, v_at, n), 0)
     s0 = s1 = s2 = s3 = zero
     for j in range(TW):
-        v0, v1, v2, v3, v4, v5 = _load_six(dv, v_at + j * C, step, n)
+        v0, v1, v2, v3, v4, v5 = load_six(dv, v_at + j * C, step, n)
         d0, d1, d2, d3, d4, d5 = input_gradients(v0, v1, v2, v3, v4, v5)
         at = e_at + j * m * C
         store(e, at, n, d0 + s0)
@@ -139,7 +157,7 @@ def _input_tiles_adjoint(dv, v_at, step, e, e_at, m, C, TW, n):
 def _input_lines_adjoint(e, e_at, wide, sums, at, dx, x_at, top, H, WC, m, ends, fresh, n):
     """dd = B e for n values of six lines of pixels. ``sums`` keeps the lines that the next line of tiles shares; it is
     zero before the first one and after the last, which ``ends`` the image."""
-    e0, e1, e2, e3, e4, e5 = _load_six(e, e_at, wide, n)
+    e0, e1, e2, e3, e4, e5 = load_six(e, e_at, wide, n)
     d0, d1, d2, d3, d4, d5 = input_gradients(e0, e1, e2, e3, e4, e5)
     d0, d1 = d0 + load(sums, at, n), d1 + load(sums, at + WC, n)
     zero = full_like(d0, 0)
@@ -169,148 +187,3 @@ def _add_line(dx, at, h, H, fresh, n, value):
     """Add n values to line h, or overwrite them if ``fresh``; ignore a line outside the image."""
     if 0 <= h < H:
         store(dx, at, n, value if fresh else value + load(dx, at, n))
-
-
-# -- the output, forward and backward ---------------------------------------------------------------------------------
-
-
-@inlined
-def output_lines(M: NDArray, step: int, y: NDArray, OH: int, OW: int, Y: int, F: int, m: int, first: int, last: int,
-                 offset: int, shift: NDArray, shift_at: int, rectify: bool) -> None:
-    """Y = Aᵀ M A, optionally max(Y + shift, 0), for the lines of tiles from ``first`` to ``last``, out of N·TH.
-
-    M, step          36 matrices ((last - first)·TW, F)
-    y                (N·OH·OW·Y,): channels ``offset`` to ``offset`` + F are written
-    OH, OW, Y        height, width and channels of y
-    F                filters
-    m                height and width of a tile's output
-    first, last      range of lines of tiles
-    offset           the first filter's channel in y
-    shift, shift_at  array and index of the first filter's shift; read only to ``rectify``
-    rectify          add the shift and apply the ReLU
-    """
-    TH, TW = -(-OH // m), -(-OW // m)
-    wide, full = TW * m * F, F // LANES * LANES
-    e = np.empty(6 * wide, y.dtype)
-    for line in range(first, last):
-        for a in range(6):
-            e_at, m_at = a * wide, a * 6 * step + (line - first) * TW * F
-            for f in range(0, full, LANES):
-                _output_tiles(M, m_at + f, step, e, e_at + f, m, F, TW, LANES)
-            if full < F:
-                _output_tiles(M, m_at + full, step, e, e_at + full, m, F, TW, F - full)
-        top = line % TH * m
-        y_at = (line // TH * OH + top) * OW * Y + offset
-        for f in range(0, full, LANES):
-            _output_lines(e, f, wide, F, y, y_at + f, top, OH, OW, Y, m, shift, shift_at + f, rectify, LANES)
-        if full < F:
-            _output_lines(e, full, wide, F, y, y_at + full, top, OH, OW, Y, m, shift, shift_at + full, rectify, F - full)
-
-
-@inlined
-def _output_tiles(M, m_at, step, e, e_at, m, F, TW, n):
-    """e = M A for n filters of a line of tiles."""
-    for j in range(TW):
-        m0, m1, m2, m3, m4, m5 = _load_six(M, m_at + j * F, step, n)
-        y0, y1, y2, y3, last = output_values(m0, m1, m2, m3, m4, m5)
-        at = e_at + j * m * F
-        store(e, at, n, y0)
-        if m == 4:
-            store(e, at + F, n, y1)
-            store(e, at + 2 * F, n, y2)
-            store(e, at + 3 * F, n, y3 + last)
-        else:
-            store(e, at + F, n, y1 + last)
-
-
-@inlined
-def _output_lines(e, e_at, wide, F, y, y_at, top, OH, OW, Y, m, shift, shift_at, rectify, n):
-    """Y = Aᵀ e for n filters of a line of tiles."""
-    shifts = load(shift, shift_at, n if rectify else 0)
-    for j in range(OW):
-        e0, e1, e2, e3, e4, e5 = _load_six(e, e_at + j * F, wide, n)
-        y0, y1, y2, y3, last = output_values(e0, e1, e2, e3, e4, e5)
-        if m == 4:
-            y3 = y3 + last
-        else:
-            y1 = y1 + last
-        if rectify:
-            y0, y1, y2, y3 = relu(y0 + shifts), relu(y1 + shifts), relu(y2 + shifts), relu(y3 + shifts)
-        at = y_at + j * Y
-        store(y, at, n, y0)
-        if top + 1 < OH:
-            store(y, at + OW * Y, n, y1)
-        if m == 4 and top + 2 < OH:
-            store(y, at + 2 * OW * Y, n, y2)
-        if m == 4 and top + 3 < OH:
-            store(y, at + 3 * OW * Y, n, y3)
-
-
-@inlined
-def output_lines_adjoint(dy: NDArray, dM: NDArray, step: int, OH: int, OW: int, F: int, m: int, images: int) -> None:
-    """The adjoint of ``output_lines``: dM = A dY Aᵀ.
-
-    dy          (images·OH·OW·F,) gradient with respect to the output
-    dM, step    36 matrices (images·TH·TW, F), written
-    OH, OW, F   height and width of the output; filters
-    m           height and width of a tile's output
-    images      number of images
-    """
-    TH, TW, WF = -(-OH // m), -(-OW // m), OW * F
-    wide = TW * m * F
-    e = np.zeros(6 * wide, dy.dtype)  # stays 0 outside the image
-    for line in range(images * TH):
-        top, full = line % TH * m, WF // LANES * LANES
-        at = (line // TH * OH + top) * WF
-        for k in range(0, full, LANES):
-            _output_lines_adjoint(dy, at + k, top, OH, WF, e, k, wide, m, LANES)
-        if full < WF:
-            _output_lines_adjoint(dy, at + full, top, OH, WF, e, full, wide, m, WF - full)
-        for a in range(6):
-            e_at, m_at, full = a * wide, a * 6 * step + line * TW * F, F // LANES * LANES
-            for f in range(0, full, LANES):
-                _output_tiles_adjoint(e, e_at + f, m, dM, m_at + f, step, F, TW, LANES)
-            if full < F:
-                _output_tiles_adjoint(e, e_at + full, m, dM, m_at + full, step, F, TW, F - full)
-
-
-@inlined
-def _output_lines_adjoint(dy, at, top, OH, WF, e, e_at, wide, m, n):
-    """e = A dY for n values of the m lines of pixels from ``top`` on."""
-    y0, y1 = load(dy, at, n), load(dy, at + WF, _inside(top + 1, OH, n))
-    if m == 4:
-        y2, y3 = load(dy, at + 2 * WF, _inside(top + 2, OH, n)), load(dy, at + 3 * WF, _inside(top + 3, OH, n))
-        _store_six(e, e_at, wide, n, output_gradients(y0, y1, y2, y3, y3))
-    else:
-        zero = full_like(y0, 0)
-        _store_six(e, e_at, wide, n, output_gradients(y0, y1, zero, zero, y1))
-
-
-@inlined
-def _output_tiles_adjoint(e, e_at, m, dM, m_at, step, F, TW, n):
-    """dM = e Aᵀ for n filters of a line of tiles."""
-    for j in range(TW):
-        at = e_at + j * m * F
-        y0, y1 = load(e, at, n), load(e, at + F, n)
-        if m == 4:
-            y2, y3 = load(e, at + 2 * F, n), load(e, at + 3 * F, n)
-            _store_six(dM, m_at + j * F, step, n, output_gradients(y0, y1, y2, y3, y3))
-        else:
-            zero = full_like(y0, 0)
-            _store_six(dM, m_at + j * F, step, n, output_gradients(y0, y1, zero, zero, y1))
-
-
-@inlined
-def _load_six(a, at, step, n):
-    return (load(a, at, n), load(a, at + step, n), load(a, at + 2 * step, n), load(a, at + 3 * step, n),
-            load(a, at + 4 * step, n), load(a, at + 5 * step, n))
-
-
-@inlined
-def _store_six(a, at, step, n, values):
-    store(a, at, n, values[0])
-    store(a, at + step, n, values[1])
-    store(a, at + 2 * step, n, values[2])
-    store(a, at + 3 * step, n, values[3])
-    store(a, at + 4 * step, n, values[4])
-    store(a, at + 5 * step, n, values[5])
