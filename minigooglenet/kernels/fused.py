@@ -131,6 +131,7 @@ def affine_relu_numba(units: Units) -> None:
 
 @inlined
 def _affine_relu(z, z_at, scale, shift, f, y, y_at, n):
+    """n channels of one pixel, from z[z_at] to y[y_at], with the map from scale[f] and shift[f] on; flat arrays."""
     value = load(z, z_at, n) * load(scale, f, n) + load(shift, f, n)
     zero = full_like(value, 0)
     store(y, y_at, n, where(greater(zero, value), zero, value))  # NaN stays NaN
@@ -156,6 +157,12 @@ def add_sums(y: NDArray, Y: int, offset: int, first: int, last: int, sums: NDArr
 
 @inlined
 def _add_sums(y, at, Y, pixels, block, sums, f, n):
+    """n channels of a block of pixels.
+
+    y, at, Y        flat array, the index of the first channel of the first pixel, the distance between pixels
+    pixels          their number
+    block, sums, f  see ``_add_block``
+    """
     total = squares = full_like(load(y, at, 0), 0)
     for p in range(pixels):
         value = load(y, at + p * Y, n)
@@ -165,7 +172,8 @@ def _add_sums(y, at, Y, pixels, block, sums, f, n):
 
 @inlined
 def _add_block(first, second, block, sums, f, n):
-    """Add n sums over a block of pixels to those in float64."""
+    """Add n sums over a block of pixels, ``first`` and ``second``, to ``sums`` (2, F) in float64, from channel f on.
+    ``block`` is memory for both registers."""
     store(block, 0, LANES, first)
     store(block, LANES, LANES, second)
     for k in range(n):
@@ -193,6 +201,14 @@ def relu_sums_numba(units: Units, F: int) -> NDArray:
 
 @inlined
 def _relu_sums(dy, dy_at, D, z, z_at, Z, pixels, scale, shift, f, block, sums, at, n):
+    """n channels of a block of pixels.
+
+    dy, dy_at, D     flat array, the index of the first channel of the first pixel, the distance between pixels
+    z, z_at, Z       the same for z
+    pixels           their number
+    scale, shift, f  the affine map, and the first channel's index in it
+    block, sums, at  see ``_add_block``; the unit's first channel in ``sums``
+    """
     slope, offset = load(scale, f, n), load(shift, f, n)
     first = second = zero = full_like(slope, 0)
     for p in range(pixels):
@@ -228,6 +244,7 @@ def mix(units: Units, first: int, last: int, dz: NDArray, F: int) -> None:
 
 @inlined
 def _mix(dy, dy_at, z, z_at, scale, shift, b, c, f, dz, at, n):
+    """n channels of one pixel, from dy[dy_at] and z[z_at] to dz[at], with scale, shift, b and c from index f on."""
     value, slope = load(z, z_at, n), load(scale, f, n)
     zero = full_like(value, 0)
     g = where(greater(value * slope + load(shift, f, n), zero), load(dy, dy_at, n), zero)

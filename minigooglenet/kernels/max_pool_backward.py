@@ -132,13 +132,18 @@ def _backward_window(dy, x, y, dx, y_at, x_at, rows, columns, W, C, n):
 
 @inlined
 def _pixel(x, d, maximum, gradient, free):
-    """One pixel x of a window: its updated gradient d, and what is left of the channels that are ``free``."""
+    """One pixel of a window: its updated gradient, and the channels whose maximum is still not found.
+
+    x, d               the pixel, and the gradient with respect to it
+    maximum, gradient  the window's y and dy
+    free               the channels whose maximum has not been found yet
+    """
     hit = equal(x, maximum)
     return where(both(hit, free), d + gradient, d), without(free, hit)
 
 @inlined
 def _row(x0, x1, x2, d0, d1, d2, maximum, gradient, free):
-    """Three pixels x0, x1, x2 of one row."""
+    """Three pixels x0, x1, x2 of one row, with gradients d0, d1, d2; maximum, gradient and free as in ``_pixel``."""
     d0, free = _pixel(x0, d0, maximum, gradient, free)
     d1, free = _pixel(x1, d1, maximum, gradient, free)
     d2, free = _pixel(x2, d2, maximum, gradient, free)

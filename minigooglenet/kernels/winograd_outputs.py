@@ -45,7 +45,12 @@ def output_lines(M: NDArray, step: int, y: NDArray, OH: int, OW: int, Y: int, F:
 
 @inlined
 def _output_tiles(M, m_at, step, e, e_at, m, F, TW, n):
-    """e = M A for n filters of a line of tiles."""
+    """e = M A for n filters of a line of tiles.
+
+    M, m_at, step  36 matrices: the index of the first value, the distance between matrices
+    e, e_at        one of the six lines of the buffer: the index of the first value
+    m, F, TW       size of a tile's output; filters; number of tiles
+    """
     for j in range(TW):
         m0, m1, m2, m3, m4, m5 = load_six(M, m_at + j * F, step, n)
         y0, y1, y2, y3, last = output_values(m0, m1, m2, m3, m4, m5)
@@ -61,7 +66,16 @@ def _output_tiles(M, m_at, step, e, e_at, m, F, TW, n):
 
 @inlined
 def _output_lines(e, e_at, wide, F, y, y_at, top, OH, OW, Y, m, shift, shift_at, rectify, n):
-    """Y = Aᵀ e for n filters of a line of tiles."""
+    """Y = Aᵀ e for n filters of a line of tiles.
+
+    e, e_at, wide    the buffer, the index of the first value, the distance between its six lines
+    F                filters
+    y, y_at          the output, and the index of the first value
+    top, OH, OW, Y   the first line of pixels in its image; height, width and channels of y
+    m                size of a tile's output
+    shift, shift_at  as in ``output_lines``, for the first of the n filters
+    rectify          add the shift and apply the ReLU
+    """
     shifts = load(shift, shift_at, n if rectify else 0)
     zero = full_like(shifts, 0)
     for j in range(OW):
@@ -116,7 +130,13 @@ def output_lines_adjoint(dy: NDArray, dM: NDArray, step: int, OH: int, OW: int, 
 
 @inlined
 def _output_lines_adjoint(dy, at, top, OH, WF, e, e_at, wide, m, n):
-    """e = A dY for n values of the m lines of pixels from ``top`` on."""
+    """e = A dY for n values of the m lines of pixels from ``top`` on.
+
+    dy, at           flat array, and the index of the first value in the first line
+    top, OH, WF      the first line in its image; height of the image; values in a line
+    e, e_at, wide    the buffer, the index of the first value, the distance between its six lines
+    m                size of a tile's output
+    """
     y0, y1 = load(dy, at, n), load(dy, at + WF, inside(top + 1, OH, n))
     if m == 4:
         y2, y3 = load(dy, at + 2 * WF, inside(top + 2, OH, n)), load(dy, at + 3 * WF, inside(top + 3, OH, n))
@@ -128,7 +148,13 @@ def _output_lines_adjoint(dy, at, top, OH, WF, e, e_at, wide, m, n):
 
 @inlined
 def _output_tiles_adjoint(e, e_at, m, dM, m_at, step, F, TW, n):
-    """dM = e Aᵀ for n filters of a line of tiles."""
+    """dM = e Aᵀ for n filters of a line of tiles.
+
+    e, e_at         one of the six lines of the buffer: the index of the first value
+    m               size of a tile's output
+    dM, m_at, step  36 matrices: the index of the first value, the distance between matrices
+    F, TW           filters; number of tiles
+    """
     for j in range(TW):
         at = e_at + j * m * F
         y0, y1 = load(e, at, n), load(e, at + F, n)

@@ -82,7 +82,12 @@ def input_lines(x: NDArray, v: NDArray, step: int, H: int, W: int, C: int, TH: i
 
 @inlined
 def _input_lines(x, at, top, H, WC, e, e_at, wide, n):
-    """e = Bᵀ d for n values of the six lines of pixels from ``top`` on."""
+    """e = Bᵀ d for n values of the six lines of pixels from ``top`` on.
+
+    x, at          flat array, and the index of the first value in the first line
+    top, H, WC     the first line in its image; height of the image; values in a line
+    e, e_at, wide  the buffer, the index of the first value, the distance between its six lines
+    """
     d0, d1 = load(x, at, inside(top, H, n)), load(x, at + WC, inside(top + 1, H, n))
     d2, d3 = load(x, at + 2 * WC, inside(top + 2, H, n)), load(x, at + 3 * WC, inside(top + 3, H, n))
     d4, d5 = load(x, at + 4 * WC, inside(top + 4, H, n)), load(x, at + 5 * WC, inside(top + 5, H, n))
@@ -91,7 +96,13 @@ def _input_lines(x, at, top, H, WC, e, e_at, wide, n):
 
 @inlined
 def _input_tiles(e, e_at, m, v, v_at, step, C, TW, n):
-    """V = e B for n channels of a line of tiles."""
+    """V = e B for n channels of a line of tiles.
+
+    e, e_at        one of the six lines of the buffer: the index of the first value
+    m              size of a tile's output
+    v, v_at, step  36 matrices: the index of the first value, the distance between matrices
+    C, TW          channels; number of tiles
+    """
     for j in range(TW):
         d0, d1, d2, d3, d4, d5 = load_six(e, e_at + j * m * C, C, n)
         store_six(v, v_at + j * C, step, n, input_values(d0, d1, d2, d3, d4, d5))
@@ -130,7 +141,12 @@ def input_lines_adjoint(dv: NDArray, step: int, dx: NDArray, H: int, W: int, C: 
 
 @inlined
 def _input_tiles_adjoint(dv, v_at, step, e, e_at, m, C, TW, n):
-    """e = dV Bᵀ for n channels of a line of tiles. Pixels that the next tile shares stay in registers: s0 to s3."""
+    """e = dV Bᵀ for n channels of a line of tiles. Pixels that the next tile shares stay in registers: s0 to s3.
+
+    dv, v_at, step  36 matrices: the index of the first value, the distance between matrices
+    e, e_at         one of the six lines of the buffer: the index of the first value
+    m, C, TW        size of a tile's output; channels; number of tiles
+    """
     zero = full_like(load(dv, v_at, n), 0)
     s0 = s1 = s2 = s3 = zero
     for j in range(TW):
@@ -155,8 +171,16 @@ def _input_tiles_adjoint(dv, v_at, step, e, e_at, m, C, TW, n):
 
 @inlined
 def _input_lines_adjoint(e, e_at, wide, sums, at, dx, x_at, top, H, WC, m, ends, fresh, n):
-    """dd = B e for n values of six lines of pixels. ``sums`` keeps the lines that the next line of tiles shares; it is
-    zero before the first one and after the last, which ``ends`` the image."""
+    """dd = B e for n values of the six lines of pixels from ``top`` on.
+
+    e, e_at, wide  the buffer, the index of the first value, the distance between its six lines
+    sums, at       the lines that the next line of tiles shares, and the index of the first value; zero before the first
+                   line of tiles of an image and after the last
+    dx, x_at       the gradient, and the index of the first value in the first line
+    top, H, WC     the first line in its image; height of the image; values in a line
+    m, ends        size of a tile's output; whether this line of tiles is the last of its image
+    fresh          overwrite dx instead of adding to it
+    """
     e0, e1, e2, e3, e4, e5 = load_six(e, e_at, wide, n)
     d0, d1, d2, d3, d4, d5 = input_gradients(e0, e1, e2, e3, e4, e5)
     d0, d1 = d0 + load(sums, at, n), d1 + load(sums, at + WC, n)
@@ -184,6 +208,11 @@ def _input_lines_adjoint(e, e_at, wide, sums, at, dx, x_at, top, H, WC, m, ends,
 
 @inlined
 def _add_line(dx, at, h, H, fresh, n, value):
-    """Add n values to line h, or overwrite them if ``fresh``; ignore a line outside the image."""
+    """Add n values to line h of an image, or overwrite them if ``fresh``; ignore a line outside the image.
+
+    dx, at  flat array, and the index of the first value
+    h, H    the line; height of the image
+    value   what is added
+    """
     if 0 <= h < H:
         store(dx, at, n, value if fresh else value + load(dx, at, n))
