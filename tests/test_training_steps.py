@@ -80,7 +80,7 @@ def test_a_new_run_starts_a_new_file(dataset, tmp_path):
 
 
 def test_a_short_run_has_more_rows(dataset):
-    trainer = type("Any", (), {"folder": ".", "step": 0, "steps_per_epoch": 10})()
+    trainer = type("Any", (), {"folder": ".", "step": 0, "steps_per_epoch": 10, "logged": None})()
     found = []
     for trainer.steps in (3, 40, 200, 5000):
         with pytest.MonkeyPatch.context() as patch:

@@ -198,7 +198,7 @@ class Trainer:
         checkpoint.check_images(self.dataset.name, self.fingerprint, self.source)
         loop.check(self, checkpoint.progress, "test_accuracy", where)
         if self.average and "average_steps" not in checkpoint.progress:
-            raise UserError(f"{where}: the number of averaged steps is missing; damaged, start another run")
+            raise UserError(f"{where}: its progress is not that of a run (average_steps); damaged, start another run")
         load_into(self.net.parameters(), checkpoint.group("weights"), where)
         load_into(self.net.state(), checkpoint.group("state"), where)
         load_into(self.sgd.velocity, checkpoint.group("velocity"), where)
