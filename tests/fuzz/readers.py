@@ -27,7 +27,7 @@ from minigooglenet.weights.caffemodel import caffe_parameters
 from minigooglenet.weights.convert import convert
 from minigooglenet.weights.fetch_labels import fetch_labels
 
-from . import seeds
+from . import seeds, seeds_images
 from .seeds import Seed
 
 IMAGE = np.random.default_rng(1).integers(0, 256, (48, 40, 3), np.uint8)
@@ -102,13 +102,13 @@ def _photo(folder):
 
 
 def _folder(folder):
-    found = load(folder / "photos", folder, progress=False, size=seeds.SIDE)
-    assert found.x_train.shape[1:] == (seeds.SIDE, seeds.SIDE, 3) and max(found.y_train) < len(found.classes)
+    found = load(folder / "photos", folder, progress=False, size=seeds_images.SIDE)
+    assert found.x_train.shape[1:] == (seeds_images.SIDE, seeds_images.SIDE, 3) and max(found.y_train) < len(found.classes)
 
 
 def _index(folder):
     """The cache of decoded images, where ``load`` finds it."""
-    place = image_cache.location(folder / "photos", seeds.SIDE, 0, folder / ".cache")
+    place = image_cache.location(folder / "photos", seeds_images.SIDE, 0, folder / ".cache")
     place.mkdir(parents=True)
     for path in folder.rglob("*"):
         if path.is_file():
@@ -120,7 +120,7 @@ def _index(folder):
 
 def _features(folder):
     """The cache of activations, of a network that flattens and multiplies by zero."""
-    net = Sequential({"flat": Flatten(), "linear": Dense(3 * 4 * 3, seeds.FEATURES)})
+    net = Sequential({"flat": Flatten(), "linear": Dense(3 * 4 * 3, seeds_images.FEATURES)})
     cache = FeatureCache(folder, net, Normalizer(np.zeros(3), np.ones(3)), (3, 4, 3))
     cache.folder.mkdir()
     for name in ("keys", "rows"):
@@ -185,11 +185,11 @@ READERS = {
     "steps": Reader(seeds.steps, _steps),
     "onnx": Reader(seeds.graphs, _onnx),
     "flops": Reader(seeds.graphs, _flops),
-    "photo": Reader(seeds.photos, _photo),
-    "folder": Reader(seeds.folders, _folder),
-    "names": Reader(seeds.names, _folder),
-    "index": Reader(seeds.indexes, _index),
-    "features": Reader(seeds.features, _features),
+    "photo": Reader(seeds_images.photos, _photo),
+    "folder": Reader(seeds_images.folders, _folder),
+    "names": Reader(seeds_images.names, _folder),
+    "index": Reader(seeds_images.indexes, _index),
+    "features": Reader(seeds_images.features, _features),
     "archive": Reader(seeds.archives, _archive),
     "pickle": Reader(seeds.pickles, _pickle),
     "records": Reader(seeds.records, _records),
