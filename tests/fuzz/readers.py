@@ -103,7 +103,8 @@ def _photo(folder):
 
 def _folder(folder):
     found = load(folder / "photos", folder, progress=False, size=seeds_images.SIDE)
-    assert found.x_train.shape[1:] == (seeds_images.SIDE, seeds_images.SIDE, 3) and max(found.y_train) < len(found.classes)
+    assert found.x_train.shape[1:] == (seeds_images.SIDE, seeds_images.SIDE, 3)
+    assert max(found.y_train) < len(found.classes)
 
 
 def _index(folder):
