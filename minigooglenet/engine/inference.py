@@ -146,7 +146,8 @@ def steps(branch: list[Any], x: Array, out: Array, offset: int) -> Iterator[Step
     for layer in branch:
         layer.check(x)
         last = layer is branch[-1]
-        y = out if last else empty((*x.shape[:3], int(getattr(layer, "F", x.shape[3]))), x.dtype)
+        F: Any = getattr(layer, "F", x.shape[3])  # a pool has as many channels as its input
+        y = out if last else empty((*x.shape[:3], F), x.dtype)
         yield Step(layer, x, y, offset if last else 0)
         x = y
 
