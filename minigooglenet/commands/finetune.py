@@ -33,7 +33,8 @@ and from its mirror image. They are computed once, some hundredths of a second e
 it takes seconds. Five-fold cross-validation chooses C, the inverse strength of the regularization.
 
 --unfreeze 5a then also trains the layers from 5a on, and keeps the best epoch on a part of the training images that is
-set aside (15 %). --unfreeze all trains the whole network, which takes longest; other layers lie between.
+set aside (15 %). --unfreeze all trains the whole network, which takes longest; other layers lie between. From few
+images this is not always better: compare the test accuracies.
 
 The network is GoogLeNet of 2014 (fetch it with: python -m minigooglenet weights), or what --weights names: a
 .caffemodel, .safetensors or .onnx file, or a run of yours. The result is a run: predict, evaluate, cam, explorer and
