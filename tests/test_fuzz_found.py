@@ -37,7 +37,7 @@ def test_a_number_in_place_of_a_text_and_the_reverse(field, tmp_path):
 
 def test_rows_of_steps_that_are_not_finite_are_left_out(tmp_path):
     rows = ["1,0.1,0.1,2,0.1,9,1", "inf,0.1,0.1,2,0.1,9,1", "nan,1,1,1,1,1,1", "2,0.1,0.1,nan,0.1,9,1",
-            "3,0.1,0.1,2,0.1,inf,1", "4,0.1,0.1,2,0.1,9,1", "1e400,1,1,1,1,1,1"]
+            "3,0.1,0.1,2,0.1,inf,1", "3," + "x" * 200_000, '"3,1,1', "4,0.1,0.1,2,0.1,9,1", "1e400,1,1,1,1,1,1"]
     (tmp_path / "steps.csv").write_text("\n".join([",".join(COLUMNS), *rows, ""]))
     assert [row["step"] for row in read_steps(tmp_path / "steps.csv")] == [1, 4]
 
