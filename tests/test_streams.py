@@ -12,6 +12,7 @@ import small
 from tqdm import tqdm
 
 from minigooglenet.cli import main
+from minigooglenet.commands.predict import lines
 from minigooglenet.errors import printable
 from minigooglenet.streams import safe_streams
 from minigooglenet.training import checkpoint
@@ -84,6 +85,11 @@ def test_a_bar_still_moves_the_cursor(capfd):
 def test_printable(text, says):
     assert printable(text) == says
     assert printable(printable(text)) == says
+
+
+def test_a_label_is_one_line():
+    """It may come from a checkpoint or an .onnx file."""
+    assert lines([{"label": "a\nb\x1b", "probability": 0.5}])[0].endswith("50.0%  a\\nb\\x1b")
 
 
 def outcome(*words, cwd=None, **options):

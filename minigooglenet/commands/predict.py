@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UserError
+from ..errors import UserError, printable
 from ..hints import counted
 from .default_weights import DEFAULT, print_weights, weights_or_default
 from .options import add_compute, figure_path, positive, print_engine, save_figure, use_compute
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
             best = top(p, classifier.labels, max(args.top, IN_JSON))
             answers.append({"photo": photo, "top5": best[:IN_JSON]})
             if not args.json:
-                print("\n".join(["", photo, *lines(best[:args.top])]), flush=True)
+                print("\n".join(["", printable(photo), *lines(best[:args.top])]), flush=True)
             if args.figure and len(drawn) < DRAWN:
                 frame = judged(classifier, image, args.crops)
                 image.thumbnail((400, 400))
@@ -96,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
     if args.figure and drawn:
         _draw(args, drawn, len(answers))
     for failure in failures:
-        print(f"minigooglenet predict: {failure}", file=sys.stderr)
+        print(printable(f"minigooglenet predict: {failure}"), file=sys.stderr)
     return 2 if failures else 0
 
 
@@ -156,7 +156,7 @@ def top(probabilities: Array, labels: Sequence[str], number: int) -> list[dict]:
 
 def lines(best: Sequence[dict]) -> list[str]:
     """A line with a bar for each class."""
-    return [f"  {bar(row['probability'])} {row['probability']:6.1%}  {row['label']}" for row in best]
+    return [f"  {bar(row['probability'])} {row['probability']:6.1%}  {printable(row['label'])}" for row in best]
 
 
 def bar(fraction: float, width: int = BAR, encoding: str | None = None) -> str:
