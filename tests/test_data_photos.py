@@ -167,7 +167,7 @@ def test_too_elongated(tmp_path):
     assert center_crop(open_photo(tmp_path / "a.png")).shape == (224, 224, 3)
 
 
-@settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damaged_images_open_or_raise_user_error(tmp_path, data):
     path = tmp_path / "a"

@@ -229,7 +229,7 @@ SMALL = [caffe.net({"conv": [np.arange(6.).reshape(1, 1, 2, 3), np.ones(1)], "fc
          for variant in caffe.VARIANTS]
 
 
-@settings(max_examples=300, deadline=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damaged_files_parse_or_raise_user_error(written, data):
     contents = bytearray(data.draw(st.sampled_from(SMALL)))
@@ -243,7 +243,7 @@ def test_damaged_files_parse_or_raise_user_error(written, data):
     assert all(blob.dtype == np.float32 and blob.size for blobs in found.values() for blob in blobs)
 
 
-@settings(max_examples=200, deadline=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(min_size=1, max_size=200))
 def test_any_bytes_parse_or_raise_user_error(written, contents):
     for wrapped in (contents, one_blob(contents)):

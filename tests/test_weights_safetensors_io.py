@@ -136,7 +136,7 @@ def test_names_and_metadata_that_cannot_be_read_again_are_not_written(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@settings(max_examples=200, deadline=1000, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_damaged_files_load_or_raise_user_error(tmp_path, data):
     path = tmp_path / "w.safetensors"
