@@ -10,7 +10,7 @@ import small
 from kill_resume import EVERY, kill_and_compare, options, wait_until_it_trains
 
 from minigooglenet.cli import main
-from minigooglenet.training import checkpoint
+from minigooglenet.training import checkpoint, steps
 
 NAME = checkpoint.NAME
 
@@ -56,9 +56,8 @@ def test_ctrl_c_saves_and_prints_how_to_resume(place):
 def test_sigterm_with_json_saves_and_leaves_standard_output_empty(place):
     out = place / "terminated"
     process = small.command(*train(place, out.name), "--json")
-    while not (out / NAME).exists() and process.poll() is None:
+    while process.poll() is None and not steps.read_steps(out / steps.NAME):    # until it trains
         time.sleep(0.02)
-    time.sleep(0.3)
     process.send_signal(signal.SIGTERM)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 143 and output == ""
