@@ -4,6 +4,7 @@ import functools
 import gzip
 import json
 import pickle
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -126,17 +127,14 @@ def _exports():
     import dataclasses
 
     from minigooglenet.inference.classifier import load_run
-    try:
-        from minigooglenet.weights.onnx_export import export_model
-        for seed in runs():
-            with TemporaryDirectory() as folder:
-                (Path(folder) / seed.target).write_bytes(seed.files[seed.target])
-                found = load_run(folder)
-            yield export_model(found.net, (32, 32, 3), metadata=found.metadata | {
-                "labels": found.labels, "config": dataclasses.asdict(found.config), "size": 32, "shorter": 32,
-            }).SerializeToString()
-    except ImportError:
-        return
+    from minigooglenet.weights.onnx_export import export_model
+    for seed in runs() if find_spec("onnx") else []:            # the package that writes them is optional
+        with TemporaryDirectory() as folder:
+            (Path(folder) / seed.target).write_bytes(seed.files[seed.target])
+            found = load_run(folder)
+        yield export_model(found.net, (32, 32, 3), metadata=found.metadata | {
+            "labels": found.labels, "config": dataclasses.asdict(found.config), "size": 32, "shorter": 32,
+        }).SerializeToString()
 
 
 # -- data sets ---------------------------------------------------------------------------------------------------------
