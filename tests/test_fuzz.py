@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
@@ -30,7 +31,8 @@ def test_a_few_inputs_for_every_reader(tmp_path):
     assert len(rows) == len(worker.READERS) + 1 and 95 <= rows["all"][0] <= 105
     for name, (inputs, accepted, refused, faults) in rows.items():
         assert inputs == accepted + refused and not faults, name
-        assert accepted, f"{name}: not even the valid input was accepted"
+        if name != "onnx" or find_spec("onnx"):     # without that package no valid file can be written
+            assert accepted, f"{name}: not even the valid input was accepted"
     assert not (tmp_path / "build").exists()
 
 
