@@ -19,6 +19,7 @@ from minigooglenet.errors import UserError
 
 HERE = Path(__file__).parent
 linux = pytest.mark.skipif(sys.platform != "linux", reason="forks, and reads /proc")
+pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 
 
 @linux
@@ -68,7 +69,6 @@ READERS = {
 
 
 @linux
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 @pytest.mark.parametrize("name", READERS)
 def test_each_fault_is_noticed_and_the_next_input_is_read(name, tmp_path, monkeypatch):
     read, kind, says = READERS[name]
