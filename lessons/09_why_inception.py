@@ -183,7 +183,7 @@ assert QUICK or (third > first + 15 and three > max(one, sum(more)) and table["t
 #   channel with *itself*, one position further: images are smooth, and windows overlap.
 # * **Fewer and fewer with larger windows?** From 3×3 on, mostly. What is most frequent depends on the threshold, which
 #   nobody can derive: at 0.8 it is 1×1, at 0.6 it is 3×3.
-# * **The untrained network shows nearly the same.** Such a picture is no sign of learning.
+# * **The untrained network shows nearly the same.** Such a result is no sign of learning.
 # * **More spread with depth?** Untrained, the opposite: the clusters shrink. Training (without `--quick`) undoes that.
 #
 # **The network of 2014.** `RECORDED` has the same for it and for random weights, on the central 224×224 of 40 photos,

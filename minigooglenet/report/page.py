@@ -59,7 +59,7 @@ def _matrix(facts):
     worst = facts["confusions"][0] if facts["confusions"] else None
     most = (f" The most frequent confusion: {parts.name(facts, worst['label'])} taken for "
             f"{parts.name(facts, worst['predicted'])}, {counted(worst['images'], 'image')}." if worst else "")
-    return picture(lambda dark: evaluation.confusion_matrix(counts, facts["classes"], dark),
+    return two_themes(lambda dark: evaluation.confusion_matrix(counts, facts["classes"], dark),
                    f"Confusion matrix of {K} classes: {facts['correct']:,} of {facts['test_images']:,} images are on "
                    f"the diagonal.{most}", "Confusion matrix")
 
@@ -71,7 +71,7 @@ def _calibration(facts):
     filled = [row for row in rows if row["images"]]
     alt = "Reliability diagram. " + "; ".join(
         f"confidence {row['confidence']:.2f}: accuracy {row['accuracy']:.2f}" for row in filled) + "."
-    return picture(lambda dark: evaluation.reliability_diagram(*values, dark), alt, "Reliability diagram")
+    return two_themes(lambda dark: evaluation.reliability_diagram(*values, dark), alt, "Reliability diagram")
 
 
 def _mistakes(facts, images):
@@ -80,7 +80,7 @@ def _mistakes(facts, images):
     return parts.cards(facts, facts["mistakes"], images, "{label}, predicted as {predicted}")
 
 
-def picture(draw: Callable[[bool], Any], alt: str, label: str) -> str:
+def two_themes(draw: Callable[[bool], Any], alt: str, label: str) -> str:
     """A figure in its light and its dark form, of which the browser shows one; on a phone it scrolls sideways."""
     found, width = [], 0.0
     for dark in (False, True):

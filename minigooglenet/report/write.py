@@ -51,12 +51,12 @@ def write_report(folder: Path, checkpoint: Checkpoint, net: Layer, dataset: Data
     wrong = mistakes(p, y)
     found["mistakes"] = cases(p, y, wrong, p[wrong].argmax(axis=1), dataset.files_test)
     found["suspects"] = {"test": suspects(p, y, dataset.files_test), "training": _in_training(searched, dataset, tuned)}
-    pictures: dict[str, list[Images]] = {"mistakes": _images(found["mistakes"], dataset.x_test, searched, dataset)}
+    images: dict[str, list[Images]] = {"mistakes": _images(found["mistakes"], dataset.x_test, searched, dataset)}
     for part, x in (("test", dataset.x_test), ("training", dataset.x_train)):
         group = [] if isinstance(found["suspects"][part], str) else found["suspects"][part]["shown"]
-        pictures[part] = _images(group, x, searched, dataset, but_itself=part == "training")
-    _add_maps(pictures["mistakes"], found["mistakes"], net, checkpoint, dataset)
-    text = page(found, pictures)
+        images[part] = _images(group, x, searched, dataset, but_itself=part == "training")
+    _add_maps(images["mistakes"], found["mistakes"], net, checkpoint, dataset)
+    text = page(found, images)
     write_atomically(folder / PREDICTIONS, lambda file: np.savez_compressed(file, p=p, y=y))
     write_atomically(folder / VALUES, lambda file: file.write(json.dumps(found)), mode="w")
     write_atomically(folder / PAGE, lambda file: file.write(text.encode()))
@@ -93,7 +93,7 @@ def _images(group, x, searched, dataset, but_itself=False):
             for case in group]
 
 
-def _add_maps(pictures, group, net, checkpoint, dataset):
+def _add_maps(images, group, net, checkpoint, dataset):
     """The evidence for the predicted class and for the label, drawn over each image."""
     if not group:
         return
@@ -102,6 +102,6 @@ def _add_maps(pictures, group, net, checkpoint, dataset):
     large = x.repeat(times, axis=1).repeat(times, axis=2)
     for what in ("predicted", "label"):
         found = maps(net, checkpoint.normalizer(x), [case[what] for case in group], large.shape[1:3])
-        for case, shown, image, m in zip(group, pictures, large, found, strict=True):
+        for case, shown, image, m in zip(group, images, large, found, strict=True):
             pixels = (255 * blended(image, m)).round().astype(np.uint8)
             shown.maps.append((dataset.classes[case[what]], data_uri.photo(pixels)))

@@ -55,13 +55,13 @@ def photos() -> list[Seed]:
 
 def _folder():
     """{path: bytes} of a folder with two classes, of several formats."""
-    pictures = {}
+    files = {}
     for i in range(8):
         file = io.BytesIO()
         kind = ("PNG", "JPEG", "GIF", "BMP")[i % 4]
         Image.fromarray(rng().integers(0, 256, (9 + i, 13, 3), np.uint8)).save(file, kind)
-        pictures[f"photos/{'cat' if i < 4 else 'dog'}/{i}.{kind.lower()}"] = file.getvalue()
-    return pictures
+        files[f"photos/{'cat' if i < 4 else 'dog'}/{i}.{kind.lower()}"] = file.getvalue()
+    return files
 
 
 @functools.cache
