@@ -24,7 +24,7 @@ DARK = "#14171b", "#eceef0", "#8f98a3"
 @drawn
 def confusion_matrix(counts: Array, classes: Sequence[str], dark: bool = False) -> Figure:
     """counts (K, K), int: a row for each label, a column for each predicted class. The shade of a cell is the square
-    root of its part of the row, so that rare confusions are visible.
+    root of its share of the row, so that rare confusions are visible.
 
     Up to NUMBERS classes, cells have their numbers; of more than NAMED classes, some have their names.
     """
@@ -85,7 +85,7 @@ def reliability_diagram(count: Array, confidence: Array, accuracy: Array, dark: 
         top.set_yticks(np.arange(0, 1.1, 0.2))
         top.legend(frameon=False, fontsize=SMALL, loc="upper left")
         bottom.bar(centers, count / max(count.sum(), 1), width=0.9 / M, color=bar)
-        bottom.set(xlabel="confidence", ylabel="part of\nthe images")
+        bottom.set(xlabel="confidence", ylabel="fraction of\nthe images")
         bottom.set_xticks(np.arange(0, 1.1, 0.2))
     return fig
 
