@@ -55,8 +55,8 @@ def check_file(path: object, data: bytes) -> None:
             raise UserError(f"{path}: {count:,} strips or tiles, at most {TILES:,} are read; save it again")
 
 
-def check_image(path: object, image: Image.Image, data: bytes) -> None:
-    """Raise UserError if an image that is open, but not decoded, is too large, too elongated or too slow to decode."""
+def check_image(path: object, image: Image.Image) -> None:
+    """Raise UserError if an image that is open is too large or too elongated."""
     width, height = image.size
     short, long = sorted(image.size)
     if not 0 < long <= LONGEST * short:
@@ -67,6 +67,11 @@ def check_image(path: object, image: Image.Image, data: bytes) -> None:
         limit = min(limit, SLOW)
     if width * height > limit:
         raise UserError(f"{path}: {width}×{height} pixels, more than {limit:,} pixels; make it smaller first")
+
+
+def check_scans(path: object, image: Image.Image, data: bytes) -> None:
+    """Raise UserError if a JPEG that is open, but not decoded, has so many scans that decoding takes too long."""
+    width, height = image.size
     if image.format in ("JPEG", "MPO") and data.count(b"\xff\xda") * width * height > SCANS:
         scans = _scans(data)
         if scans * width * height > SCANS:

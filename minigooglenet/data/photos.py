@@ -63,13 +63,14 @@ def decode(path: Path | str, least: int | None = None) -> Decoded:
             warnings.simplefilter("ignore")                                    # unusual metadata is harmless
             reads_heic()
             with Image.open(limits.File(path, data), formats=limits.formats()) as image:
-                limits.check_image(path, image, data)
+                limits.check_image(path, image)
+                limits.check_scans(path, image, data)
                 layout, size = samples(image, data), image.size
                 if least is not None and image.format in ("JPEG", "MPO"):
                     image.draft(None, (least, least))
                 with _quiet() if image.format == "TIFF" else contextlib.nullcontext():
                     image.load()
-                limits.check_image(path, image, data)                          # an icon is larger than its header says
+                limits.check_image(path, image)                          # an icon is larger than its header says
                 turned = upright(to_rgb(path, image, layout), orientation(image))
                 return Decoded(turned, image.format or "", size)
     except UserError:
