@@ -74,7 +74,7 @@ def test_the_values_are_those_of_the_saved_probabilities(run, capsys):
         assert len(case["nearest"]) == 4
     assert len(found["mistakes"]) == 8 - found["correct"] > 0
     assert "trained on these labels" in found["suspects"]["training"]
-    assert main(["evaluate", "--run", str(run / "run"), "--datasets", str(run / "datasets"), "--json"]) == 0
+    assert main(["evaluate", "--weights", str(run / "run"), "--datasets", str(run / "datasets"), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert {name: printed[name] for name in ("interval", "nll", "ece")} == {
         name: found[name] for name in ("interval", "nll", "ece")}

@@ -30,7 +30,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--run", type=Path, dest="checkpoint", metavar="DIR",
+    parser.add_argument("--run", "--weights", type=Path, dest="checkpoint", metavar="RUN",
                         help="the run's folder, or a checkpoint (default: the latest run)")
     add_data(parser, default="the run's own data")
     parser.add_argument("--views", type=int, choices=(1, 2, 10, 144), default=2,
