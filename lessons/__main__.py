@@ -6,7 +6,9 @@ import sys
 from collections.abc import Sequence
 
 import lessons
+from minigooglenet.cli import Parser
 from minigooglenet.errors import UserError
+from minigooglenet.streams import run_command
 
 EPILOG = """\
 python -m lessons                  list the lessons, what is done and what comes next
@@ -20,9 +22,9 @@ python -m lessons translate zh 2   write the texts of lesson 02 into the catalog
 
 def parser() -> argparse.ArgumentParser:
     """The argument parser of ``python -m lessons``."""
-    top = argparse.ArgumentParser(prog="python -m lessons", epilog=EPILOG, usage="python -m lessons [WHAT] [options]",
-                                  formatter_class=argparse.RawDescriptionHelpFormatter,
-                                  description="The course on GoogLeNet: twenty-two lessons.")
+    top = Parser(prog="python -m lessons", epilog=EPILOG, usage="python -m lessons [WHAT] [options]",
+                 formatter_class=argparse.RawDescriptionHelpFormatter,
+                 description="The course on GoogLeNet: twenty-two lessons.")
     top.add_argument("what", nargs="*", metavar="WHAT",
                      help="a lesson's number, all, check NUMBER, check all, mine, progress, book, translate LANGUAGE")
     top.add_argument("--quick", action="store_true", help="fewer steps where a lesson trains or times something")
@@ -45,21 +47,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Returns the exit code: 0; 1 if something fails or is unfinished; 2 for invalid input."""
-    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show "×" gets "?" instead of a traceback
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    args = parser().parse_args(argv)
-    try:
-        return do(**vars(args))
-    except UserError as error:
-        print(f"lessons: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("lessons: interrupted", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # the reader of the output has exited, as with ``| head``
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    return run_command(lambda: do(**vars(parser().parse_args(argv))), "lessons")
 
 
 def do(what: Sequence[str], quick: bool = False, output: bool = False, factor: float = 1.0, hint: int = 0,

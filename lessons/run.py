@@ -9,6 +9,7 @@ import types
 from collections.abc import Sequence
 
 from minigooglenet.hints import localized
+from minigooglenet.streams import OUTPUT
 
 from . import progress
 from .catalog import ROOT, Cell, Lesson
@@ -31,6 +32,8 @@ def run(lesson: Lesson, output_only: bool = False, t: Translation = ENGLISH) -> 
             try:
                 exec(compile("\n" * (cell.line - 1) + cell.text, str(lesson.path), "exec"), module.__dict__)
             except Exception as error:
+                if isinstance(error, OSError) and error.filename == OUTPUT:
+                    raise  # nobody reads it, or the disk is full: not the lesson's fault
                 _explain(error, lesson)
                 return 1
             sys.stdout.flush()

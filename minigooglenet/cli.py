@@ -8,15 +8,14 @@ Only the requested command's module is imported, so that printing a table does n
 import argparse
 import difflib
 import importlib
-import os
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from . import __version__
-from .errors import UserError, printable
+from .errors import UserError
 from .hints import localized, program
-from .streams import OUTPUT, drop_output, safe_streams
+from .streams import run_command
 
 COMMANDS = {
     "train": ("commands.train", "train a reduced GoogLeNet on CIFAR-10, Shapes-10 or your own images"),
@@ -84,34 +83,11 @@ def overview() -> str:
             "\nThe version: --version")
 
 
-@safe_streams()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns the exit code: 0, or 2 for invalid input, with one line on standard error."""
-    stream: Any
-    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show "×" gets "?" instead of a traceback
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
     words = list(sys.argv[1:] if argv is None else argv)
-    try:
-        try:
-            return _run(words)
-        finally:
-            sys.stdout.flush()  # a pipe without a reader raises here, and not when the interpreter exits
-    except BrokenPipeError:  # the reader of the output has exited, as with ``| head``
-        drop_output()
-        return 0
-    except OSError as error:  # what no reader or writer of a file has expected
-        if error.filename == OUTPUT:
-            drop_output()
-        what = error.filename or "a file or device"
-        return _refuse(words[:1], f"{os.fsdecode(what) if isinstance(what, bytes) else what}: cannot be read or "
-                       f"written ({error.strerror or error}); check name, permissions and free space")
-
-
-def _refuse(command, reason):
-    """Print the reason in one line, whatever names are in it. Returns the exit code."""
-    print(printable(": ".join([" ".join(["minigooglenet", *command]), str(reason)])), file=sys.stderr)
-    return 2
+    command = [name for name in words[:1] if name in COMMANDS]
+    return run_command(lambda: _run(words), " ".join(["minigooglenet", *command]))
 
 
 def _run(argv):
@@ -125,15 +101,9 @@ def _run(argv):
         return 0
     name, *rest = argv
     if name not in COMMANDS:
-        return _refuse([], _unknown(name))
-    try:
-        arguments = parser_for(name).parse_intermixed_args(rest)  # options may be mixed with file names
-        return arguments.run(arguments) or 0
-    except UserError as error:
-        return _refuse([name], error)
-    except KeyboardInterrupt:
-        print(f"minigooglenet {name}: interrupted", file=sys.stderr)
-        return 130
+        raise UserError(_unknown(name))
+    arguments = parser_for(name).parse_intermixed_args(rest)  # options may be mixed with file names
+    return arguments.run(arguments)
 
 
 def _unknown(name):

@@ -2,15 +2,16 @@
 
 * Control characters are escaped in whatever is printed: names come from files, and a terminal obeys them.
 * Standard error never stops a command: progress and notes are lost if nobody reads them, work is not.
+* ``run_command`` turns whatever stops a command into an exit code and at most one line.
 """
 
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from .errors import printable
+from .errors import UserError, printable
 
 OUTPUT = "standard output"
 _CURSOR_UP = "\x1b[A"            # a bar moves the cursor between its lines
@@ -87,7 +88,44 @@ def safe_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def drop_output() -> None:
+@safe_streams()
+def run_command(command: Callable[[], int | None], name: str) -> int:
+    """Run ``command()`` with safe streams. Returns the exit code: that of the command; 2, with one line that begins
+    with ``name``, for invalid input and for a file that cannot be read or written; 130 after Ctrl-C; 0 if the reader of
+    the output has exited, as with ``| head``.
+    """
+    stream: Any
+    for stream in (sys.stdout, sys.stderr):  # a terminal that cannot show "×" gets "?" instead of a traceback
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        try:
+            return command() or 0
+        finally:
+            sys.stdout.flush()  # a pipe without a reader raises here, and not when the interpreter exits
+    except UserError as error:
+        return _refuse(name, error)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        _drop_output()
+        return 0
+    except OSError as error:  # what no reader or writer of a file has expected
+        if error.filename == OUTPUT:
+            _drop_output()
+        what = error.filename or "a file or device"
+        return _refuse(name, f"{os.fsdecode(what) if isinstance(what, bytes) else what}: cannot be read or written "
+                             f"({error.strerror or error}); check name, permissions and free space")
+
+
+def _refuse(name: str, reason: object) -> int:
+    """Print the reason in one line, whatever names are in it. Returns the exit code."""
+    print(printable(f"{name}: {reason}"), file=sys.stderr)
+    return 2
+
+
+def _drop_output() -> None:
     """Discard what standard output holds and cannot write; otherwise the interpreter tries again when it exits."""
     with contextlib.suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

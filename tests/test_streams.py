@@ -25,11 +25,12 @@ def data(tmp_path_factory):
     return small.folder(tmp_path_factory.mktemp("streams") / "shapes", 24, 8)
 
 
-def shell(line, cwd):
-    """(standard output, standard error) of a line of bash, in which $TRAIN is the command."""
-    command = f"{sys.executable} -m minigooglenet train --data shapes {TINY}"
+def shell(line, cwd, **environment):
+    """(standard output, standard error) of a line of bash, in which $TRAIN and $LESSONS are commands."""
+    commands = {"TRAIN": f"{sys.executable} -m minigooglenet train --data shapes {TINY}",
+                "LESSONS": f"{sys.executable} -m lessons"}
     process = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=cwd, timeout=120,
-                             env=os.environ | {"TRAIN": command, "PYTHONPATH": str(small.ROOT)})
+                             env=os.environ | commands | {"PYTHONPATH": str(small.ROOT)} | environment)
     return process.stdout, process.stderr
 
 
@@ -152,3 +153,21 @@ def without_privileges():
     if os.geteuid() == 0:
         for capability in (1, 2):               # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
             ctypes.CDLL(None).prctl(24, capability, 0, 0, 0)                        # PR_CAPBSET_DROP
+
+
+# -- the lessons' command ----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("line, output, errors", [
+    ("$LESSONS 2 | head -n 1 | cut -c -5; echo ${PIPESTATUS[0]}", "# 02.\n0\n", ""),
+    ("PYTHONIOENCODING=ascii $LESSONS | grep -o 'What does a.*buy'; echo ${PIPESTATUS[0]}",
+     "What does a 1?1 convolution buy\n0\n", ""),
+    ("$LESSONS 99 2>&-; echo $?", "2\n", ""),
+    ("$LESSONS --nonsense; echo $?", "2\n",
+     "lessons: unrecognized arguments: --nonsense; all options: python -m lessons --help\n"),
+    pytest.param("$LESSONS >/dev/full; echo $?", "2\n", "lessons: standard output: cannot be read or written (No space "
+                 "left on device); check name, permissions and free space\n",
+                 marks=pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full on this system")),
+])
+def test_lessons_and_commands_treat_streams_alike(line, output, errors, tmp_path):
+    """A pipe without a reader, a terminal that cannot show every character, no standard error, a full disk."""
+    assert shell(line, small.ROOT, MPLBACKEND="agg", MINIGOOGLENET_PROGRESS=str(tmp_path / "x")) == (output, errors)
