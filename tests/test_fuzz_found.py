@@ -1,6 +1,7 @@
 """Files that tests/fuzz has found: each was a traceback, or memory without a limit, and stands for its kind."""
 
 import json
+import tracemalloc
 
 import numpy as np
 import onnx_writer as onnx
@@ -121,3 +122,30 @@ def test_a_run_whose_progress_is_damaged_is_not_resumed(tmp_path, change):
     safetensors_io.save(tmp_path / checkpoint.NAME, arrays, metadata | {"progress": json.dumps(progress)})
     with pytest.raises(UserError, match="progress is not that of a run"):
         Trainer(config, dataset, tmp_path).restore(checkpoint.load(tmp_path))
+
+
+@pytest.mark.parametrize("command", ["train --resume", "finetune --resume", "ensemble"])
+def test_a_small_run_whose_settings_ask_for_a_large_network_is_not_resumed(command, tmp_path, capsys):
+    """Width 4 at 512×512 pixels is a network of gigabytes, which must not be built before the shapes are compared."""
+    import small
+
+    from minigooglenet.cli import main
+    from minigooglenet.training import checkpoint
+    from minigooglenet.training.trainer import Trainer
+    run = tmp_path / ("model-1" if command == "ensemble" else "")
+    Trainer(small.NARROW, small.dataset(16, 8), run, source=str(tmp_path / "images")).save()
+    small.folder(tmp_path / "images", 16, 8)
+    arrays, metadata = safetensors_io.load(run / checkpoint.NAME)
+    config = json.loads(metadata["config"]) | {"model": "googlenet", "width": 4.0, "size": 512, "stored": 512}
+    changes = {"config": config, "input_shape": [512, 512, 3]}
+    if "finetune" in command:
+        changes["progress"] = json.loads(metadata["progress"]) | {"finetune": {"unfreeze": "all"}}
+    safetensors_io.save(run / checkpoint.NAME, arrays, metadata | {key: json.dumps(changes[key]) for key in changes})
+    tracemalloc.start()
+    try:
+        assert main([*command.split(), "--out", str(tmp_path)]) == 2
+        assert tracemalloc.get_traced_memory()[1] < 50e6
+    finally:
+        tracemalloc.stop()
+    line, = capsys.readouterr().err.splitlines()
+    assert f"{run / checkpoint.NAME}: not the weights of this network: " in line and len(line) < 500

@@ -119,12 +119,13 @@ def run(args: argparse.Namespace) -> int | None:
 def _checkpoint(args: argparse.Namespace, folder: Path) -> Checkpoint | None:
     """The checkpoint to continue from; None for a new run."""
     from ..training import checkpoint as checkpoints
+    from ..training.network import load_to_resume
 
     if not (folder / checkpoints.NAME).exists():
         return None
     if not args.resume:
         raise UserError(f"{folder}: already holds a run; continue it with --resume, or choose another --out")
-    checkpoint = checkpoints.load(folder)
+    checkpoint = load_to_resume(folder)
     if "finetune" not in checkpoint.progress:
         raise UserError(f"{folder}: a run of train; continue it with: {hint('train', f'--resume --out {folder}')}")
     return checkpoint

@@ -252,6 +252,7 @@ def _planned(args, config, dataset):
 def _plan(args, claims):
     """(folder or None for a new one, config, data, checkpoint or None) from the options. Claims the folder."""
     from ..training import checkpoint as checkpoints
+    from ..training.network import load_to_resume
 
     folder = args.out or (latest_run() if args.resume else None)
     if folder:
@@ -262,7 +263,7 @@ def _plan(args, claims):
         return folder, initial(args, args.data), args.data, None
     if args.out and not (folder / checkpoints.NAME).exists():  # killed before its first checkpoint: start again
         return folder, initial(args, args.data), args.data, None
-    checkpoint = checkpoints.load(folder)
+    checkpoint = load_to_resume(folder)
     if "finetune" in checkpoint.progress:
         raise UserError(f"{folder}: a run of finetune; continue it with: "
                         f"{hint('finetune', f'--resume --out {folder}')}")

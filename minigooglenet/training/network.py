@@ -1,6 +1,7 @@
 """Building the network of a config or of a checkpoint."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import DTypeLike
@@ -11,8 +12,8 @@ from ..layers.init import he
 from ..models import catalog
 from ..models.googlenet import LOSS_WEIGHTS
 from ..models.mini import INPUT
-from ..weights.loading import build_and_load
-from .checkpoint import Checkpoint
+from ..weights.loading import build_and_load, check_shapes
+from .checkpoint import Checkpoint, load
 from .config import Config
 
 
@@ -42,5 +43,18 @@ def loss_weights(config: Config) -> tuple[float, ...]:
 
 def restore(checkpoint: Checkpoint) -> Layer:
     """The trained network of a Checkpoint, for inference."""
-    return build_and_load(lambda dtype: build(checkpoint.config, len(checkpoint.classes), checkpoint.input_shape,
-                                              dtype=dtype), checkpoint.inference_arrays(), str(checkpoint.path))
+    return build_and_load(_builder(checkpoint), checkpoint.inference_arrays(), str(checkpoint.path))
+
+
+def load_to_resume(path: Path | str) -> Checkpoint:
+    """The Checkpoint of ``checkpoint.load``, whose weights are those of the network that its settings describe.
+
+    Call it before the network is built: a small file may describe a network of many GB. Raises UserError.
+    """
+    found = load(path)
+    check_shapes(_builder(found), found.group("weights") | found.group("state"), str(found.path))
+    return found
+
+
+def _builder(checkpoint):
+    return lambda dtype: build(checkpoint.config, len(checkpoint.classes), checkpoint.input_shape, dtype=dtype)

@@ -11,6 +11,7 @@ from ..data.dataset import Dataset
 from . import checkpoint as checkpoints
 from .config import Config
 from .images import augmentation
+from .network import load_to_resume
 from .report import FINAL_VIEWS, clock, write_log
 from .steps import StepLog
 from .trainer import Trainer
@@ -68,7 +69,7 @@ class Series:
     def _trainer(self, folder, config):
         trainer = Trainer(config, self.dataset, folder, augmentation(config), self.source)
         if (folder / checkpoints.NAME).exists():
-            trainer.restore(checkpoints.load(folder))
+            trainer.restore(load_to_resume(folder))
             if trainer.history:
                 write_log(trainer)  # the run may have been killed between its checkpoint and its log
         else:
@@ -80,5 +81,5 @@ def settings_of(folder: Path | str) -> tuple[Config | None, str | None]:
     """The config and data source of the run in ``folder``, or (None, None) if there is none."""
     if not (Path(folder) / checkpoints.NAME).exists():
         return None, None
-    checkpoint = checkpoints.load(folder)
+    checkpoint = load_to_resume(folder)
     return checkpoint.config, checkpoint.dataset_source

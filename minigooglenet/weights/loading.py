@@ -24,14 +24,20 @@ def build_and_load(build: Callable[[DTypeLike], Network], arrays: Mapping[str, A
     The shapes are compared before the network has memory: a small file may describe a network of any size.
     Raises UserError as ``load_into`` does, and for a network that does not fit its input.
     """
+    check_shapes(build, arrays, where, optional)
+    net = build("float32")
+    load_into(net.parameters() | net.state(), arrays, where, optional)
+    return net
+
+
+def check_shapes(build: Callable[[DTypeLike], Network], arrays: Mapping[str, Array], where: object,
+                 optional: Iterable[str] = ()) -> None:
+    """Raise UserError unless these are the arrays, by name and shape, of ``build(dtype)``, which gets no memory."""
     try:
         outline = build(NO_MEMORY)
     except (ShapeError, UserError) as error:  # a UserError names an option, and comes from the ShapeError
         raise UserError(f"{where}: describes an impossible network ({error.__cause__ or error})") from error
     _common(outline.parameters() | outline.state(), with_current_names(arrays, where), where, optional)
-    net = build("float32")
-    load_into(net.parameters() | net.state(), arrays, where, optional)
-    return net
 
 
 def load_into(parameters: Mapping[str, Array], arrays: Mapping[str, Array], where: object,

@@ -19,8 +19,9 @@ from minigooglenet.errors import UserError
 from minigooglenet.inference import counting
 from minigooglenet.inference.classifier import open_weights
 from minigooglenet.layers import Dense, Flatten, Sequential
-from minigooglenet.training import checkpoint, runs, steps
+from minigooglenet.training import runs, steps
 from minigooglenet.training.feature_cache import FeatureCache
+from minigooglenet.training.network import load_to_resume
 from minigooglenet.training.report import write_log
 from minigooglenet.training.trainer import Trainer
 from minigooglenet.weights.caffemodel import caffe_parameters
@@ -80,7 +81,7 @@ def _runs(folder):
 
 def _resume(folder):
     """``train --resume``, with two more steps."""
-    found = checkpoint.load(folder)
+    found = load_to_resume(folder)
     trainer = Trainer(found.config, seeds.dataset(), folder)
     trainer.restore(found)
     log = steps.StepLog(trainer)
