@@ -1,10 +1,11 @@
-"""The helpers of the lessons: test images, and the path of the weights of 2014."""
+"""The helpers of the lessons: test images, the path of the weights of 2014, guesses, cells."""
 
 import matplotlib.cbook
 import numpy as np
 import pytest
 
 from lessons import helpers
+from lessons.catalog import cells
 from lessons.helpers import mosaic, noisy_shapes, portrait, traffic_light, weights_of_2014
 
 
@@ -64,3 +65,18 @@ def test_a_mosaic_scales_every_tile():
     sheet = mosaic(tiles, columns=3)
     assert sheet.shape == (5, 11, 3) and (sheet[2] == 1).all() and (sheet[:, 3] == 1).all()
     np.testing.assert_allclose(sheet[3:, 4:7], (tiles[4] - tiles[4].min()) / np.ptp(tiles[4]))
+
+
+@pytest.mark.parametrize("guess, outcome, said", [
+    (None, 9, "No guess"), (9, 9, "exactly right"), (9.0, 9, "exactly right"), (18, 9, "2.0 times too high"),
+    (3, 9, "3.0 times too low"), (8, 9, "11 % too low"), (8.9, 9, "very close"), (-1, 9, "10 too low"),
+    ("Yes ", "yes", "right"), ("no", "yes", "Worth finding out why"), ([1], 9, "Worth finding out why")])
+def test_compare_accepts_any_guess(guess, outcome, said, capsys):
+    helpers.compare("something", guess, outcome)
+    assert said in capsys.readouterr().out
+
+
+def test_cells_know_kind_line_and_tags():
+    found = cells('# %% [markdown]\n# # Title\n#\n# text\n\n# %% tags=["figure"]\nx = 1\n\n\n# %%\ny = 2\n')
+    assert [(c.kind, c.text, c.line, c.tags) for c in found] == [
+        ("markdown", "# Title\n\ntext", 2, ()), ("code", "x = 1", 7, ("figure",)), ("code", "y = 2", 11, ())]
