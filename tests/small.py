@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from minigooglenet.cli import main
 from minigooglenet.data import Dataset, shapes10
 from minigooglenet.data.records import write_folder
 from minigooglenet.training import checkpoint
@@ -14,6 +15,7 @@ from minigooglenet.training.config import Config
 
 ROOT = Path(__file__).resolve().parent.parent
 NARROW = Config(width=0.05, batch=8, epochs=2, lr=0.05, augment="crop", average=0.9)
+TINY = ["--width", "0.05", "--batch", "8", "--epochs", "1"]     # a run of a second
 
 
 def dataset(train=40, test=12):
@@ -43,6 +45,16 @@ def run(*arguments, **options):
     process = command(*arguments, **options)
     output, errors = process.communicate(timeout=300)
     return process.returncode, output, errors
+
+
+def call(capsys, *arguments):
+    """(exit code, standard output, standard error) of a command in this process."""
+    try:
+        code = main(list(map(str, arguments)))
+    except SystemExit as error:
+        code = error.code
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
 
 
 def without_engine(errors):

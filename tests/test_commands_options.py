@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import small
 from PIL import Image
+from small import TINY, call
 
 from minigooglenet.cli import main
 from minigooglenet.commands.options import free_run
@@ -14,8 +15,6 @@ from minigooglenet.kernels.jit import JIT
 from minigooglenet.layers import ReLU
 from minigooglenet.training import checkpoint, evaluate
 from minigooglenet.training.trainer import Trainer
-
-TINY = ["--width", "0.05", "--batch", "8", "--epochs", "1"]
 
 
 @pytest.fixture(scope="module")
@@ -29,17 +28,6 @@ def run(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("runs") / "run"
     assert main(["train", "--data", str(data), "--out", str(folder), *TINY]) == 0
     return folder
-
-
-def call(capsys, *arguments):
-    """(exit code, standard output, standard error) of a command in this process."""
-    capsys.readouterr()
-    try:
-        code = main(list(map(str, arguments)))
-    except SystemExit as error:
-        code = error.code
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def first_lines(capsys, run, *options):
