@@ -18,6 +18,7 @@ from minigooglenet.data.augment import (
     area_crop,
     color_axes,
     cutout,
+    halve,
     lighting,
     mirror,
     pad_crop,
@@ -219,3 +220,12 @@ def test_the_papers_augmentation_is_a_crop_photometric_distortions_and_lighting(
     x, rng = images(), np.random.default_rng(3)
     expected = lighting(photometric(area_crop(x, rng), rng), rng)
     np.testing.assert_array_equal(Augment("paper")(x, np.random.default_rng(3)), expected)
+
+
+def test_halve_by_hand_leaves_out_an_odd_row_and_column():
+    x = images(2, 5, 7)
+    small = halve(x)
+    assert small.shape == (2, 2, 3, 3) and small.dtype == np.float32
+    for i, j in np.ndindex(2, 3):
+        expected = x[:, 2 * i:2 * i + 2, 2 * j:2 * j + 2].astype(float).mean(axis=(1, 2))
+        np.testing.assert_array_equal(small[:, i, j], expected)

@@ -157,6 +157,19 @@ def _floating(x):
     return x.astype(x.dtype if x.dtype.kind == "f" else np.float32)
 
 
+def halve(x: np.ndarray) -> np.ndarray:
+    """Images of half the height and width, as the means of 2 x 2 pixels; an odd last row or column is left out.
+
+        y[n, i, j, c] = (x[n, 2i, 2j, c] + x[n, 2i + 1, 2j, c] + x[n, 2i, 2j + 1, c] + x[n, 2i + 1, 2j + 1, c]) / 4
+
+    x (N, H, W, C) -> float32 (N, H // 2, W // 2, C).
+    """
+    H, W = x.shape[1] // 2 * 2, x.shape[2] // 2 * 2
+    rows = x[:, 0:H:2].astype(np.float32)
+    rows += x[:, 1:H:2]
+    return (rows[:, :, 0:W:2] + rows[:, :, 1:W:2]) * np.float32(0.25)
+
+
 KINDS: dict[str, tuple[Step, ...]] = {
     "none": (),
     "mirror": (mirror,),

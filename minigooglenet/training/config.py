@@ -14,6 +14,7 @@ from .schedule import SCHEDULES
 
 #: Of models/catalog.py. The last two take 32×32 images.
 MODELS = ("mini", "googlenet", "googlenet-torchvision", "lenet5", "nin-cifar")
+ANY_SIZE = ("mini", "googlenet", "googlenet-torchvision")  # by global average pooling; the others have fixed sizes
 NORMS = ("batch", "lrn", "none")
 CLASSIFIERS = ("gap", "fc")
 BALANCES = ("none", "loss", "sampling")
@@ -33,6 +34,10 @@ class Config:
     head_weight, label_smoothing             training/losses.py
     average                                  decay of the averaged weights, 0 for none (training/average.py)
     augment                                  data/augment.py
+    half                                     the share of the epochs, the first ones, that train on images of half the
+                                             size (halve in data/augment.py), without the auxiliary classifiers
+    whiten                                   whether the first convolution is initialized to whiten the images
+                                             (training/whitening.py)
     balance                                  for classes of different sizes: "loss" weights the images (class_weights in
                                              training/losses.py), "sampling" draws them (balanced_order in
                                              data/batches.py)
@@ -72,6 +77,8 @@ class Config:
     split_seed: int = 0
     skip_bad: bool = False
     balance: str = "none"
+    half: float = 0.0
+    whiten: bool = False
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -107,6 +114,14 @@ class Config:
         need(0 <= self.momentum < 1, "momentum", "0 or more and less than 1")
         need(0 <= self.average < 1, "average", "0 or more and less than 1")
         need(0 <= self.label_smoothing < 1, "label_smoothing", "0 or more and less than 1")
+        need(0 <= self.half < 1, "half", "0 or more and less than 1")
+        need(self.half == 0 or self.model in ANY_SIZE and self.classifier == "gap", "half",
+             f"0, or a network for images of any size: model {' or '.join(ANY_SIZE)} with classifier gap")
+
+    @property
+    def half_epochs(self) -> int:
+        """How many epochs train on images of half the size: never the last one."""
+        return min(round(self.half * self.epochs), self.epochs - 1)
 
     @property
     def sampling(self) -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import engine
+from ..data.augment import halve
 from ..data.batches import batches, steps_per_epoch
 from ..data.dataset import Dataset, Normalizer
 from ..errors import ShapeError, UserError
@@ -24,6 +25,7 @@ from .losses import class_weights, weighted_loss
 from .network import build, loss_weights
 from .schedule import SCHEDULES
 from .sgd import SGD
+from .whitening import PIXELS, first_convolution, whitening
 
 QUICK_TEST = 2000  # test images after each epoch; the final accuracy is measured on all
 
@@ -55,7 +57,13 @@ class Trainer:
         self.net = build(config, len(dataset.classes), self.input_shape,
                          processes.batch_generator(self.rng, self.batch), processes.sum_over_processes)
         self.compiled = engine.compile(self.net, input_gradient=False)  # shares the network's parameters and gradients
+        self.half_steps = config.half_epochs * steps_per_epoch(len(dataset.y_train), config.batch)
+        self.trunk = engine.compile(getattr(self.net, "trunk", self.net), input_gradient=False)  # for half the size
         self.normalizer = Normalizer.of(dataset.x_train)
+        if config.whiten:
+            w = first_convolution(self.net).params["w"]
+            images = self.normalizer(dataset.x_train[:PIXELS // math.prod(dataset.x_train.shape[1:3]) or 1])
+            w[...] = processes.broadcast_from_first(lambda: whitening(w, images))
         self.class_weights = class_weights(dataset.y_train, len(dataset.classes)) if config.balance == "loss" else None
         self.fingerprint = checkpoints.fingerprint(dataset)
         self.sgd = SGD(self.net.parameters(), config.momentum, config.weight_decay, config.nesterov)
@@ -100,12 +108,13 @@ class Trainer:
 
         In one of several processes, x and y are its part of the batch; the results are those of the whole batch.
         """
-        net, config = self.net, self.config
-        if x.shape[1:] != self.input_shape:
-            raise ShapeError(f"training images {x.shape[1:]}, expected {self.input_shape}, as the test images; where "
+        net, config, half = self.net, self.config, self.step < self.half_steps
+        if x.shape[1:] != (expected := self._half_shape() if half else self.input_shape):
+            raise ShapeError(f"training images {x.shape[1:]}, expected {expected}, as the test images; where "
                              "training images are larger, augmentation has to crop them")
+        compiled = self.trunk if half else self.compiled
         share = len(y) / int(processes.sum_over_processes(np.array(len(y))))
-        logits, cache = self.compiled.forward(x, train=True)
+        logits, cache = compiled.forward(x, train=True)
         total, loss, dy = weighted_loss(logits, y, [share * w for w in loss_weights(config)], config.label_smoothing,
                                         self.class_weights)
         main = logits[0] if isinstance(logits, list) else logits
@@ -114,7 +123,7 @@ class Trainer:
         if not math.isfinite(total):
             raise self._diverged(f"step {self.step + 1}: the loss is {total}")
         net.zero_grads()
-        self.compiled.backward(dy, cache)
+        compiled.backward(dy, cache)
         processes.sum_gradients(net.gradients())
         self.sgd.step(net.gradients(), self.learning_rate(self.step))
         if self.average:
@@ -130,10 +139,21 @@ class Trainer:
         """
         def source(epoch, start):
             return batches(self.dataset.x_train, self.dataset.y_train, self.config.batch, epoch, self.config.sampling,
-                           self.augment, self.normalizer, start, part=self.part,
+                           self._augment_of(epoch), self.normalizer, start, part=self.part,
                            balanced=self.config.balance == "sampling")
 
         return loop.run(self, source, on_step, stop, checkpoint_every)
+
+    def _augment_of(self, epoch):
+        """The augmentation in this epoch: of the first ones, the images are halved after it."""
+        augment = self.augment
+        if epoch >= self.config.half_epochs:
+            return augment
+        return (lambda x, rng: halve(augment(x, rng))) if augment else lambda x, rng: halve(x)
+
+    def _half_shape(self):
+        H, W, C = self.input_shape
+        return H // 2, W // 2, C
 
     def finished(self) -> bool:
         """Whether all epochs are done."""
