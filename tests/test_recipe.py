@@ -67,6 +67,12 @@ def test_the_trainer_whitens_the_first_convolution_only(few):
     np.testing.assert_array_equal(made["conv1/w"], whitening(random["conv1/w"], white.normalizer(few.x_train)))
 
 
+def test_the_trainer_hands_the_factor_of_beta_to_the_optimizer(few):
+    factors = Trainer(NARROW.but(beta_lr=5), few).sgd.lr_factor
+    assert factors["4a/3x3/bn/beta"] == factors["aux1/conv/bn/beta"] == 5
+    assert {factor for path, factor in factors.items() if not path.endswith("/beta")} == {1}
+
+
 # -- half the size ----------------------------------------------------------------------------------------------------
 
 def test_the_first_epochs_train_on_halved_images_without_heads(few):

@@ -47,6 +47,13 @@ def test_weight_decay_does_not_apply_to_arrays_with_one_axis(rng):
         np.testing.assert_allclose(w, 0.95 if path.endswith("/w") else 1.0, err_msg=path)
 
 
+def test_the_learning_rate_of_beta_has_a_factor():
+    parameters = {path: np.ones(2) for path in ("a/bn/beta", "a/bn/gamma", "dense/b", "4a/3x3/bn/beta")}
+    SGD(parameters, momentum=0.5, beta_lr=8).step({path: np.ones(2) for path in parameters}, 0.1)
+    for path, w in parameters.items():
+        np.testing.assert_allclose(w, 0.2 if path.endswith("beta") else 0.9, err_msg=path)
+
+
 @pytest.mark.parametrize("nesterov", [False, True])
 def test_a_step_keeps_the_arrays_their_dtype_and_the_gradients(rng, nesterov):
     w = rng.standard_normal((4, 3)).astype(np.float32)

@@ -67,7 +67,7 @@ examples:
   python -m minigooglenet train --data photos --model googlenet --size 128"""
 
 SETTINGS = ("model", "width", "norm", "epochs", "batch", "lr", "schedule", "seed", "augment", "drop_prob", "balance",
-            "split_seed", "half", "whiten")
+            "split_seed", "half", "whiten", "beta_lr")
 FEW = 100  # training images of each class
 
 
@@ -120,6 +120,8 @@ def add_settings(parser: Any) -> None:
     parser.add_argument("--half", type=float, metavar="X",
                         help="the share of the epochs, the first ones, that train on images of half the size, which is "
                              f"three times as fast ({defaults('half')}; 0 for lenet5 and nin-cifar)")
+    parser.add_argument("--beta-lr", type=float, metavar="X",
+                        help=f"the factor on the learning rate of batch norm's shifts ({defaults('beta_lr')})")
     parser.add_argument("--whiten", action=argparse.BooleanOptionalAction,
                         help="initialize the first convolution so that it whitens the images "
                              f"({defaults('whiten')}; only mini)")

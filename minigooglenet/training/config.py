@@ -31,6 +31,7 @@ class Config:
     sampling_seed                            seed of order and augmentation, if it differs from ``seed``
     lr, schedule, momentum, nesterov, weight_decay      training/sgd.py, training/schedule.py; lr is the highest
                                                         learning rate
+    beta_lr                                  the factor on the learning rate of batch norm's β (training/sgd.py)
     head_weight, label_smoothing             training/losses.py
     average                                  decay of the averaged weights, 0 for none (training/average.py)
     augment                                  data/augment.py
@@ -79,6 +80,7 @@ class Config:
     balance: str = "none"
     half: float = 0.0
     whiten: bool = False
+    beta_lr: float = 1.0
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -114,6 +116,7 @@ class Config:
         need(0 <= self.momentum < 1, "momentum", "0 or more and less than 1")
         need(0 <= self.average < 1, "average", "0 or more and less than 1")
         need(0 <= self.label_smoothing < 1, "label_smoothing", "0 or more and less than 1")
+        need(0 <= self.beta_lr < math.inf, "beta_lr", "0 or more")
         need(0 <= self.half < 1, "half", "0 or more and less than 1")
         need(self.half == 0 or self.model in ANY_SIZE and self.classifier == "gap", "half",
              f"0, or a network for images of any size: model {' or '.join(ANY_SIZE)} with classifier gap")

@@ -66,7 +66,7 @@ class Trainer:
             w[...] = processes.broadcast_from_first(lambda: whitening(w, images))
         self.class_weights = class_weights(dataset.y_train, len(dataset.classes)) if config.balance == "loss" else None
         self.fingerprint = checkpoints.fingerprint(dataset)
-        self.sgd = SGD(self.net.parameters(), config.momentum, config.weight_decay, config.nesterov)
+        self.sgd = SGD(self.net.parameters(), config.momentum, config.weight_decay, config.nesterov, config.beta_lr)
         averaged = {**self.net.parameters(), **self.net.state()}
         self.average = Average(averaged, config.average) if config.average else None
         self.steps_per_epoch = steps_per_epoch(len(dataset.y_train), config.batch)
