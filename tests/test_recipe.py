@@ -8,6 +8,7 @@ from minigooglenet import engine
 from minigooglenet.data.augment import halve
 from minigooglenet.errors import UserError
 from minigooglenet.layers import Conv
+from minigooglenet.training import trainer as trainers
 from minigooglenet.training.config import Config
 from minigooglenet.training.trainer import Trainer
 from minigooglenet.training.whitening import EPSILON, covariance, whitening
@@ -94,6 +95,13 @@ def test_the_first_epochs_train_on_halved_images_without_heads(few):
     halved = np.concatenate(seen[:5]).astype(np.float64)  # an epoch: every image once
     expected = trainer.normalizer(halve(few.x_train)).astype(np.float64)
     np.testing.assert_allclose(np.sort(halved.sum(axis=(1, 2, 3))), np.sort(expected.sum(axis=(1, 2, 3))), rtol=1e-4)
+
+
+def test_tests_are_on_halved_images_as_long_as_training_is(few, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(trainers, "accuracy", lambda net, x, *others, **options: sizes.append(x.shape[1:3]) or 0.5)
+    Trainer(NARROW.but(epochs=3, half=0.4), few).run()
+    assert sizes == [(16, 16), (32, 32), (32, 32)]
 
 
 def test_both_engines_agree_on_halved_images(few):

@@ -8,7 +8,7 @@ import pytest
 from minigooglenet import engine
 from minigooglenet.layers import BatchNorm, Block, Conv, Dense, Flatten, MaxPool, Sequential
 from minigooglenet.training import planning
-from minigooglenet.training.config import Config, preset
+from minigooglenet.training.config import PRESETS, Config, preset
 from minigooglenet.training.planning import activation_bytes, planned
 
 SHAPE = (64, 64, 3)
@@ -35,6 +35,13 @@ def test_few_images_are_trained_on_for_more_epochs_in_smaller_batches(monkeypatc
     assert config == OWN and line == ""
     assert plan(OWN.but(epochs=28), 50_000)[0].epochs == 28
     assert plan(OWN, 100, "lr")[0].lr == OWN.lr
+
+
+def test_images_of_a_folder_are_not_halved_unless_asked():
+    config = OWN.but(half=0.6, epochs=10)
+    assert plan(config, 50_000)[0] == OWN.but(half=0.0, epochs=4)
+    assert plan(config, 50_000, "epochs")[0] == OWN.but(half=0.0, epochs=10)
+    assert plan(config, 50_000, "half")[0] == config
 
 
 def test_the_batch_is_halved_until_it_fits(monkeypatch):
@@ -79,7 +86,7 @@ def test_free_memory_of_the_machine_and_of_a_container(tmp_path, monkeypatch):
 
 
 def test_presets_for_each_model():
-    assert preset("quick") == Config()
+    assert preset("quick") == PRESETS["quick"] and preset("quick", "nin-cifar") == Config(model="nin-cifar", width=1.0)
     assert preset("full", "lenet5") == preset("full").but(model="lenet5", width=1.0)
     found = preset("quick", "googlenet")
     assert (found.width, found.batch, found.augment, found.lr) == (1, 32, "paper", 0.02)

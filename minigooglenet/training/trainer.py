@@ -160,16 +160,20 @@ class Trainer:
         return self.step >= self.steps
 
     def measured(self) -> dict[str, float]:
-        """The accuracy on the first QUICK_TEST test images, measured in the first process only."""
-        return {"test_accuracy": self.test(QUICK_TEST) if processes.rank() == 0 else math.nan}
+        """The accuracy on the first QUICK_TEST test images, measured in the first process only. As long as training
+        halves the images, the test does."""
+        if processes.rank():
+            return {"test_accuracy": math.nan}
+        return {"test_accuracy": self.test(QUICK_TEST, half=self.step <= self.half_steps)}
 
-    def test(self, images: int | None = None, views: int = 1) -> float:
-        """Accuracy on the first ``images`` test images (None: on all), with the averaged weights."""
+    def test(self, images: int | None = None, views: int = 1, half: bool = False) -> float:
+        """Accuracy on the first ``images`` test images (None: on all), at ``half`` their size or in full, with the
+        averaged weights."""
         if self.average:
             self.average.swap()
         try:
             x, y = self.dataset.x_test[:images], self.dataset.y_test[:images]
-            return accuracy(self.net, x, y, self.normalizer, views=views)
+            return accuracy(self.net, halve(x) if half else x, y, self.normalizer, views=views)
         finally:
             if self.average:
                 self.average.swap()

@@ -20,7 +20,7 @@ ABLATIONS = {
         "with heads": {"heads": True}, "without heads": {"heads": False}}),
     "gap": Ablation("how the network ends: global average pooling, or a fully connected layer of 1024 units in its "
                     "place (section 5)", {
-        "average pool": {"classifier": "gap"}, "fully connected": {"classifier": "fc"}}),
+        "average pool": {"classifier": "gap", "half": 0.0}, "fully connected": {"classifier": "fc", "half": 0.0}}),
     "reductions": Ablation("1×1 reductions before the 3×3 and 5×5: figure 2(b) or 2(a)", {
         "with reductions": {"reduced": True}, "without reductions": {"reduced": False}}),
 }
