@@ -203,6 +203,23 @@ if not QUICK:
 # valley of the loss, because the learning rate is high and each batch of 32 has another gradient. Their mean lies
 # closer to the minimum. If the learning rate falls to 0 at the end, there is nothing left to average: on CIFAR-10, with
 # three seeds and such a schedule, averaged and last weights differ within noise.
+#
+# **What was added since.** The fastest trainings on CIFAR-10 (Page 2019, Jordan 2024) start the first convolution as a
+# *whitening*: its filters are the principal axes of the images' patches, scaled to variance 1, and their negatives.
+# They let batch norm's shifts β learn faster, and train on small images first. `make train` does all three. On 5,000
+# images held out from training, after the work of one epoch (one seed): 64.1 % with none of them, 66.3 % with the
+# whitening, 68.5 % with faster shifts as well, 68.4 % with half-size images instead of those, 68.4 % with all three.
+
+# %%
+from minigooglenet.layers import Conv
+from minigooglenet.training.whitening import whitening
+
+first, x = Conv(3, 16, 3, bias=False, rng=0), trainer.normalizer(drawn.x_train[:100])
+first.params["w"][...] = whitening(first.params["w"], x)
+y = first.predict(x).reshape(-1, 16)[:, :8]  # the other 8 filters are the negatives of these
+away = np.abs(y.T @ y / len(y) - np.eye(8)).max()
+print(f"covariance of eight whitened outputs: the identity, up to {away:.3f}")
+assert away < 0.02
 
 # %% [markdown]
 # ## The figure
@@ -323,6 +340,7 @@ assert round(np.sqrt(199)) == 14
 # * **Polyak averaging**: using the average of the weights along the way in place of the last ones.
 # * **EMA**: exponential moving average: the weight of old values decreases by a constant factor each step.
 # * **weight decay**: pulling every weight a little toward zero at each step, by adding λ w to its gradient.
+# * **whitening**: a linear map after which values are uncorrelated, with variance 1.
 
 # %% [markdown]
 # ## Next

@@ -114,7 +114,7 @@ def test_numpy_scalars_are_converted():
 
 
 def test_presets_and_changes():
-    assert set(PRESETS) == {"quick", "full"} and PRESETS["quick"].half_epochs == 5
+    assert set(PRESETS) == {"quick", "full"} and PRESETS["quick"].half_epochs == 4
     assert Config().but(width=0.5, lr=None) == dataclasses.replace(Config(), width=0.5)
     assert Config().differences(Config()) == ""
     assert Config(epochs=6).differences(Config(epochs=3, heads=False)) == "heads True, not False; epochs 6, not 3"

@@ -24,8 +24,8 @@ def whitening(w: Array, x: Array) -> Array:
         w_k = v_k / √(λ_k + ε)        w_{k + K} = -w_k        k = 0 … K - 1,    K = min(F/2, KH KW C)
 
     Filters beyond 2 K stay random. As each filter has a negative, ReLU loses nothing.
-    Source: D. Page, "How to Train Your ResNet", 2019, part 8; negatives: K. Jordan, "94% on CIFAR-10 in 3.29 Seconds
-    on a Single GPU", 2024, section 3.1.
+    Source: D. Page, "How to Train Your ResNet", part 8, 2019; with negatives: K. Jordan, "94% on CIFAR-10 in 3.29
+    Seconds on a Single GPU", 2024. There the filters are frozen; here they are trained on.
     """
     KH, KW, C, F = w.shape
     values, vectors = np.linalg.eigh(covariance(x, KH, KW))
