@@ -252,9 +252,16 @@ def test_an_image_gives_the_same_alone_and_among_others(N, size):
         assert distance(frozen.predict(x[some]), y[some]) < 1e-5
 
 
-def test_without_the_gradient_of_the_images():
-    net = mini_googlenet(0.125, heads=False, drop_prob=0, rng=np.random.default_rng(0))
-    x, dy = np.ones((2, 32, 32, 3), np.float32), [np.ones((2, 10), np.float32)]
+@pytest.mark.parametrize("first", ["convolution", "module", "naive module"])
+def test_without_the_gradient_of_the_images(first):
+    rng = np.random.default_rng(0)
+    if first == "convolution":
+        net = mini_googlenet(0.125, heads=False, drop_prob=0, rng=rng)
+    else:  # fine-tuning begins with one
+        style = Style(norm="batch", reduced=first == "module", rng=rng)
+        net = Sequential({"5a": inception(style, 4, 8, 6, 8, 4, 8, 8), "gap": GlobalAvgPool()})
+    x = rng.standard_normal((2, 32, 32, 3) if first == "convolution" else (2, 7, 6, 4), np.float32)
+    dy = [rng.standard_normal(net.predict(x).shape, np.float32)]
     with_it, without = (run(engine.compile(net, input_gradient=wanted), net, x, dy, True) for wanted in (True, False))
     assert with_it[1].shape == x.shape and without[1] is None
     assert all(np.array_equal(with_it[2][path], without[2][path]) for path in with_it[2])

@@ -77,7 +77,7 @@ def compile(net: Layer, input_gradient: bool = True) -> Layer:
     compiled = Compiled(rewrite(net, unit, concat, pool, plain), deferred)
     if not input_gradient:
         first = _first(compiled)
-        if isinstance(first, FusedUnit):
+        if isinstance(first, FusedUnit | FusedConcat):
             first.input_gradient = False
     return compiled
 

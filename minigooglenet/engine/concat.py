@@ -38,6 +38,7 @@ class FusedConcat(DeferredLayer):
         if opening:
             self.steps[0].insert(0, (opening, FusedConv([self.branches[b][0] for b in opening])))
         self.fused = [one for step in self.steps for _, one in step]
+        self.input_gradient = True
 
     def widths(self, C: int) -> list[int]:
         """The channels of each branch's output, for C channels of input."""
@@ -78,7 +79,8 @@ class FusedConcat(DeferredLayer):
     def backward(self, dy: Array, cache: Any) -> Array:
         x, pooled, steps, offsets = cache
         dy = np.require(dy, x.dtype, ["C", "W"])  # like the gradients inside: the kernels take them together
-        dx, dpooled = empty(x.shape, x.dtype), {b: empty(x.shape, x.dtype) for b in pooled}
+        gradients: list[Any] = [empty(x.shape, x.dtype) if self.input_gradient else None for _ in (x, *pooled)]
+        dx, dpooled = gradients[0], dict(zip(pooled, gradients[1:], strict=True))
         gradient_of_input = {b: dpooled.get(b, dx) for b in range(len(self.branches))}  # of each branch's next unit
         jobs: list[list[Backward]] = []
         reads_x = False  # dx is fresh memory for the first job of the first step that reads x, which runs last
@@ -103,6 +105,6 @@ class FusedConcat(DeferredLayer):
 
         for step in reversed(jobs):
             backward_pass(step, self.deferred)
-        if self.pools:
+        if self.pools and self.input_gradient:
             self.deferred.defer(unpool, len(x), chunk_size(*x.shape[:3]))
         return dx

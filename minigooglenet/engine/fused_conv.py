@@ -17,8 +17,10 @@ Target = tuple[Array, int]  # an array, and the first of its channels that is me
 
 def chunk_size(N: int, H: int, W: int) -> int:
     """How many images make one task: few enough to stay in the cache, at least four tasks but none of fewer than 512
-    pixels, as short tasks cost more than they save. Never depends on the number of threads."""
-    return max(1, min(4096 // (H * W), max(-(-N // 4), 512 // (H * W))))
+    pixels, as short tasks cost more than they save; and the last task about as long as the others. Never depends on the
+    number of threads."""
+    most = max(1, min(4096 // (H * W), max(-(-N // 4), 512 // (H * W))))
+    return -(-N // max(1, -(-N // most)))
 
 
 class Unit(Protocol):
