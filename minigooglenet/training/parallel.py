@@ -20,17 +20,20 @@ from ..layers.base import Layer
 from . import processes
 
 
-def measure(sizes: Sequence[int], repeats: int = 20) -> list[float]:
-    """The seconds of an all-reduce of each of ``sizes`` bytes: the minimum of ``repeats``, the least disturbed run."""
-    taken = []
+def measure(sizes: Sequence[int], repeats: int = 10, turns: int = 3) -> list[float]:
+    """The seconds of an all-reduce of each of ``sizes`` bytes: the mean of ``repeats`` in succession, in the process
+    that takes longest; the minimum of ``turns``, the least disturbed one. A single all-reduce would not do: one process
+    enters it later than another, and the difference is part of the time of one and missing from that of the other."""
+    n, rank, taken = processes.count(), processes.rank(), []
     for size in sizes:
-        array, times = np.zeros(max(size // 4, 1), np.float32), []
-        for _ in range(repeats):
+        array, times = np.zeros(max(size // 4, 1), np.float32), np.zeros((n, turns))
+        for turn in range(turns):
             processes.sum_over_processes(np.zeros(1))  # a barrier: start together
             started = time.perf_counter()
-            processes.sum_over_processes(array)
-            times.append(time.perf_counter() - started)
-        taken.append(min(times))
+            for _ in range(repeats):
+                processes.sum_over_processes(array)
+            times[rank, turn] = (time.perf_counter() - started) / repeats
+        taken.append(float(processes.sum_over_processes(times).max(axis=0).min()))
     return taken
 
 

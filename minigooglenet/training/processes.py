@@ -13,6 +13,7 @@ With one process, the usual case, every function here is the identity. ``initial
 has started.
 """
 
+import atexit
 import contextlib
 import os
 import sys
@@ -23,6 +24,7 @@ import numpy as np
 
 from ..errors import UserError, need
 from ..layers.base import Array, Shape
+from .heartbeat import Heartbeat
 
 SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MV2_COMM_WORLD_SIZE")  # set by Open MPI, MPICH and MVAPICH
 
@@ -45,7 +47,11 @@ def initialize() -> None:
     if started() > 1 and _world is None:
         need("mpi4py", "training in several processes")
         from mpi4py import MPI
-        _world = MPI.COMM_WORLD if MPI.COMM_WORLD.size > 1 else None
+        if MPI.COMM_WORLD.size == 1:
+            return
+        _world = MPI.COMM_WORLD
+        if MPI.Query_thread() == MPI.THREAD_MULTIPLE:
+            atexit.register(Heartbeat(_world, MPI.Get_processor_name()).stop)
 
 
 def count() -> int:
