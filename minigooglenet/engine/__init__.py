@@ -87,7 +87,8 @@ def predictor(net: Layer) -> Layer:
     weights do not reach it."""
     if kind() == "plain":
         return net
-    from .inference import Chunked, FrozenConcat, FrozenUnit
+    from .frozen import FrozenConcat, FrozenUnit
+    from .inference import Chunked
     from .rewrite import rewrite
     return Chunked(rewrite(net, FrozenUnit, FrozenConcat))
 

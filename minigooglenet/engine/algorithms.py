@@ -2,8 +2,7 @@
 
 ``matrix(w)`` turns filters (KH, KW, C, F) into the matrix, or matrices, that the algorithm multiplies by;
 ``gemm.pack`` brings them into the order it needs, ``u``. ``forward(x, u, F, y)`` writes F filters' outputs into y, from
-channel ``offset`` on; with ``shift`` they become max(z + shift, 0). ``parts(y, F)`` are the parts in which threads may
-do that in parallel, as further arguments.
+channel ``offset`` on; with ``shift`` they become max(z + shift, 0).
 
 ``backward(units, F, shape, x, transposed(w), dx, fresh)`` computes both gradients from dz, which is mixed from
 ``units`` (``kernels/fused.py``) and has ``shape`` and F channels. It adds into dx, or writes it where it is ``fresh``
@@ -23,8 +22,6 @@ from ..kernels.im2col import col2im
 from ..kernels.winograd import winograd_filter, winograd_filter_adjoint
 from ..layers import Array, Conv, Shape
 
-PARTS = 4  # into so many the convolution of a single image is cut
-
 
 def choose(conv: Conv) -> "Algorithm":
     """The fastest algorithm for this convolution."""
@@ -42,12 +39,6 @@ def rows(a: Array) -> Array:
     return a.reshape(-1, a.shape[-1])
 
 
-def cut(n: int, unit: int = 1) -> list[Pair]:
-    """0 … n in PARTS ranges or fewer, which begin at multiples of ``unit``."""
-    step = -(-n // (PARTS * unit)) * unit
-    return [(start, min(start + step, n)) for start in range(0, n, step)]
-
-
 class Algorithm:
     """What the three share."""
 
@@ -56,9 +47,6 @@ class Algorithm:
 
     def forward(self, x: Array, u: Array, F: int, y: Array, **how: Any) -> None:
         raise NotImplementedError
-
-    def parts(self, y: Array, F: int) -> list[dict[str, Pair]]:
-        return [{"lines": lines} for lines in cut(y.shape[0] * y.shape[1])]
 
     def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None,
                  fresh: bool = False) -> Array:
@@ -100,13 +88,6 @@ class Winograd(Algorithm):
 
     def forward(self, x: Array, u: Array, F: int, y: Array, **how: Any) -> None:
         convolve_winograd(x, u, F, y, self.pad, self.m, **how)
-
-    def parts(self, y: Array, F: int) -> list[dict[str, Pair]]:
-        N, OH, OW, _ = y.shape
-        lines, columns = N * -(-OH // self.m), -(-OW // self.m)
-        if lines * columns < 128:  # then most of what is read are filters: each part has its own
-            return [{"filters": filters} for filters in cut(F, 32)]
-        return [{"lines": some} for some in cut(lines)]
 
     def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None,
                  fresh: bool = False) -> Array:

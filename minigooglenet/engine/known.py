@@ -24,34 +24,54 @@ from types import CodeType, FunctionType
 from typing import Any, TypeGuard, TypeVar
 
 from .. import layers
-from ..layers import BatchNorm, Concat, Conv, Layer, MaxPool, ReLU, Trunk
+from ..layers import (
+    LRN,
+    AvgPool,
+    BatchNorm,
+    Concat,
+    Conv,
+    Dense,
+    Dropout,
+    GlobalAvgPool,
+    Layer,
+    MaxPool,
+    ReLU,
+    Trunk,
+)
 from ..layers.containers import Block, Container, Sequential
 
 T = TypeVar("T", bound=Layer)
 
 #: Layers that the engine replaces. Other layers of ``layers/`` have no faster form: they always run as written.
-REPLACED = (Conv, BatchNorm, ReLU, MaxPool, Concat, Block, Trunk)
+REPLACED = (Conv, BatchNorm, ReLU, MaxPool, AvgPool, GlobalAvgPool, LRN, Dense, Dropout, Concat, Block, Trunk)
 #: Layers that only call those inside: the engine uses them as they are, edits included.
 GLUE = (Sequential,)
 
 PACKAGE = Path(__file__).parent.parent
 
 FINGERPRINTS = {
+    "AvgPool": "880db039ab7e2759",
     "BatchNorm": "45eb3a1076930bf4",
     "Block": "8cbbdc3d88258df9",
     "Concat": "4171bd6ce72f7a59",
     "Container": "d9ce4b516ac6c53c",
     "Conv": "5bf1cc08188e8abf",
+    "Dense": "4715411e662ecf27",
+    "Dropout": "5a5ded39245518af",
+    "GlobalAvgPool": "83af8a709902f11d",
+    "LRN": "bf80244d77fe343c",
     "Layer": "9f069bd53bac2cc1",
     "MaxPool": "c9df71c048f0f1b0",
     "Pool": "9b48d388c3dbfb24",
     "ReLU": "321b453fe091aed1",
     "Sequential": "1259718d5a5e1a1e",
     "Trunk": "27d67351fa8f0071",
+    "kernels/avg_pool.py": "b106cc065bb1ef46",
     "kernels/geometry.py": "79bffae58816fd5c",
     "kernels/im2col.py": "c9cf464741b9934b",
+    "kernels/lrn.py": "158aad8077ed5336",
     "kernels/matmul.py": "c08aeb8008855efb",
-    "kernels/max_pool.py": "bc8d2fe0eb09c07a",
+    "kernels/max_pool.py": "33d5c0368fcb474c",
     "kernels/max_pool_backward.py": "f60c910c5600470f",
     "kernels/per_channel.py": "c860fcbfe473621e",
     "kernels/relu.py": "a33e0ed9864e0093",

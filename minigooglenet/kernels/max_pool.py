@@ -48,7 +48,7 @@ def max_pool_numba(x: NDArray, kernel: Pair, stride: Pair, pad: Pair, ceil_mode:
     source, target = _lines(frozen(x)), _lines(y)
 
     def some(s):
-        _max_pool(source, target, C, *kernel, *stride, *pad, s.start, s.stop)
+        _max_pool(source, target, C, C, 0, *kernel, *stride, *pad, s.start, s.stop)
 
     if lines is None:
         over_parts(some, N * y.shape[1])
@@ -64,21 +64,21 @@ def _lines(a):
 
 
 @njit
-def _max_pool(x, y, C, KH, KW, SH, SW, PH, PW, first_line, last_line):
+def _max_pool(x, y, C, Y, offset, KH, KW, SH, SW, PH, PW, first_line, last_line):
     """Max pooling of contiguous images.
 
     x                       (N, H, W·C)
-    y                       (N, OH, OW·C), written
-    C                       channels
+    y                       (N, OH, OW·Y): channels ``offset`` to ``offset`` + C are written
+    C, Y                    channels of x, of y
     KH, KW, SH, SW, PH, PW  kernel, stride and padding
     first_line, last_line   range of lines of y, out of N·OH
     """
     _, H, WC = x.shape
-    _, OH, OWC = y.shape
-    OW, start = OWC // C, size(PW * C)
+    _, OH, OWY = y.shape
+    OW, start = OWY // Y, size(PW * C)
     # The maximum over the window's rows, for each column of the padded image; padding stays -inf.
     column_max = np.full(max(start + WC, ((OW - 1) * SW + KW) * C), -np.inf, x.dtype)
-    runs, length, step = (1, OWC, 0) if SW == 1 else (OW, C, SW * C)
+    runs, length, step = (1, OW * C, 0) if SW == 1 and C == Y else (OW, C, SW * C)
     first_of_image, scanned, zero = first_line, 0, x.dtype.type(0)
     for line in range(first_line, last_line):
         n, i = line // OH, line % OH
@@ -97,7 +97,7 @@ def _max_pool(x, y, C, KH, KW, SH, SW, PH, PW, first_line, last_line):
                 column_max[start + k] = _max2(column_max[start + k], x[n, h, k])
         second, third = size(min(1, KW - 1) * C), size(min(2, KW - 1) * C)
         for q in range(runs):  # one iteration for all windows of the line if the stride is 1
-            y_at, m_at = size(q * C), size(q * step)
+            y_at, m_at = size(q * Y + offset), size(q * step)
             for k in range(size(length)):
                 y[n, i, y_at + k] = _max3(column_max[m_at + k], column_max[m_at + second + k],
                                           column_max[m_at + third + k])
@@ -106,7 +106,7 @@ def _max_pool(x, y, C, KH, KW, SH, SW, PH, PW, first_line, last_line):
                 for k in range(size(length)):
                     y[n, i, y_at + k] = _max2(y[n, i, y_at + k], column_max[m_at + k])
         if zero != zero and (i == OH - 1 or line == last_line - 1):  # somewhere in this image there is a NaN
-            _max_pool_nan(x[n], y[n], C, KH, KW, SH, SW, PH, PW, first_of_image % OH, i + 1)
+            _max_pool_nan(x[n], y[n], C, Y, offset, KH, KW, SH, SW, PH, PW, first_of_image % OH, i + 1)
 
 
 @inlined
@@ -119,24 +119,24 @@ def zero_unless_nan(a: NDArray) -> Any:
 
 
 @njit
-def _max_pool_nan(x, y, C, KH, KW, SH, SW, PH, PW, first, last):
+def _max_pool_nan(x, y, C, Y, offset, KH, KW, SH, SW, PH, PW, first, last):
     """Max pooling of one image that has a NaN, value by value.
 
-    x, y                    (H, W·C), (OH, OW·C), the latter written
-    C                       channels
+    x, y                    (H, W·C), (OH, OW·Y), the latter written
+    C, Y, offset            channels of x, of y; the first to write
     KH, KW, SH, SW, PH, PW  kernel, stride and padding
     first, last             range of lines of y
     """
     H, WC = x.shape
     for i in range(first, last):
-        for k in range(y.shape[1]):
+        for k in range(y.shape[1] // Y * C):
             left, c, best = k // C * SW - PW, k % C, -np.inf
             for h in range(max(i * SH - PH, 0), min(i * SH - PH + KH, H)):
                 for w in range(max(left, 0), min(left + KW, WC // C)):
                     value = x[h, w * C + c]
                     if value > best or value != value:
                         best = value
-            y[i, k] = best
+            y[i, k // C * Y + c + offset] = best
 
 
 @inlined
