@@ -62,7 +62,7 @@ def test_a_nan_passes_the_relu():
             getattr(conv_forward, f"convolve_{name}_{form}")(x, pack(u), F, y, *more, shift=np.zeros(F))
             assert np.isnan(y[0, 4, 5]).all() and not np.isnan(y[0, 0, 0]).any()
         out = np.zeros((30, 2))
-        getattr(fused, f"affine_relu_{form}")(((x.reshape(30, 2), 0, 2, np.ones(2), np.zeros(2), out, 0),))
+        getattr(fused, f"affine_relu_{form}")(((x.reshape(30, 2), 0, 2, np.ones(2), np.zeros(2), out, 0),), 0, 30)
         assert np.isnan(out[-1]).all() and not np.isnan(out[:-1]).any()
 
 
@@ -116,14 +116,15 @@ def convolutions_agree(which, settings, shape, F, r, stride, pad, dtype, toleran
         def forward(x, u, y, form=form, **how):
             getattr(conv_forward, f"convolve_{which}_{form}")(x, u, F, y, *settings, **how)
 
-        def backward(dx, fresh, form=form, transposed=transposed):
+        def backward(dx, fresh, images=(), form=form, transposed=transposed):
             function = getattr(conv_backward, f"convolve_{which}_backward_{form}")
             units = through_one_relu(dz.reshape(-1, F))
             if which == "columns":  # does not compute the gradient of x
-                du = function(getattr(fused, f"relu_mix_{form}")(units, F).reshape(z.shape), x, *settings)
+                mixed = getattr(fused, f"relu_mix_{form}")(units, F, 0, dz.size // F)
+                du = function(mixed.reshape(z.shape), x, *settings)
             else:
                 shape = [z.shape[:3]] if which == "winograd" else []
-                du = function(units, F, *shape, x, transposed, dx, *settings, fresh)
+                du = function(units, F, *shape, x, transposed, dx, *settings, fresh, *images)
             return gradient(du).reshape(conv.grads["w"].shape)
         plain, sums = np.full(z.shape, np.nan, dtype), np.ones((2, F))
         forward(x, u, plain, sums=sums)
@@ -152,6 +153,12 @@ def convolutions_agree(which, settings, shape, F, r, stride, pad, dtype, toleran
         if which != "columns":
             assert distance(added - 1, dx) < tolerance and distance(written, dx) < tolerance
             assert np.array_equal(backward(None, True), dw)
+            written[...], cut = np.nan, len(x) // 2
+            if cut:  # some images, then the others
+                some = backward(written, True, [(0, cut)])
+                assert np.all(np.isnan(written[cut:]))
+                assert distance(some + backward(written, True, [(cut, len(x))]), dw) < tolerance
+                assert distance(written, dx) < tolerance
 
 
 def through_one_relu(dz):
@@ -182,19 +189,20 @@ def test_fused_kernels_equal_their_plain_forms(dtype, tolerance):
         scale, shift, b, c = constants
         places = [(slice(0, 5), 2, dy, 1, outs[0], 3), (slice(5, 7), 7, dy[:, :2].copy(), 0, outs[1], 0)]
         affine_relu(tuple((z, z_at, own.stop - own.start, scale[own], shift[own], out, at)
-                               for own, z_at, _, _, out, at in places))
+                               for own, z_at, _, _, out, at in places), 3, 180)
         through = [(own, (g, at, z, z_at, own.stop - own.start, scale[own], shift[own]))
                    for own, z_at, g, at, _, _ in places]
-        dz = relu_mix(tuple((*unit, b[own], c[own]) for own, unit in through), 7)
+        dz = relu_mix(tuple((*unit, b[own], c[own]) for own, unit in through), 7, 3, 180)
         parameters, running, gradients = ([a.astype(dtype) for a in pair] for pair in
                                           ((gamma, beta), (mean, variance), (mean, beta)))
         known = batch_constants(*np.abs(sums[:2]), 189.0, 1e-5, *parameters, 0.1, *running)
         mix = batch_constants_backward(*sums, 189.0, *known[:3], *gradients)
-        results.append((*outs, dz, relu_sums(tuple(unit for _, unit in through), 7), *known, *mix, *running,
+        results.append((*outs, dz, relu_sums(tuple(unit for _, unit in through), 7, 3, 180), *known, *mix, *running,
                         *gradients))
     for compiled, plain in zip(*results, strict=True):
         assert compiled.dtype == plain.dtype and distance(compiled, plain) < tolerance
     assert not np.any(outs[0][:, [0, 1, 2, 8]]) and np.any(outs[0]) and np.any(outs[1])
+    assert not np.any(outs[0][:3]) and not np.any(outs[0][180:])
 
 
 def test_max_pool_of_some_lines():

@@ -4,11 +4,13 @@
 ``gemm.pack`` brings them into the order it needs, ``u``. ``forward(x, u, F, y)`` writes F filters' outputs into y, from
 channel ``offset`` on; with ``shift`` they become max(z + shift, 0).
 
-``backward(units, F, shape, x, transposed(w), dx, fresh)`` computes both gradients from dz, which is mixed from
-``units`` (``kernels/fused.py``) and has ``shape`` and F channels. It adds into dx, or writes it where it is ``fresh``
-memory (None leaves it out), and returns du; ``weight_gradient(du)`` turns the sum of those into dw.
+``backward(units, F, shape, x, transposed(w), dx, fresh, images)`` computes both gradients from dz, which is mixed from
+``units`` (``kernels/fused.py``) and has ``shape`` and F channels, for a range of images. It adds into dx, or writes it
+where it is ``fresh`` memory (None leaves it out), and returns du; ``weight_gradient(du)`` turns the sum of those into
+dw.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -48,8 +50,8 @@ class Algorithm:
     def forward(self, x: Array, u: Array, F: int, y: Array, **how: Any) -> None:
         raise NotImplementedError
 
-    def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None,
-                 fresh: bool = False) -> Array:
+    def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None, fresh: bool,
+                 images: Pair) -> Array:
         raise NotImplementedError
 
     def weight_gradient(self, du: Array) -> Array:
@@ -69,9 +71,9 @@ class Pointwise(Algorithm):
     def forward(self, x: Array, u: Array, F: int, y: Array, **how: Any) -> None:
         convolve_pointwise(x, u, F, y, **how)
 
-    def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None,
-                 fresh: bool = False) -> Array:
-        return convolve_pointwise_backward(units, F, x, transposed, dx, fresh)
+    def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None, fresh: bool,
+                 images: Pair) -> Array:
+        return convolve_pointwise_backward(units, F, x, transposed, dx, fresh, images)
 
     def weight_gradient(self, du: Array) -> Array:
         return du.reshape(1, 1, *du.shape)
@@ -89,9 +91,9 @@ class Winograd(Algorithm):
     def forward(self, x: Array, u: Array, F: int, y: Array, **how: Any) -> None:
         convolve_winograd(x, u, F, y, self.pad, self.m, **how)
 
-    def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None,
-                 fresh: bool = False) -> Array:
-        return convolve_winograd_backward(units, F, shape, x, transposed, dx, self.pad, self.m, fresh)
+    def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None, fresh: bool,
+                 images: Pair) -> Array:
+        return convolve_winograd_backward(units, F, shape, x, transposed, dx, self.pad, self.m, fresh, images)
 
     def weight_gradient(self, du: Array) -> Array:
         return winograd_filter_adjoint(du, self.r)
@@ -113,13 +115,15 @@ class Columns(Algorithm):
     def transposed(self, w: Array) -> Array:
         return self.matrix(w).T  # not packed: NumPy multiplies by it
 
-    def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None,
-                 fresh: bool = False) -> Array:
-        dz = relu_mix(units, F)
+    def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None, fresh: bool,
+                 images: Pair) -> Array:
+        (first, last), pixels = images, math.prod(shape[1:])
+        dz = relu_mix(units, F, first * pixels, last * pixels)
         if dx is not None:
+            dx = dx[first:last]
             spread = col2im(dz @ transposed, dx.shape, *self.window)
             dx[...] = spread if fresh else dx + spread
-        return convolve_columns_backward(dz.reshape(*shape, F), x, *self.window)
+        return convolve_columns_backward(dz.reshape(last - first, *shape[1:], F), x[first:last], *self.window)
 
     def weight_gradient(self, du: Array) -> Array:
         return du.reshape(self.shape)

@@ -1,11 +1,11 @@
 """Convolutions of one window that read one input, fused: their weights concatenated, one matrix product."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from ..kernels.fused import affine_relu, batch_constants, batch_constants_backward, relu_sums
+from ..kernels.fused import Units, batch_constants, batch_constants_backward
 from ..kernels.gemm import pack
 from ..kernels.geometry import output_hw
 from ..kernels.memory import empty
@@ -33,10 +33,11 @@ class Unit(Protocol):
 class FusedConv:
     """F = F_1 + F_2 + … filters from several units (a convolution each, all with batch norm or all without).
 
-    One pass: ``prepare_forward``; ``begin``; for every chunk ``forward_conv``; ``batch_stats``; for every chunk
-    ``apply`` (scale, shift, ReLU). Backward: ``prepare_backward``; for every chunk ``backward_stats``;
+    One pass: ``prepare_forward``; ``begin``; for every chunk ``forward_conv``; ``batch_stats``; ``outputs``; for every
+    chunk ``affine_relu``. Backward: ``prepare_backward``; ``gradients``; for every chunk ``relu_sums``;
     ``backward_constants``; for every chunk ``backward_data_and_weights``; ``reduce_grads``. Targets and their gradients
-    are lists of (array, offset), one for each unit: the channels of ``array`` from ``offset`` on.
+    are lists of (array, offset), one for each unit: the channels of ``array`` from ``offset`` on. ``outputs`` and
+    ``gradients`` describe them for the kernels of ``kernels/fused.py``.
     """
 
     def __init__(self, units: Sequence[Unit]) -> None:
@@ -130,54 +131,46 @@ class FusedConv:
             state.moments.append((mean, inverse))
             state.affine.append(affine)
 
-    def apply(self, state: "PassState", z: Array, targets: list[Target], chunk: slice) -> None:
-        """y = max(scale · z + shift, 0), each unit's part into its target."""
-        units = zip(targets, self.starts, self.widths, state.affine, strict=True)
-        affine_relu(tuple([(rows(z), start, width, *affine, rows(y[chunk]), offset)
-                           for (y, offset), start, width, affine in units]))
+    def outputs(self, state: "PassState", z: Array, targets: list[Target]) -> Units:
+        """What ``affine_relu`` takes: each unit's part of y = max(scale · z + shift, 0) goes into its target."""
+        z = rows(z)
+        return tuple([(z, start, width, *affine, rows(y), offset) for (y, offset), start, width, affine
+                      in zip(targets, self.starts, self.widths, state.affine, strict=True)])
 
     # -- backward ---------------------------------------------------------------------------------------------------
 
-    def parts(self, state: "PassState", dys: list[Target], ys: list[Target], chunk: slice) -> Iterator[tuple]:
-        """For each unit, as the kernels need it: a chunk's dy, its z, and scale and shift. Without batch norm y
-        stands in for z, with scale 1 and shift 0: the ReLU let through what is positive."""
+    def gradients(self, state: "PassState", dys: list[Target], ys: list[Target]) -> Units:
+        """What ``relu_sums`` takes. Without batch norm y stands in for z, with scale 1 and shift 0: the ReLU let
+        through what is positive."""
         if self.bns:
-            z = rows(state.z[chunk])
-            for (dy, offset), start, width, affine in zip(dys, self.starts, self.widths, state.affine, strict=True):
-                yield rows(dy[chunk]), offset, z, start, width, *affine
-        else:
-            for (dy, offset), (y, start), width, affine in zip(dys, ys, self.widths, self.neutral, strict=True):
-                yield rows(dy[chunk]), offset, rows(y[chunk]), start, width, *affine
+            z = rows(state.z)
+            return tuple([(rows(dy), offset, z, start, width, *affine) for (dy, offset), start, width, affine
+                          in zip(dys, self.starts, self.widths, state.affine, strict=True)])
+        return tuple([(rows(dy), offset, rows(y), start, width, *affine) for (dy, offset), (y, start), width, affine
+                      in zip(dys, ys, self.widths, self.neutral, strict=True)])
 
-    def backward_stats(self, state: "PassState", dys: list[Target], ys: list[Target], chunk: slice) -> Array:
-        """(2, F): Σ g and Σ g z of a chunk, where g = dy where the ReLU let it through, else 0."""
-        return relu_sums(tuple(self.parts(state, dys, ys, chunk)), self.F)
-
-    def backward_constants(self, state: "PassState", sums: list[Array]) -> None:
-        """dz = scale g + b z + c with b, c per channel (see ``layers/batchnorm.py``). γ and β, or the biases, get their
-        gradients."""
+    def backward_constants(self, state: "PassState", units: Units, sums: list[Array]) -> Units:
+        """What ``relu_mix`` takes, ``units`` with b and c: dz = scale g + b z + c (see ``layers/batchnorm.py``).
+        γ and β, or the biases, get their gradients."""
         ours = self.sum(sums)
         if not self.bns:
             if "b" in self.first.params:
                 self.add_to_grads(self.convs, "b", ours[0])
-            state.mix = self.no_mix
-            return
+            return tuple([(*unit, *none) for unit, none in zip(units, self.no_mix, strict=True)])
         whole = self.bns[0].all_reduce(ours) if state.batch_statistics else ours  # of the batch, over all processes
         mix = []
         for bn, own, (mean, inverse), (scale, _) in zip(self.bns, self.own, state.moments, state.affine, strict=True):
             mix.append(batch_constants_backward(ours[0, own], ours[1, own], whole[0, own], whole[1, own], state.M, mean,
                                                 inverse, scale, bn.grads["gamma"], bn.grads["beta"]))
-        state.mix = mix if state.batch_statistics else self.no_mix
+        return tuple([(*unit, *own) for unit, own in zip(units, mix if state.batch_statistics else self.no_mix,
+                                                         strict=True)])
 
-    def backward_data_and_weights(self, state: "PassState", dys: list[Target], ys: list[Target], dx: Array | None,
-                                  chunk: slice, fresh: bool = False) -> Array:
+    def backward_data_and_weights(self, state: "PassState", units: Units, dx: Array | None, fresh: bool, chunk: slice
+                                  ) -> Array:
         """Add the chunk's dx into ``dx``, or write it where that is ``fresh`` memory (None leaves it out); return the
         chunk's share of the weights' gradient."""
-        x = state.x[chunk]
-        parts = zip(self.parts(state, dys, ys, chunk), state.mix, strict=True)
-        units = tuple([(*part, *mix) for part, mix in parts])
-        return self.algorithm.backward(units, self.F, (len(x), *state.shape[1:]), x, self.u,
-                                       None if dx is None else dx[chunk], fresh)
+        return self.algorithm.backward(units, self.F, state.shape, state.x, self.u, dx, fresh,
+                                       (chunk.start, chunk.stop))
 
     def reduce_grads(self, gradients: list[Array]) -> None:
         """Add the chunks' shares, in their order, to the convolutions' gradients."""
@@ -194,8 +187,7 @@ class PassState:
 
     x, z, shape          input, convolution (where batch norm follows), the latter's (N, OH, OW)
     batch_statistics     whether μ and σ are the batch's own, from M values per channel
-    moments, affine, mix for every unit: (μ, 1/σ); scale and shift of y = max(scale · z + shift, 0); b and c of
-                         dz = scale · g + b · z + c
+    moments, affine      for every unit: (μ, 1/σ); scale and shift of y = max(scale · z + shift, 0)
     """
 
     x: Array
@@ -204,5 +196,4 @@ class PassState:
     batch_statistics: bool
     moments: list
     affine: list
-    mix: list
     M = 1.0  # not used where μ and σ are the running ones

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+from ..kernels.fused import affine_relu, relu_sums
 from ..layers import Array
 from .deferred import Deferred
 from .fused_conv import FusedConv, PassState, Target, chunk_size
@@ -31,19 +32,16 @@ def forward_pass(step: list[Forward], deferred: Deferred) -> None:
     """Convolve, normalize and rectify, chunk by chunk; where batch norm needs the sums over the whole batch first,
     these are waited for in between."""
     first = step[0].state
-    N, size = len(first.x), chunk_size(*first.shape)
+    N, OH, OW = first.shape
+    size, pixels = chunk_size(N, OH, OW), OH * OW
 
     def convolve(chunk: slice) -> list:
         return [job.one.forward_conv(job.state, chunk)[1] for job in step]
 
-    def apply(chunk: slice) -> None:
-        for job in step:
-            job.one.apply(job.state, job.state.z[chunk], job.targets, chunk)
-
     def both(chunk: slice) -> None:
         for job in step:
             z, _ = job.one.forward_conv(job.state, chunk)
-            job.one.apply(job.state, z, job.targets, chunk)
+            affine_relu(job.one.outputs(job.state, z, [(y[chunk], at) for y, at in job.targets]), 0, len(z) * pixels)
 
     if not first.batch_statistics:
         deferred.defer(both, N, size)
@@ -51,25 +49,35 @@ def forward_pass(step: list[Forward], deferred: Deferred) -> None:
     sums = deferred.run_now(convolve, N, size)
     for k, job in enumerate(step):
         job.one.batch_stats(job.state, [own[k] for own in sums])
+    units = [job.one.outputs(job.state, job.state.z, job.targets) for job in step]
+
+    def apply(chunk: slice) -> None:
+        for own in units:
+            affine_relu(own, chunk.start * pixels, chunk.stop * pixels)
+
     deferred.defer(apply, N, size)
 
 
 def backward_pass(step: list[Backward], deferred: Deferred) -> None:
     """The gradients of a step's inputs, parameters of batch norm, biases and weights."""
-    first = step[0].state
-    N, size = len(first.x), chunk_size(*first.shape)
+    N, OH, OW = step[0].state.shape
+    size, pixels = chunk_size(N, OH, OW), OH * OW
+    units = [job.one.gradients(job.state, job.dys, job.ys) for job in step]
 
     def stats(chunk: slice) -> list:
-        return [job.one.backward_stats(job.state, job.dys, job.ys, chunk) for job in step]
+        return [relu_sums(own, job.one.F, chunk.start * pixels, chunk.stop * pixels)
+                for job, own in zip(step, units, strict=True)]
+
+    sums = deferred.run_now(stats, N, size)
+    mixed = [job.one.backward_constants(job.state, own, [some[k] for some in sums])
+             for k, (job, own) in enumerate(zip(step, units, strict=True))]
 
     def data_and_weights(chunk: slice) -> list:
-        return [job.one.backward_data_and_weights(job.state, job.dys, job.ys, job.dx, chunk, job.fresh) for job in step]
+        return [job.one.backward_data_and_weights(job.state, own, job.dx, job.fresh, chunk)
+                for job, own in zip(step, mixed, strict=True)]
 
     def reduce(gradients: list) -> None:
         for k, job in enumerate(step):
             job.one.reduce_grads([own[k] for own in gradients])
 
-    sums = deferred.run_now(stats, N, size)
-    for k, job in enumerate(step):
-        job.one.backward_constants(job.state, [own[k] for own in sums])
     deferred.defer(data_and_weights, N, size, then=reduce)

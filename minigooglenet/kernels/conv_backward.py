@@ -9,6 +9,7 @@ used for both gradients. All functions share these arguments:
     transposed  the filters' matrix, or Winograd's 36 matrices, transposed and packed (``gemm.pack``)
     dx          (N, H, W, C) gradient with respect to x, added to; None: not computed
     fresh       overwrite dx instead of adding to it
+    images      (first, last): compute only what these images contribute; None: all of them do
 
 They return the gradient with respect to the filters' matrix or matrices. The compiled ``convolve_columns_backward`` may
 read up to seven values past the end of dz, for which ``relu_mix`` allocates memory.
@@ -17,13 +18,13 @@ read up to seven values past the end of dz, for which ``relu_mix`` allocates mem
 import numpy as np
 from numpy.typing import NDArray
 
-from .conv_forward import pixel_rows, tiles_per_block
+from .conv_forward import Range, pixel_rows, tiles_per_block
 from .fused import Units, mix, relu_mix_numpy
 from .gemm import ADD, SPARE, WRITE, multiply, multiply_runs, unpack
 from .geometry import Pair
 from .im2col import BLOCK, im2col_numpy, lines_per_block, pad_lines
 from .jit import JIT, frozen, njit
-from .memory import scratch
+from .memory import empty, scratch
 from .winograd import winograd_input, winograd_input_adjoint, winograd_output_adjoint
 from .winograd_outputs import output_lines_adjoint
 from .winograd_tiles import input_lines, input_lines_adjoint, matrix_step
@@ -37,10 +38,19 @@ def accumulate(gradient: NDArray, dx: NDArray | None, fresh: bool) -> None:
         dx[...] = gradient if fresh else dx + gradient
 
 
+def selected(x: NDArray, dx: NDArray | None, shape: tuple[int, ...], images: Range | None
+             ) -> tuple[NDArray, NDArray | None, Range]:
+    """x and dx of some images, and the range of their pixels in an output of ``shape`` (N, OH, OW)."""
+    N, OH, OW = shape
+    first, last = images or (0, N)
+    return x[first:last], None if dx is None else dx[first:last], (first * OH * OW, last * OH * OW)
+
+
 def convolve_pointwise_backward_numpy(units: Units, F: int, x: NDArray, transposed: NDArray, dx: NDArray | None,
-                                      fresh: bool = False) -> NDArray:
+                                      fresh: bool = False, images: Range | None = None) -> NDArray:
     """1×1 convolution: dx = dz wᵀ. Returns dw = xᵀ dz (C, F)."""
-    dz = relu_mix_numpy(units, F)
+    x, dx, pixels = selected(x, dx, x.shape[:3], images)
+    dz = relu_mix_numpy(units, F, *pixels)
     accumulate((dz @ unpack(transposed, x.shape[-1])).reshape(x.shape), dx, fresh)
     return pixel_rows(x).T @ dz
 
@@ -51,7 +61,8 @@ def convolve_columns_backward_numpy(dz: NDArray, x: NDArray, kernel: Pair, strid
 
 
 def convolve_winograd_backward_numpy(units: Units, F: int, shape: tuple[int, ...], x: NDArray, transposed: NDArray,
-                                     dx: NDArray | None, pad: int, m: int, fresh: bool = False) -> NDArray:
+                                     dx: NDArray | None, pad: int, m: int, fresh: bool = False,
+                                     images: Range | None = None) -> NDArray:
     """The adjoint of each of Winograd's steps (``winograd.py``). Returns du (36, C, F).
 
     units       what dz is computed from (``fused.relu_mix``)
@@ -62,8 +73,10 @@ def convolve_winograd_backward_numpy(units: Units, F: int, shape: tuple[int, ...
     dx          (N, H, W, C) gradient with respect to x, added to; None: not computed
     pad, m      padding; height and width of a tile's output
     fresh       overwrite dx instead of adding to it
+    images      (first, last): compute only what these images contribute; None: all of them do
     """
-    products = winograd_output_adjoint(relu_mix_numpy(units, F).reshape(*shape, F), m)
+    x, dx, pixels = selected(x, dx, shape, images)
+    products = winograd_output_adjoint(relu_mix_numpy(units, F, *pixels).reshape(len(x), *shape[1:], F), m)
     accumulate(winograd_input_adjoint(products @ unpack(transposed, x.shape[-1]), x.shape, pad, m), dx, fresh)
     return winograd_input(x, pad, m).transpose(0, 2, 1) @ products
 
@@ -72,13 +85,14 @@ def convolve_winograd_backward_numpy(units: Units, F: int, shape: tuple[int, ...
 
 
 def convolve_pointwise_backward_numba(units: Units, F: int, x: NDArray, transposed: NDArray, dx: NDArray | None,
-                                      fresh: bool = False) -> NDArray:
+                                      fresh: bool = False, images: Range | None = None) -> NDArray:
     """As ``convolve_pointwise_backward_numpy``, compiled."""
-    C = x.shape[-1]
-    du = np.zeros((C, F), x.dtype)
+    N, H, W, C = x.shape
+    first, last = images or (0, N)
+    du = empty((C, F), x.dtype)
     target = np.empty(0, x.dtype) if dx is None else dx.reshape(-1)
-    _pointwise(units, frozen(x).reshape(-1), transposed, target, du.reshape(-1), C, F, x.size // C, dx is not None,
-               WRITE if fresh else ADD)
+    _pointwise(units, frozen(x).reshape(-1), transposed, target, du.reshape(-1), C, F, first * H * W, last * H * W,
+               dx is not None, WRITE if fresh else ADD)
     return du
 
 
@@ -92,36 +106,38 @@ def convolve_columns_backward_numba(dz: NDArray, x: NDArray, kernel: Pair, strid
 
 
 def convolve_winograd_backward_numba(units: Units, F: int, shape: tuple[int, ...], x: NDArray, transposed: NDArray,
-                                     dx: NDArray | None, pad: int, m: int, fresh: bool = False) -> NDArray:
+                                     dx: NDArray | None, pad: int, m: int, fresh: bool = False,
+                                     images: Range | None = None) -> NDArray:
     """As ``convolve_winograd_backward_numpy``, compiled."""
-    (N, H, W, C), (_, OH, OW) = x.shape, shape
-    du = np.zeros((36, C, F), x.dtype)
+    (N, H, W, C), (_, OH, OW), (first, last) = x.shape, shape, images or (0, len(x))
+    du = empty((36, C, F), x.dtype)
     target = np.empty((0, H, W * C), x.dtype) if dx is None else dx.reshape(N, H, W * C)
     _winograd(units, frozen(x).reshape(N, H, W * C), transposed.reshape(-1), target, du.reshape(-1), C, F, OH, OW, pad,
-              m, dx is not None, fresh)
+              m, first, last, dx is not None, fresh)
     return du
 
 
 @njit
-def _pointwise(units, x, transposed, dx, du, C, F, P, wants_dx, mode):
+def _pointwise(units, x, transposed, dx, du, C, F, first, last, wants_dx, mode):
     """Both gradients of a 1×1 convolution.
 
     units           see ``fused.relu_mix``
     x, dx           (P·C,) input, and the gradient with respect to it
     transposed      packed (F, C)
-    du              (C·F,) gradient with respect to the filters, added to
-    C, F, P         channels, filters, pixels
+    du              (C·F,) gradient with respect to the filters, written
+    C, F            channels, filters
+    first, last     range of pixels
     wants_dx, mode  whether dx is computed; WRITE or ADD
     """
     no_shift = np.empty(0, x.dtype)
     block = max(64, BLOCK // (C + F) // 8 * 8)
-    dz = scratch(min(block, P) * F + SPARE, x)
-    for p in range(0, P, block):
-        rows = min(block, P - p)
+    dz = scratch(min(block, last - first) * F + SPARE, x)
+    for p in range(first, last, block):
+        rows = min(block, last - p)
         mix(units, p, p + rows, dz, F)
         if wants_dx:
             multiply(dz, 0, F, 1, rows, F, transposed, 0, F, 0, dx, p * C, C, C, no_shift, 0, mode)
-        multiply(x, p * C, 1, C, C, rows, dz, 0, 1, F, du, 0, F, F, no_shift, 0, ADD)
+        multiply(x, p * C, 1, C, C, rows, dz, 0, 1, F, du, 0, F, F, no_shift, 0, ADD if p > first else WRITE)
 
 
 @njit
@@ -146,32 +162,34 @@ def _columns(dz, x, du, C, F, OH, OW, KH, KW, SH, SW, PH, PW):
 
 
 @njit
-def _winograd(units, x, transposed, dx, du, C, F, OH, OW, pad, m, wants_dx, fresh):
+def _winograd(units, x, transposed, dx, du, C, F, OH, OW, pad, m, first_image, last_image, wants_dx, fresh):
     """Both gradients by Winograd's algorithm.
 
-    units            see ``fused.relu_mix``
-    x, dx            (N, H, W·C) input, and the gradient with respect to it
-    transposed       36 packed (F, C), flat
-    du               (36·C·F,), added to
-    C, F, OH, OW     channels, filters, height and width of the output
-    pad, m           padding; height and width of a tile's output
-    wants_dx, fresh  whether dx is computed; whether it is overwritten instead of added to
+    units                    see ``fused.relu_mix``
+    x, dx                    (N, H, W·C) input, and the gradient with respect to it
+    transposed               36 packed (F, C), flat
+    du                       (36·C·F,), written
+    C, F, OH, OW             channels, filters, height and width of the output
+    pad, m                   padding; height and width of a tile's output
+    first_image, last_image  range of images
+    wants_dx, fresh          whether dx is computed; whether it is overwritten instead of added to
     """
-    (N, H, WC), no_shift, matrix_size = x.shape, np.empty(0, x.dtype), len(transposed) // 36
+    (_, H, WC), no_shift, matrix_size = x.shape, np.empty(0, x.dtype), len(transposed) // 36
     W, TH, TW, x, dx = WC // C, -(-OH // m), -(-OW // m), x.reshape(-1), dx.reshape(-1)
-    block = min(N, max(1, tiles_per_block(C, F) // (TH * TW)))
+    block = min(last_image - first_image, max(1, tiles_per_block(C, F) // (TH * TW)))
     max_tiles, pixels = block * TH * TW, OH * OW
     dz, v = scratch(block * pixels * F, x), scratch(36 * matrix_step(max_tiles, C), x)
     products = scratch(36 * matrix_step(max_tiles, F), x)
-    for first in range(0, N, block):
-        last = min(N, first + block)
+    for first in range(first_image, last_image, block):
+        last = min(last_image, first + block)
         T = (last - first) * TH * TW
         v_step, step = matrix_step(T, C), matrix_step(T, F)
         mix(units, first * pixels, last * pixels, dz, F)
         output_lines_adjoint(dz, products, step, OH, OW, F, m, last - first)
         input_lines(x, v, v_step, H, W, C, TH, TW, pad, m, first * TH, last * TH)
         for i in range(36):
-            multiply(v, i * v_step, 1, C, C, T, products, i * step, 1, F, du, i * C * F, F, F, no_shift, 0, ADD)
+            multiply(v, i * v_step, 1, C, C, T, products, i * step, 1, F, du, i * C * F, F, F, no_shift, 0,
+                     ADD if first > first_image else WRITE)
         if wants_dx:
             for i in range(36):
                 multiply(products, i * step, F, 1, T, F, transposed, i * matrix_size, F, 0, v, i * v_step, C, C,

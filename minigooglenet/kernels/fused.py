@@ -11,7 +11,8 @@ each unit, of some of these:
     dy, dy_offset  the same for the gradient with respect to y
     b, c           (width,) of dz = scale · g + b · z + c (see ``layers/batchnorm.py``)
 
-g is dy where scale · z + shift > 0, else 0. The sign is computed again, so y is not needed.
+g is dy where scale · z + shift > 0, else 0. The sign is computed again, so y is not needed. ``first`` and ``last`` are
+the range of pixels to compute, so that all threads share one tuple of units.
 
 The numba forms are called often, on little data, so they are jitted functions without a Python wrapper. Sums are
 accumulated in the array's own dtype over 64 pixels, in SIMD registers (``simd.py``) at a negligible loss of precision,
@@ -32,38 +33,39 @@ Units: TypeAlias = tuple[tuple[Any, ...], ...]
 # -- NumPy ------------------------------------------------------------------------------------------------------------
 
 
-def affine_relu_numpy(units: Units) -> None:
+def affine_relu_numpy(units: Units, first: int, last: int) -> None:
     """y = max(scale · z + shift, 0), written into y.
 
     ``units``: (z, z_offset, width, scale, shift, y, y_offset) each.
     """
     for z, z_offset, width, scale, shift, y, y_offset in units:
-        y[:, y_offset:y_offset + width] = np.maximum(z[:, z_offset:z_offset + width] * scale + shift, 0)
+        z = z[first:last, z_offset:z_offset + width]
+        y[first:last, y_offset:y_offset + width] = np.maximum(z * scale + shift, 0)
 
 
-def relu_sums_numpy(units: Units, F: int) -> NDArray:
+def relu_sums_numpy(units: Units, F: int, first: int, last: int) -> NDArray:
     """(2, F) float64: Σ g and Σ g · z over the pixels, for the F channels of all units.
 
     ``units``: (dy, dy_offset, z, z_offset, width, scale, shift) each.
     """
     def sums(dy, dy_offset, z, z_offset, width, scale, shift):
-        z = z[:, z_offset:z_offset + width]
-        g = np.where(z * scale + shift > 0, dy[:, dy_offset:dy_offset + width], 0).astype(np.float64)
+        z = z[first:last, z_offset:z_offset + width]
+        g = np.where(z * scale + shift > 0, dy[first:last, dy_offset:dy_offset + width], 0).astype(np.float64)
         return g.sum(axis=0), (g * z).sum(axis=0)
 
     return np.concatenate([sums(*unit) for unit in units], axis=1)
 
 
-def relu_mix_numpy(units: Units, F: int) -> NDArray:
-    """dz (pixels, F) = scale · g + b · z + c, for the F channels of all units.
+def relu_mix_numpy(units: Units, F: int, first: int, last: int) -> NDArray:
+    """dz (last - first, F) = scale · g + b · z + c, for the F channels of all units.
 
     ``units``: (dy, dy_offset, z, z_offset, width, scale, shift, b, c) each.
     """
     def mixed(dy, dy_offset, z, z_offset, width, scale, shift, b, c):
-        """dz (pixels, width) of one unit; the module's docstring describes its members:
+        """dz (last - first, width) of one unit; the module's docstring describes its members:
         dy, dy_offset, z, z_offset, width, scale, shift, b, c."""
-        z = z[:, z_offset:z_offset + width]
-        g = np.where(z * scale + shift > 0, dy[:, dy_offset:dy_offset + width], 0)
+        z = z[first:last, z_offset:z_offset + width]
+        g = np.where(z * scale + shift > 0, dy[first:last, dy_offset:dy_offset + width], 0)
         return scale * g + b * z + c
 
     return np.concatenate([mixed(*unit) for unit in units], axis=1)
@@ -117,11 +119,11 @@ BLOCK = 64
 
 
 @njit
-def affine_relu_numba(units: Units) -> None:
+def affine_relu_numba(units: Units, first: int, last: int) -> None:
     """As ``affine_relu_numpy``, compiled."""
     for z, z_offset, width, scale, shift, y, y_offset in units:
-        (P, Z), Y, full, flat_z, flat_y = z.shape, y.shape[1], width // LANES * LANES, z.reshape(-1), y.reshape(-1)
-        for p in range(P):
+        Z, Y, full, flat_z, flat_y = z.shape[1], y.shape[1], width // LANES * LANES, z.reshape(-1), y.reshape(-1)
+        for p in range(first, last):
             z_at, y_at = p * Z + z_offset, p * Y + y_offset
             for f in range(0, full, LANES):
                 _affine_relu(flat_z, z_at + f, scale, shift, f, flat_y, y_at + f, LANES)
@@ -182,14 +184,14 @@ def _add_block(first, second, block, sums, f, n):
 
 
 @njit
-def relu_sums_numba(units: Units, F: int) -> NDArray:
+def relu_sums_numba(units: Units, F: int, first: int, last: int) -> NDArray:
     """As ``relu_sums_numpy``, compiled."""
     sums, at = np.zeros((2, F)), 0
     for dy, dy_offset, z, z_offset, width, scale, shift in units:
-        (P, Z), D, full, flat_z, flat_dy = z.shape, dy.shape[1], width // LANES * LANES, z.reshape(-1), dy.reshape(-1)
+        Z, D, full, flat_z, flat_dy = z.shape[1], dy.shape[1], width // LANES * LANES, z.reshape(-1), dy.reshape(-1)
         block = np.empty(2 * LANES, z.dtype)
-        for start in range(0, P, BLOCK):
-            pixels, z_at, dy_at = min(P - start, BLOCK), start * Z + z_offset, start * D + dy_offset
+        for start in range(first, last, BLOCK):
+            pixels, z_at, dy_at = min(last - start, BLOCK), start * Z + z_offset, start * D + dy_offset
             for f in range(0, full, LANES):
                 _relu_sums(flat_dy, dy_at + f, D, flat_z, z_at + f, Z, pixels, scale, shift, f, block, sums, at, LANES)
             if full < width:
@@ -219,11 +221,11 @@ def _relu_sums(dy, dy_at, D, z, z_at, Z, pixels, scale, shift, f, block, sums, a
 
 
 @njit
-def relu_mix_numba(units: Units, F: int) -> NDArray:
+def relu_mix_numba(units: Units, F: int, first: int, last: int) -> NDArray:
     """As ``relu_mix_numpy``, compiled; its memory has SPARE more values past the end."""
-    P = len(units[0][0])
+    P = last - first
     dz = np.empty(P * F + SPARE, units[0][0].dtype)
-    mix(units, 0, P, dz, F)
+    mix(units, first, last, dz, F)
     return dz[:P * F].reshape(P, F)
 
 
