@@ -1,5 +1,7 @@
 """The parts of the training recipe: whitening filters, and epochs on images of half the size."""
 
+import json
+
 import numpy as np
 import pytest
 from small import NARROW, dataset, learned, same
@@ -8,10 +10,12 @@ from minigooglenet import engine
 from minigooglenet.data.augment import halve
 from minigooglenet.errors import UserError
 from minigooglenet.layers import Conv
+from minigooglenet.training import checkpoint
 from minigooglenet.training import trainer as trainers
 from minigooglenet.training.config import Config
 from minigooglenet.training.trainer import Trainer
 from minigooglenet.training.whitening import EPSILON, covariance, whitening
+from minigooglenet.weights import safetensors_io
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +123,6 @@ def test_both_engines_agree_on_halved_images(few):
 
 
 def test_a_run_resumed_among_the_halved_epochs_equals_an_uninterrupted_one(few, tmp_path):
-    from minigooglenet.training import checkpoint
-
     config = NARROW.but(epochs=3, half=0.4, whiten=True)
     whole, first, second = Trainer(config, few), Trainer(config, few, tmp_path), Trainer(config, few, tmp_path)
     whole.run()
@@ -140,3 +142,14 @@ def test_the_number_of_halved_epochs(half, epochs, halved):
 def test_invalid_halves(changes):
     with pytest.raises(UserError, match="^half: got "):
         Config(**changes)
+
+
+def test_a_checkpoint_of_an_earlier_version_has_the_recipe_of_that_time(few, tmp_path):
+    Trainer(NARROW, few, tmp_path).save()
+    arrays, metadata = safetensors_io.load(tmp_path / checkpoint.NAME)
+    config = json.loads(metadata["config"])
+    for name in ("half", "whiten", "beta_lr"):
+        del config[name]
+    safetensors_io.save(tmp_path / checkpoint.NAME, arrays, metadata | {"config": json.dumps(config)})
+    assert checkpoint.load(tmp_path).config == NARROW
+    assert (NARROW.half, NARROW.whiten, NARROW.beta_lr) == (0, False, 1)
