@@ -147,8 +147,8 @@ class Hosts:
         agent, machines = str(self.folder / "agent"), str(self.folder / "open-mpi")
         environment = (env or os.environ) | {
             "TMPDIR": str(self.folder), "HYDRA_LAUNCHER": "rsh", "HYDRA_LAUNCHER_EXEC": agent,
-            "HYDRA_HOST_FILE": str(self.folder / "mpich"), "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-            "OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self,tcp", "UCX_TLS": "self,tcp",  # not through shared memory
+            "HYDRA_HOST_FILE": str(self.folder / "mpich"),
+            "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self,tcp", "UCX_TLS": "self,tcp",  # not through shared memory
             "OMPI_MCA_mpi_yield_when_idle": "1"}
         for name in ("OMPI_MCA_plm_rsh_agent", "PRTE_MCA_plm_ssh_agent"):  # Open MPI 4 and 5
             environment[name] = agent

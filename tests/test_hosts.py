@@ -1,5 +1,5 @@
-"""Training on several hosts, which are namespaces of this machine (benchmarks/hosts.py): the same weights as alone, and an
-end in bounded time if a host is gone. Needs root, mpi4py and mpiexec; skipped without."""
+"""Training on several hosts, which are namespaces of this machine (benchmarks/hosts.py): the same weights as alone, and
+an end in bounded time if a host is gone. Needs root, mpi4py and mpiexec; skipped without."""
 
 import importlib.util
 import os

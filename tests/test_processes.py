@@ -150,12 +150,13 @@ def test_started_by_mpiexec_but_without_mpi4py(data, tmp_path, monkeypatch, caps
 
 
 class World:
-    """A communicator in which the other processes hold the same values as this one."""
+    """A communicator in which the other processes hold the same values as this one. It counts the bytes of messages."""
 
     def __init__(self, rank, size):
-        self.rank, self.size = rank, size
+        self.rank, self.size, self.messages = rank, size, []
 
     def Allreduce(self, _, total):
+        self.messages.append(total.nbytes)
         total *= self.size
 
 
@@ -224,6 +225,20 @@ def test_a_step_of_two_processes_with_equal_images_is_the_step_of_one(monkeypatc
     for a, b in zip(one[2:], two[2:], strict=True):
         for path, array in a.items():
             np.testing.assert_allclose(b[path], array, atol=1e-3 * max(np.abs(array).max(), 1e-3), err_msg=path)
+
+
+@pytest.mark.parametrize("kind", ["fast", "plain"])
+@pytest.mark.parametrize("norm, heads", [("batch", True), ("lrn", False)])
+def test_the_messages_of_a_step_are_those_that_the_model_counts(monkeypatch, kind, norm, heads):
+    monkeypatch.setenv("MINIGOOGLENET_ENGINE", kind)
+    world = World(0, 2)
+    processes_like_this_one(monkeypatch, 0, 2)
+    monkeypatch.setattr(processes, "_world", world)
+    images = small.dataset()
+    trainer = Trainer(small.NARROW.but(norm=norm, heads=heads), images)
+    world.messages.clear()
+    trainer.train_step(trainer.normalizer(images.x_train[:4]), images.y_train[:4])
+    assert sorted([*world.messages, 8]) == sorted(parallel.messages(trainer.net))  # 8: whether to stop, in the loop
 
 
 def test_dropout_drops_the_same_activations_in_every_process(monkeypatch):

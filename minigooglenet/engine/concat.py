@@ -39,6 +39,7 @@ class FusedConcat(DeferredLayer):
             self.steps[0].insert(0, (opening, FusedConv([self.branches[b][0] for b in opening])))
         self.fused = [one for step in self.steps for _, one in step]
         self.input_gradient = True
+        self.norms = [sum(one.F for _, one in step) for step in self.steps if step[0][1].bns]
 
     def widths(self, C: int) -> list[int]:
         """The channels of each branch's output, for C channels of input."""

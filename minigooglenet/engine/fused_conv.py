@@ -119,10 +119,12 @@ class FusedConv:
         self.algorithm.forward(x, self.u, self.F, z, sums=sums)
         return z, sums
 
-    def batch_stats(self, state: "PassState", sums: list[Array]) -> None:
-        """Scale and shift from the batch's own mean and variance; the running statistics move towards those."""
-        state.M = float(self.bns[0].count(state.z.size // self.F))
-        total, squares = self.bns[0].all_reduce(self.sum(sums))
+    def batch_stats(self, state: "PassState", M: float, whole: Array) -> None:
+        """Scale and shift from the mean and variance of the whole batch, of M values per channel and the sums (2, F);
+        the running statistics move towards those."""
+        if M < 2:
+            self.bns[0].count(state.z.size // self.F)  # raises ShapeError
+        state.M, (total, squares) = M, whole
         state.moments, state.affine = [], []
         for bn, own in zip(self.bns, self.own, strict=True):
             mean, inverse, *affine = batch_constants(
@@ -149,15 +151,13 @@ class FusedConv:
         return tuple([(rows(dy), offset, rows(y), start, width, *affine) for (dy, offset), (y, start), width, affine
                       in zip(dys, ys, self.widths, self.neutral, strict=True)])
 
-    def backward_constants(self, state: "PassState", units: Units, sums: list[Array]) -> Units:
+    def backward_constants(self, state: "PassState", units: Units, ours: Array, whole: Array) -> Units:
         """What ``relu_mix`` takes, ``units`` with b and c: dz = scale g + b z + c (see ``layers/batchnorm.py``).
-        γ and β, or the biases, get their gradients."""
-        ours = self.sum(sums)
+        γ and β, or the biases, get their gradients. The sums (2, F) are of this process, and of the whole batch."""
         if not self.bns:
             if "b" in self.first.params:
                 self.add_to_grads(self.convs, "b", ours[0])
             return tuple([(*unit, *none) for unit, none in zip(units, self.no_mix, strict=True)])
-        whole = self.bns[0].all_reduce(ours) if state.batch_statistics else ours  # of the batch, over all processes
         mix = []
         for bn, own, (mean, inverse), (scale, _) in zip(self.bns, self.own, state.moments, state.affine, strict=True):
             mix.append(batch_constants_backward(ours[0, own], ours[1, own], whole[0, own], whole[1, own], state.M, mean,

@@ -1,6 +1,11 @@
 """The passes of one step: several fused convolutions, chunk by chunk, waiting only for batch norm's sums."""
 
+import itertools
+import math
+from collections.abc import Sequence
 from typing import NamedTuple
+
+import numpy as np
 
 from ..kernels.fused import affine_relu, relu_sums
 from ..layers import Array
@@ -28,6 +33,18 @@ class Backward(NamedTuple):
     fresh: bool
 
 
+def sums_of(step: Sequence[Forward | Backward], chunks: list) -> list[Array]:
+    """(2, F) for each fused convolution of a step: the chunks' sums, added in their order."""
+    return [job.one.sum([own[k] for own in chunks]) for k, job in enumerate(step)]
+
+
+def over_processes(step: Sequence[Forward | Backward], arrays: list[Array]) -> list[Array]:
+    """The arrays, summed over all processes that share the batch, in one message: latency counts, not bytes."""
+    whole = step[0].one.bns[0].all_reduce(np.concatenate(arrays, axis=None))
+    ends = itertools.accumulate(array.size for array in arrays)
+    return [whole[end - array.size:end].reshape(array.shape) for end, array in zip(ends, arrays, strict=True)]
+
+
 def forward_pass(step: list[Forward], deferred: Deferred) -> None:
     """Convolve, normalize and rectify, chunk by chunk; where batch norm needs the sums over the whole batch first,
     these are waited for in between."""
@@ -46,9 +63,10 @@ def forward_pass(step: list[Forward], deferred: Deferred) -> None:
     if not first.batch_statistics:
         deferred.defer(both, N, size)
         return
-    sums = deferred.run_now(convolve, N, size)
-    for k, job in enumerate(step):
-        job.one.batch_stats(job.state, [own[k] for own in sums])
+    values = np.array([math.prod(first.shape)], float)  # per channel
+    (M,), *whole = over_processes(step, [values, *sums_of(step, deferred.run_now(convolve, N, size))])
+    for job, sums in zip(step, whole, strict=True):
+        job.one.batch_stats(job.state, float(M), sums)
     units = [job.one.outputs(job.state, job.state.z, job.targets) for job in step]
 
     def apply(chunk: slice) -> None:
@@ -68,9 +86,10 @@ def backward_pass(step: list[Backward], deferred: Deferred) -> None:
         return [relu_sums(own, job.one.F, chunk.start * pixels, chunk.stop * pixels)
                 for job, own in zip(step, units, strict=True)]
 
-    sums = deferred.run_now(stats, N, size)
-    mixed = [job.one.backward_constants(job.state, own, [some[k] for some in sums])
-             for k, (job, own) in enumerate(zip(step, units, strict=True))]
+    ours = sums_of(step, deferred.run_now(stats, N, size))
+    whole = over_processes(step, ours) if step[0].state.batch_statistics else ours
+    mixed = [job.one.backward_constants(job.state, *sums)
+             for job, *sums in zip(step, units, ours, whole, strict=True)]
 
     def data_and_weights(chunk: slice) -> list:
         return [job.one.backward_data_and_weights(job.state, own, job.dx, job.fresh, chunk)

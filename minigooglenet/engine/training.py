@@ -103,6 +103,7 @@ class FusedUnit(DeferredLayer):
         self.conv, self.bn = conv, bn
         self.one = FusedConv([self])
         self.fused, self.expects, self.input_gradient = [self.one], conv.expects, True
+        self.norms = [conv.F] if bn else []  # channels of each pass that waits for batch norm's sums
 
     def output_shape(self, shape: Shape) -> Shape:
         return self.conv.output_shape(shape)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .. import engine
 from ..layers import BatchNorm
 from ..layers.base import Layer
 from . import processes
@@ -45,11 +46,15 @@ def fit(sizes: Sequence[int], seconds: Sequence[float], n: int) -> tuple[float, 
 
 
 def messages(net: Layer) -> list[int]:
-    """The bytes of every all-reduce in one training step: all gradients in one message, batch norm's sums in forward
-    and backward, and a few scalars."""
-    norms = [layer.C for _, layer in net.walk() if isinstance(layer, BatchNorm)]
-    return ([sum(g.nbytes for g in net.gradients().values()), 8, 24, 8]
-            + [8] * len(norms) + [16 * C for C in norms] * 2)
+    """The bytes of every all-reduce in one training step: all gradients in one message, a few scalars, and batch norm's
+    sums in forward and backward: one message for each layer, or for all that the engine computes in one pass."""
+    sizes = [sum(g.nbytes for g in net.gradients().values()), 8, 24, 8]
+    for _, layer in engine.compile(net).walk():
+        if isinstance(layer, BatchNorm):
+            sizes += [8, 16 * layer.C] * 2
+        for widths in getattr(layer, "norms", ()):
+            sizes += [8 + 16 * widths, 16 * widths]
+    return sizes
 
 
 def sum_seconds(size: float, n: int, alpha: float, beta: float) -> float:
