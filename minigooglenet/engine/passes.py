@@ -88,8 +88,8 @@ def backward_pass(step: list[Backward], deferred: Deferred) -> None:
 
     ours = sums_of(step, deferred.run_now(stats, N, size))
     whole = over_processes(step, ours) if step[0].state.batch_statistics else ours
-    mixed = [job.one.backward_constants(job.state, *sums)
-             for job, *sums in zip(step, units, ours, whole, strict=True)]
+    mixed = [job.one.backward_constants(job.state, own, its, all_)
+             for job, own, its, all_ in zip(step, units, ours, whole, strict=True)]
 
     def data_and_weights(chunk: slice) -> list:
         return [job.one.backward_data_and_weights(job.state, own, job.dx, job.fresh, chunk)
