@@ -87,7 +87,8 @@ def test_winograd_equals_its_plain_form_and_a_convolution(shape, F, pad, m, dtyp
 
 
 @pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-5), (np.float64, 1e-13)])
-@pytest.mark.parametrize("shape, F", [((2, 7, 9, 3), 5), ((1, 33, 40, 48), 70)])
+@pytest.mark.parametrize("shape, F", [((2, 7, 9, 3), 5), ((1, 33, 40, 48), 70), ((2, 9, 7, 40), 3),
+                                      ((3, 5, 3, 104), 49)])
 def test_pointwise_equals_its_plain_form_and_a_convolution(shape, F, dtype, tolerance):
     convolutions_agree("pointwise", (), shape, F, 1, (1, 1), (0, 0), dtype, tolerance)
 

@@ -6,7 +6,7 @@ import pytest
 from minigooglenet.kernels import simd, winograd
 from minigooglenet.kernels.jit import JIT, njit
 from minigooglenet.kernels.memory import LINE, empty
-from minigooglenet.kernels.simd import LANES, both, equal, full_like, greater, load, store, where, without
+from minigooglenet.kernels.simd import LANES, both, equal, full_like, greater, load, prefetch, store, where, without
 
 
 @pytest.mark.skipif(not JIT, reason="MINIGOOGLENET_JIT=0: the compiled forms are not compiled")
@@ -17,6 +17,8 @@ def test_registers_equal_their_numpy_form(dtype, monkeypatch):
         x, z = load(a, 1, n), load(b, 2, n)
         larger, same = greater(x, z), equal(x, z)
         free = without(larger, same)
+        prefetch(a, 1, n)
+        prefetch(y, -10**12, n)  # outside: nothing happens
         store(y, 1, n, where(both(free, larger), 2 * x - z, z * x + full_like(x, 3) - x * 4))
 
     rng, compiled = np.random.default_rng(0), njit(combine)
@@ -26,7 +28,7 @@ def test_registers_equal_their_numpy_form(dtype, monkeypatch):
         fast, plain = np.full(LANES + 2, 7, dtype), np.full(LANES + 2, 7, dtype)
         compiled(a, b, fast, n)
         with monkeypatch.context() as patch:
-            for name in ("load", "store", "full_like", "equal", "greater", "both", "without", "where"):
+            for name in ("load", "store", "prefetch", "full_like", "equal", "greater", "both", "without", "where"):
                 patch.setitem(combine.__globals__, name, getattr(simd, f"{name}_numpy"))
             combine(a, b, plain, n)
         assert np.array_equal(fast, plain, equal_nan=True) and (fast[n + 1:] == 7).all() and fast[0] == 7

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .conv_forward import Range, pixel_rows, tiles_per_block
 from .fused import Units, mix, relu_mix_numpy
-from .gemm import ADD, SPARE, WRITE, multiply, multiply_runs, unpack
+from .gemm import ADD, PANEL, ROWS, SPARE, WRITE, multiply, multiply_runs, prefetch_rows, unpack
 from .geometry import Pair
 from .im2col import BLOCK, im2col_numpy, lines_per_block, pad_lines
 from .jit import JIT, frozen, njit
@@ -89,11 +89,11 @@ def convolve_pointwise_backward_numba(units: Units, F: int, x: NDArray, transpos
     """As ``convolve_pointwise_backward_numpy``, compiled."""
     N, H, W, C = x.shape
     first, last = images or (0, N)
-    du = empty((C, F), x.dtype)
+    du = empty((C, F) if C % 8 else (F, C), x.dtype)
     target = np.empty(0, x.dtype) if dx is None else dx.reshape(-1)
     _pointwise(units, frozen(x).reshape(-1), transposed, target, du.reshape(-1), C, F, first * H * W, last * H * W,
                dx is not None, WRITE if fresh else ADD)
-    return du
+    return du if C % 8 else du.T
 
 
 def convolve_columns_backward_numba(dz: NDArray, x: NDArray, kernel: Pair, stride: Pair, pad: Pair) -> NDArray:
@@ -124,7 +124,8 @@ def _pointwise(units, x, transposed, dx, du, C, F, first, last, wants_dx, mode):
     units           see ``fused.relu_mix``
     x, dx           (P·C,) input, and the gradient with respect to it
     transposed      packed (F, C)
-    du              (C·F,) gradient with respect to the filters, written
+    du              gradient with respect to the filters, written: transposed (F·C,), because x is then read in long
+                    runs; (C·F,) if C is not a multiple of 8, because that would read beyond the end of x
     C, F            channels, filters
     first, last     range of pixels
     wants_dx, mode  whether dx is computed; WRITE or ADD
@@ -136,8 +137,18 @@ def _pointwise(units, x, transposed, dx, du, C, F, first, last, wants_dx, mode):
         rows = min(block, last - p)
         mix(units, p, p + rows, dz, F)
         if wants_dx:
-            multiply(dz, 0, F, 1, rows, F, transposed, 0, F, 0, dx, p * C, C, C, no_shift, 0, mode)
-        multiply(x, p * C, 1, C, C, rows, dz, 0, 1, F, du, 0, F, F, no_shift, 0, ADD if p > first else WRITE)
+            for c in range(0, C, PANEL):
+                columns = min(C - c, PANEL)
+                for q in range(p, p + rows, ROWS):
+                    prefetch_rows(x, q * C + c, C, columns)  # for the product below
+                    prefetch_rows(dx, (q + ROWS) * C + c, C, columns)
+                    multiply(dz, (q - p) * F, F, 1, min(p + rows - q, ROWS), F, transposed, c * F, F, 0, dx, q * C + c,
+                             C, columns, no_shift, 0, mode)
+        how = ADD if p > first else WRITE
+        if C % 8:
+            multiply(x, p * C, 1, C, C, rows, dz, 0, 1, F, du, 0, F, F, no_shift, 0, how)
+        else:
+            multiply(dz, 0, 1, F, F, rows, x, p * C, 1, C, du, 0, C, C, no_shift, 0, how)
 
 
 @njit

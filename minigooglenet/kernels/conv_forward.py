@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .fused import add_sums
-from .gemm import RELU, WRITE, multiply, multiply_runs, unpack
+from .gemm import PANEL, RELU, ROWS, WRITE, multiply, multiply_runs, prefetch_rows, unpack
 from .geometry import Pair
 from .im2col import BLOCK, im2col_numpy, lines_per_block, pad_lines
 from .jit import JIT, frozen, inlined, njit
 from .memory import scratch
+from .simd import prefetch
 from .winograd import winograd_input, winograd_output
 from .winograd_outputs import output_lines
 from .winograd_tiles import input_lines, matrix_step
@@ -154,8 +155,16 @@ def _pointwise(x, u, C, F, y, Y, first, last, offset, shift, mode, sums):
     """
     block = max(8, BLOCK // C // 8 * 8)
     for p in range(first, last, block):
-        multiply(x, p * C, C, 1, min(block, last - p), C, u, 0, C, 0, y, p * Y + offset, Y, F, shift, 0, mode)
-        add_sums(y, Y, offset, p, min(p + block, last), sums)
+        end = min(p + block, last)
+        for f in range(0, F, PANEL):
+            columns = min(F - f, PANEL)
+            for q in range(p, end, ROWS):
+                y_at = q * Y + offset + f
+                if f == 0:
+                    prefetch(x, (q + ROWS) * C, ROWS * C)
+                prefetch_rows(y, y_at + ROWS * Y, Y, columns)
+                multiply(x, q * C, C, 1, min(end - q, ROWS), C, u, f * C, C, 0, y, y_at, Y, columns, shift, f, mode)
+        add_sums(y, Y, offset, p, end, sums)
 
 
 @njit

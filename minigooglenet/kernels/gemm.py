@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from .jit import JIT, frozen, inlined, njit, size
 from .memory import empty
+from .simd import prefetch
 
 WRITE, ADD, RELU = 0, 1, 2  # modes: Y = A B, Y += A B, Y = max(A B + shift, 0)
 SPARE = 7  # values that may be read past the end of B where it is not packed
@@ -128,6 +129,13 @@ def _pack(b, packed):
                     packed[i, at + j] = 0
                 at += size(width)
             f += width
+
+
+@inlined
+def prefetch_rows(a: NDArray, at: int, row: int, n: int) -> None:
+    """Prefetch the first n columns of ROWS rows of a flat array; ``at``: the first value, ``row``: between rows."""
+    for r in range(ROWS):
+        prefetch(a, at + r * row, n)
 
 
 pack = pack_numba if JIT else pack_numpy

@@ -37,6 +37,11 @@ def store_numpy(a: NDArray, at: int, n: int, value: NDArray) -> None:
     a[at:at + n] = value[:n]
 
 
+def prefetch_numpy(a: NDArray, at: int, n: int) -> None:
+    """Ask for a[at], …, a[at + n - 1] to be brought into the cache, and do not wait: they will be read, or written,
+    soon. They may lie outside the array; then nothing happens."""
+
+
 def full_like_numpy(like: NDArray, value: float) -> NDArray:
     """A register of the type of ``like`` with ``value`` in every lane."""
     return np.full_like(like, value)
@@ -75,6 +80,7 @@ if JIT:
 
 load = simd_llvm.load if JIT else load_numpy
 store = simd_llvm.store if JIT else store_numpy
+prefetch = simd_llvm.prefetch if JIT else prefetch_numpy
 full_like = simd_llvm.full_like if JIT else full_like_numpy
 equal = simd_llvm.equal if JIT else equal_numpy
 greater = simd_llvm.greater if JIT else greater_numpy

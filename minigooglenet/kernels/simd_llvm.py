@@ -15,6 +15,8 @@ from numba.core.registry import cpu_target
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, register_model
 
+from .memory import LINE
+
 
 def _target_has_512_bits() -> bool:
     """Whether LLVM adds 16 float32 in one instruction on the processor that numba compiles for.
@@ -92,6 +94,22 @@ def store(typing: Any, a: Any, at: Any, n: Any, value: Any) -> tuple:
         _call(builder, f"llvm.masked.store.{name}", ir.VoidType(), arguments[3], pointer, align, mask)
         return context.get_dummy_value()
     return types.void(a, at, n, value), emit
+
+
+@intrinsic
+def prefetch(typing: Any, a: Any, at: Any, n: Any) -> tuple:
+    """As ``simd.prefetch_numpy``."""
+    def emit(context, builder, sig, arguments):
+        array, int32 = context.make_array(a)(context, builder, arguments[0]), ir.IntType(32)
+        at, n = (context.cast(builder, value, kind, types.intp)
+                 for value, kind in zip(arguments[1:], sig.args[1:], strict=True))
+        line = ir.Constant(n.type, 8 * LINE // a.dtype.bitwidth)
+        with cgutils.for_range_slice(builder, at, builder.add(at, n), line, inc=True) as (index, _):
+            pointer = builder.bitcast(builder.gep(array.data, [index]), ir.IntType(8).as_pointer())
+            reading, everywhere, data = int32(0), int32(3), int32(1)
+            _call(builder, "llvm.prefetch.p0", ir.VoidType(), pointer, reading, everywhere, data)
+        return context.get_dummy_value()
+    return types.void(a, at, n), emit
 
 
 # -- arithmetic -------------------------------------------------------------------------------------------------------
