@@ -34,6 +34,7 @@ from minigooglenet.kernels import (
     momentum,
     per_channel,
     relu,
+    winograd_filters,
 )
 from minigooglenet.kernels.avg_pool import (
     avg_pool_backward_numba,
@@ -46,7 +47,12 @@ from minigooglenet.kernels.im2col import col2im_numba, col2im_numpy, im2col_numb
 from minigooglenet.kernels.lrn import lrn_backward_numba, lrn_backward_numpy, lrn_numba, lrn_numpy
 from minigooglenet.kernels.max_pool import max_pool_numba, max_pool_numpy
 from minigooglenet.kernels.max_pool_backward import max_pool_backward_numba, max_pool_backward_numpy
-from minigooglenet.kernels.momentum import momentum_step_numba, momentum_step_numpy
+from minigooglenet.kernels.momentum import (
+    average_step_numba,
+    average_step_numpy,
+    momentum_step_numba,
+    momentum_step_numpy,
+)
 from minigooglenet.kernels.per_channel import (
     channel_affine_numba,
     channel_affine_numpy,
@@ -58,7 +64,7 @@ from minigooglenet.kernels.per_channel import (
 from minigooglenet.kernels.relu import relu_backward_numba, relu_backward_numpy, relu_numba, relu_numpy
 
 FILES = (avg_pool, conv_backward, conv_forward, crop_resize, fused, gemm, im2col, lrn, max_pool, max_pool_backward,
-         momentum, per_channel, relu)
+         momentum, per_channel, relu, winograd_filters)
 both_dtypes = pytest.mark.parametrize("dtype", ["float32", "float64"])
 N = 11  # two chunks, the second one ragged
 
@@ -241,6 +247,16 @@ def test_a_step_of_gradient_descent(nesterov, dtype, rng):
         stepped, moved = np.asfortranarray(w), np.asfortranarray(v)
         step(stepped, g, moved, 0.1, 0.9, 5e-4, nesterov)
         close(np.ascontiguousarray(stepped), results[1][0])
+
+
+@both_dtypes
+def test_a_step_of_averaging(dtype, rng):
+    average, w = rng.standard_normal((2, 4, 5)).astype(dtype)
+    for form in (average_step_numba, average_step_numpy):
+        for order in "CF":
+            moved = average.copy(order)
+            form(moved, w, 0.25)
+            close(np.ascontiguousarray(moved), average + average.dtype.type(0.25) * (w - average))
 
 
 def test_relu_lets_nan_and_infinity_through():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from small import distance
 
-from minigooglenet.kernels import conv_backward, conv_forward, fused, gemm, winograd
+from minigooglenet.kernels import conv_backward, conv_forward, fused, gemm, winograd, winograd_filters
 from minigooglenet.kernels.gemm import ADD, RELU, WRITE, pack_numba, pack_numpy, unpack
 from minigooglenet.kernels.jit import JIT
 from minigooglenet.kernels.max_pool import max_pool_numba, max_pool_numpy
@@ -98,6 +98,20 @@ def test_pointwise_equals_its_plain_form_and_a_convolution(shape, F, dtype, tole
     ((2, 9, 7, 3), 5, 3, (2, 1), (1, 0)), ((1, 61, 59, 3), 34, 7, (2, 2), (3, 3))])
 def test_columns_equal_their_plain_form_and_a_convolution(shape, F, r, stride, pad, dtype, tolerance):
     convolutions_agree("columns", ((r, r), stride, pad), shape, F, r, stride, pad, dtype, tolerance)
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-6), (np.float64, 1e-14)])
+@pytest.mark.parametrize("r, C, F, parts", [(3, 5, 61, 1), (3, 40, 7, 3), (5, 17, 24, 4), (5, 33, 20, 6)])
+def test_filters_transformed_and_packed_in_one_pass(r, C, F, parts, dtype, tolerance):
+    rng = np.random.default_rng(0)
+    w = rng.standard_normal((r, r, C, F)).astype(dtype)
+    u = winograd.winograd_filter(w)
+    assert distance(winograd_filters.packed_filters_numba(w), pack_numba(u)) < tolerance
+    transposed = winograd_filters.packed_filters_numba(w, transposed=True)
+    assert distance(transposed, pack_numba(np.ascontiguousarray(u.swapaxes(1, 2)))) < tolerance
+    dus = [rng.standard_normal((36, C, F)).astype(dtype) for _ in range(parts)]
+    plain = winograd_filters.filter_gradient_numpy(dus, r)
+    assert distance(winograd_filters.filter_gradient_numba(dus, r), plain) < tolerance
 
 
 def convolutions_agree(which, settings, shape, F, r, stride, pad, dtype, tolerance,

@@ -1,13 +1,12 @@
 """Three algorithms for the same convolution.
 
-``matrix(w)`` turns filters (KH, KW, C, F) into the matrix, or matrices, that the algorithm multiplies by;
-``gemm.pack`` brings them into the order it needs, ``u``. ``forward(x, u, F, y)`` writes F filters' outputs into y, from
-channel ``offset`` on; with ``shift`` they become max(z + shift, 0).
+``matrix(w)`` turns filters (KH, KW, C, F) into the matrix, or matrices, that the algorithm multiplies by; ``packed(w)``
+brings them into the order it needs, ``u``. ``forward(x, u, F, y)`` writes F filters' outputs into y, from channel
+``offset`` on; with ``shift`` they become max(z + shift, 0).
 
 ``backward(units, F, shape, x, transposed(w), dx, fresh, images)`` computes both gradients from dz, which is mixed from
 ``units`` (``kernels/fused.py``) and has ``shape`` and F channels, for a range of images. It adds into dx, or writes it
-where it is ``fresh`` memory (None leaves it out), and returns du; ``weight_gradient(du)`` turns the sum of those into
-dw.
+where it is ``fresh`` memory (None leaves it out), and returns du; ``weight_gradient(dus)`` turns all of those into dw.
 """
 
 import math
@@ -21,7 +20,8 @@ from ..kernels.fused import relu_mix
 from ..kernels.gemm import pack
 from ..kernels.geometry import Pair
 from ..kernels.im2col import col2im
-from ..kernels.winograd import winograd_filter, winograd_filter_adjoint
+from ..kernels.winograd import winograd_filter
+from ..kernels.winograd_filters import filter_gradient, packed_filters
 from ..layers import Array, Conv, Shape
 
 
@@ -50,16 +50,23 @@ class Algorithm:
     def forward(self, x: Array, u: Array, F: int, y: Array, **how: Any) -> None:
         raise NotImplementedError
 
-    def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None, fresh: bool,
-                 images: Pair) -> Array:
-        raise NotImplementedError
-
-    def weight_gradient(self, du: Array) -> Array:
-        raise NotImplementedError
+    def packed(self, w: Array) -> Array:
+        return pack(self.matrix(w))
 
     def transposed(self, w: Array) -> Array:
         """What dz is multiplied by: the filters' matrix, or matrices, transposed and packed."""
         return pack(self.matrix(np.ascontiguousarray(w.swapaxes(2, 3))))
+
+    def backward(self, units: tuple, F: int, shape: Shape, x: Array, transposed: Array, dx: Array | None, fresh: bool,
+                 images: Pair) -> Array:
+        raise NotImplementedError
+
+    def weight_gradient(self, dus: list[Array]) -> Array:
+        """The sum of ``dus``, in their order, in the shape of the filters. The arrays may be overwritten."""
+        total = dus[0]
+        for du in dus[1:]:
+            total += du
+        return total
 
 
 class Pointwise(Algorithm):
@@ -75,8 +82,8 @@ class Pointwise(Algorithm):
                  images: Pair) -> Array:
         return convolve_pointwise_backward(units, F, x, transposed, dx, fresh, images)
 
-    def weight_gradient(self, du: Array) -> Array:
-        return du.reshape(1, 1, *du.shape)
+    def weight_gradient(self, dus: list[Array]) -> Array:
+        return super().weight_gradient(dus)[None, None]
 
 
 class Winograd(Algorithm):
@@ -88,6 +95,12 @@ class Winograd(Algorithm):
     def matrix(self, w: Array) -> Array:
         return winograd_filter(w)
 
+    def packed(self, w: Array) -> Array:
+        return packed_filters(w)
+
+    def transposed(self, w: Array) -> Array:
+        return packed_filters(w, transposed=True)
+
     def forward(self, x: Array, u: Array, F: int, y: Array, **how: Any) -> None:
         convolve_winograd(x, u, F, y, self.pad, self.m, **how)
 
@@ -95,8 +108,8 @@ class Winograd(Algorithm):
                  images: Pair) -> Array:
         return convolve_winograd_backward(units, F, shape, x, transposed, dx, self.pad, self.m, fresh, images)
 
-    def weight_gradient(self, du: Array) -> Array:
-        return winograd_filter_adjoint(du, self.r)
+    def weight_gradient(self, dus: list[Array]) -> Array:
+        return filter_gradient(dus, self.r)
 
 
 class Columns(Algorithm):
@@ -125,5 +138,5 @@ class Columns(Algorithm):
             dx[...] = spread if fresh else dx + spread
         return convolve_columns_backward(dz.reshape(last - first, *shape[1:], F), x[first:last], *self.window)
 
-    def weight_gradient(self, du: Array) -> Array:
-        return du.reshape(self.shape)
+    def weight_gradient(self, dus: list[Array]) -> Array:
+        return super().weight_gradient(dus).reshape(self.shape)

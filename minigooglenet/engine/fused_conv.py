@@ -6,7 +6,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from ..kernels.fused import Units, batch_constants, batch_constants_backward
-from ..kernels.gemm import pack
 from ..kernels.geometry import output_hw
 from ..kernels.memory import empty
 from ..layers import Array, BatchNorm, Conv, Layer
@@ -88,7 +87,7 @@ class FusedConv:
 
     def prepare_forward(self) -> None:
         """Pack the filters for ``forward_conv``."""
-        self.u = pack(self.algorithm.matrix(self.concatenated(self.convs, "w")))
+        self.u = self.algorithm.packed(self.concatenated(self.convs, "w"))
 
     def prepare_backward(self) -> None:
         """Pack the transposed filters for ``backward_data_and_weights``."""
@@ -174,12 +173,8 @@ class FusedConv:
 
     def reduce_grads(self, gradients: list[Array]) -> None:
         """Add the chunks' shares, in their order, to the convolutions' gradients."""
-        if not gradients:  # of an empty batch
-            return
-        total = gradients[0]
-        for gradient in gradients[1:]:
-            total += gradient
-        self.add_to_grads(self.convs, "w", self.algorithm.weight_gradient(total))
+        if gradients:  # else the batch is empty
+            self.add_to_grads(self.convs, "w", self.algorithm.weight_gradient(gradients))
 
 
 class PassState:

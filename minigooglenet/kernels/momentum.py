@@ -1,4 +1,4 @@
-"""Gradient descent with momentum."""
+"""Gradient descent with momentum, and averaging of weights: each in one pass over memory."""
 
 from numpy.typing import NDArray
 
@@ -20,15 +20,19 @@ def momentum_step_numpy(w: NDArray, g: NDArray, v: NDArray, lr: float, momentum:
     w -= lr * (g + momentum * v if nesterov else v)
 
 
+def average_step_numpy(average: NDArray, w: NDArray, rate: float) -> None:
+    """average ← average + rate · (w - average), in place. Any shape."""
+    average += average.dtype.type(rate) * (w - average)
+
+
 # -- numba ------------------------------------------------------------------------------------------------------------
 
 
 def momentum_step_numba(w: NDArray, g: NDArray, v: NDArray, lr: float, momentum: float, decay: float,
                         nesterov: bool) -> None:
     """As ``momentum_step_numpy``, compiled."""
-    lr, momentum, decay = (w.dtype.type(value) for value in (lr, momentum, decay))
-    flat_w, flat_v = w.reshape(-1), v.reshape(-1)  # copies where not contiguous
-    _momentum_step(flat_w, frozen(g).reshape(-1), flat_v, lr, momentum, decay, nesterov)
+    flat_w, flat_v, number = w.reshape(-1), v.reshape(-1), w.dtype.type  # copies where not contiguous
+    _momentum_step(flat_w, frozen(g).reshape(-1), flat_v, number(lr), number(momentum), number(decay), nesterov)
     for array, flat in ((w, flat_w), (v, flat_v)):
         if not array.flags.c_contiguous:
             array[...] = flat.reshape(array.shape)
@@ -43,4 +47,19 @@ def _momentum_step(w, g, v, lr, momentum, decay, nesterov):
         w[k] -= lr * (gradient + momentum * velocity if nesterov else velocity)
 
 
+def average_step_numba(average: NDArray, w: NDArray, rate: float) -> None:
+    """As ``average_step_numpy``, compiled."""
+    flat = average.reshape(-1)  # a copy where not contiguous
+    _average_step(flat, frozen(w).reshape(-1), average.dtype.type(rate))
+    if not average.flags.c_contiguous:
+        average[...] = flat.reshape(average.shape)
+
+
+@njit
+def _average_step(average, w, rate):
+    for k in range(average.size):
+        average[k] += rate * (w[k] - average[k])
+
+
+average_step = average_step_numba if JIT else average_step_numpy
 momentum_step = momentum_step_numba if JIT else momentum_step_numpy

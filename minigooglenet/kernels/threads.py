@@ -16,7 +16,7 @@ import itertools
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ..errors import UserError
@@ -142,6 +142,24 @@ def over_parts(task: Callable[[slice], Any], N: int, parts: int = 8) -> None:
     """
     if N:
         over_chunks(task, N, N if inside_a_task() else -(-N // parts))
+
+
+def over_arrays(task: Callable[[Any], Any], sizes: Mapping[Any, int], group: int = 1 << 16) -> None:
+    """Run ``task(key)`` for every key of ``sizes``, in parallel. Arrays of up to ``group`` values in total share one
+    task, which costs more than computing with a small one. Returns nothing."""
+    groups: list[list] = [[]]
+    total = 0
+    for key, size in sizes.items():
+        if groups[-1] and total + size > group:
+            groups, total = [*groups, []], 0
+        groups[-1].append(key)
+        total += size
+
+    def run(keys):
+        for key in keys:
+            task(key)
+
+    in_parallel([(run, keys) for keys in groups])
 
 
 def in_parallel(tasks: Sequence[tuple[Callable, Any]]) -> list:

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ..kernels.momentum import average_step
+from ..kernels.threads import over_arrays
 from ..layers.base import Array
 
 
@@ -18,13 +20,13 @@ class Average:
     def __init__(self, arrays: dict[str, Array], decay: float) -> None:
         self.live, self.decay, self.steps = arrays, decay, 0
         self.arrays = {path: array.copy() for path, array in arrays.items()}
+        self.sizes = {path: array.size for path, array in arrays.items()}
 
     def update(self) -> None:
         """Move the averages towards the network's current arrays."""
         decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
         self.steps += 1
-        for path, average in self.arrays.items():
-            average += average.dtype.type(1 - decay) * (self.live[path] - average)
+        over_arrays(lambda path: average_step(self.arrays[path], self.live[path], 1 - decay), self.sizes)
 
     def swap(self) -> None:
         """Exchange the averages with the network's own arrays, to test them. Swap again before training goes on."""

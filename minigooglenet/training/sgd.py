@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..kernels.momentum import momentum_step
-from ..kernels.threads import in_parallel
+from ..kernels.threads import over_arrays
 from ..layers.base import Array
 
 
@@ -20,6 +20,7 @@ class SGD:
                  nesterov: bool = False, beta_lr: float = 1.0) -> None:
         self.parameters = parameters
         self.momentum, self.weight_decay, self.nesterov = momentum, weight_decay, nesterov
+        self.sizes = {path: w.size for path, w in parameters.items()}
         self.lr_factor = {path: beta_lr if path.endswith("/beta") else 1.0 for path in parameters}
         self.velocity = {path: np.zeros_like(w) for path, w in parameters.items()}
 
@@ -30,4 +31,4 @@ class SGD:
             momentum_step(w, gradients[path], self.velocity[path], lr * self.lr_factor[path], self.momentum,
                           self.weight_decay if w.ndim > 1 else 0, self.nesterov)
 
-        in_parallel([(update, path) for path in self.parameters])
+        over_arrays(update, self.sizes)
