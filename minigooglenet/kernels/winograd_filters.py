@@ -125,16 +125,16 @@ def _filter_gradient(p0, p1, p2, p3, parts, dw, r, CF):
     for first in range(0, CF, BLOCK):
         n = min(BLOCK, CF - first)
         for i in range(36):
-            for k in range(n):
-                at = i * CF + first + k
-                value = p0[at]
+            for k in range(0, n, LANES):  # in registers, in this order: that of a loop over values may be changed, and
+                at, m = i * CF + first + k, min(n - k, LANES)  # differs with the place of the arrays in memory
+                value = load(p0, at, m)
                 if parts > 1:
-                    value += p1[at]
+                    value = value + load(p1, at, m)
                 if parts > 2:
-                    value += p2[at]
+                    value = value + load(p2, at, m)
                 if parts > 3:
-                    value += p3[at]
-                total[i * BLOCK + k] = value
+                    value = value + load(p3, at, m)
+                store(total, i * BLOCK + k, LANES, value)
         for k in range(0, n, LANES):
             _transform_back(total, k, r, half, dw, first + k, CF, min(n - k, LANES))
 
