@@ -9,6 +9,7 @@ from minigooglenet.models import ancestor, googlenet
 from minigooglenet.models.googlenet import TABLE_1
 from minigooglenet.models.inception import Style, inception
 from minigooglenet.models.rows import Inception
+from minigooglenet.weights.loading import NO_MEMORY
 
 MODULES = {row.name: row[1:] for row in TABLE_1 if isinstance(row, Inception)}
 WITH_WEIGHTS = ("conv", "dense")
@@ -35,7 +36,8 @@ def depth_cases():
             ("a pool branch that is the longest path", (["conv"], ["pool", "conv", "pool"]), (1, 3)),
             ("modules in modules", ["conv", (["conv", (["conv"], ["conv", "conv", "dense"])], ["conv"] * 3), "dense"],
              (6, 6)),
-            ("VGG-16", _words(ancestor("vgg16")), (16, 21)), ("GoogLeNet", _words(googlenet(heads=False)), (22, 27))):
+            ("VGG-16", _words(ancestor("vgg16", dtype=NO_MEMORY)), (16, 21)),
+            ("GoogLeNet", _words(googlenet(heads=False, dtype=NO_MEMORY)), (22, 27))):
         for pools in (False, True):
             yield Case(label + (", with pools" if pools else ""), (net, pools), right[pools])
 

@@ -12,6 +12,7 @@ from ..layers.base import Layer, Shape, join
 from ..layers.containers import Block, Concat, Container, Sequential
 from ..models.catalog import entry, network
 from ..models.googlenet import INPUT
+from ..weights.loading import NO_MEMORY
 from .tables import Table, shape_text
 
 #: The columns of the table, of JSON and of CSV; the last two only with measured times.
@@ -176,7 +177,7 @@ def count(model: str | Layer, input_shape: Shape | None = None, *, heads: bool =
     net: Layer
     if isinstance(model, str):
         input_shape = tuple(input_shape or entry(model).input_shape)
-        name, net = model, network(model, input_shape=input_shape, heads=heads, **options)
+        name, net = model, network(model, input_shape=input_shape, heads=heads, **{"dtype": NO_MEMORY} | options)
     else:
         if input_shape is None:
             raise TypeError("count: a layer needs an input_shape")
