@@ -79,7 +79,7 @@ explorer: setup        ## a page to explore a network: make explorer ARGS="--wei
 	@$(RUN) -m minigooglenet explorer $(ARGS)
 
 test: setup        ## all tests
-	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 fuzz: setup        ## read 100,000 changed files with every reader (options: ARGS="--inputs 1000 --reader onnx")
 	@PYTHONPATH=tests $(RUN) -m fuzz $(ARGS)
