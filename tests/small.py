@@ -10,6 +10,7 @@ import numpy as np
 from minigooglenet.cli import main
 from minigooglenet.data import Dataset, shapes10
 from minigooglenet.data.records import write_folder
+from minigooglenet.gradcheck import check
 from minigooglenet.training import checkpoint
 from minigooglenet.training.config import Config
 
@@ -83,6 +84,16 @@ def _timeless(value):
     if isinstance(value, dict):
         return {key: _timeless(part) for key, part in value.items() if key not in ("seconds", "images_per_second")}
     return [_timeless(part) for part in value] if isinstance(value, list) else value
+
+
+def some_arrays(monkeypatch, wanted):
+    """Let gradient checks compare the arrays for which ``wanted(number, name)``: a fault found so is found in all."""
+    prepare = check._Trial.prepare
+
+    def prepared(self):
+        prepare(self)
+        self.arrays = {name: a for k, (name, a) in enumerate(self.arrays.items()) if wanted(k, name)}
+    monkeypatch.setattr(check._Trial, "prepare", prepared)
 
 
 def learned(trainer):

@@ -1,5 +1,6 @@
 """The orientation of photos: each mode, format and compression, and any tags beside it."""
 
+import functools
 import io
 import struct
 
@@ -80,15 +81,23 @@ def test_most_of_the_combinations_exist(tmp_path):
 
 # -- tags beside the orientation ---------------------------------------------------------------------------------------
 
+@functools.cache
+def gray_jpeg():
+    Image.new("RGB", (16, 8), "gray").save(file := io.BytesIO(), "JPEG")
+    return file.getvalue()
+
+
 def turned(tmp_path, block, kind="JPEG"):
     """Whether an image of 16 × 8 pixels with this EXIF block is opened upright, as 8 × 16."""
     gray = Image.new("RGB", (16, 8), "gray")
-    if kind == "PNG profile":                           # ImageMagick's form of the block
+    if kind in ("JPEG", "no density"):                  # without a density Pillow looks for it in the EXIF block
+        data = gray_jpeg()
+        segment = b"\xff\xe1" + struct.pack(">H", len(block) + 2) + block
+        (tmp_path / "a").write_bytes((data[:20] if kind == "JPEG" else data[:20].replace(b"JFIF", b"JFIX"))
+                                     + segment + data[20:])
+    elif kind == "PNG profile":                           # ImageMagick's form of the block
         text = f"\nexif\n{len(block):8}\n{block.hex()}\n".encode("latin-1")
         (tmp_path / "a").write_bytes(png(16, 8, 8, 0, [bytes(16)] * 8, (b"tEXt", b"Raw profile type exif\0" + text)))
-    elif kind == "no density":                          # Pillow then looks for it in the EXIF block
-        gray.save(file := io.BytesIO(), "JPEG", exif=block)
-        (tmp_path / "a").write_bytes(file.getvalue().replace(b"JFIF", b"JFIX"))
     else:
         gray.save(tmp_path / "a", kind, exif=block)
     return open_photo(tmp_path / "a").size == (8, 16)

@@ -131,18 +131,38 @@ def test_errors_with_odd_names_are_one_printable_line(tmp_path, monkeypatch, cap
         assert line.isprintable() and "red" in line
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="privileges of Linux")
-@pytest.mark.parametrize("words", [("predict", "closed/a.png"), ("data", "closed"),
-                                   ("predict", "a.png", "--weights", "closed/run"), ("flops", "closed/a.onnx"),
-                                   ("train", "--data", "closed"), ("train", "--out", "closed/run"),
-                                   ("evaluate", "closed/run"), ("runs", "closed/run")], ids=" ".join)
-def test_folders_that_cannot_be_read(words, tmp_path):
-    """Without the privilege of the superuser to read everything."""
-    (tmp_path / "closed").mkdir(mode=0)
+IN_CLOSED = [("predict", "closed/a.png"), ("data", "closed"), ("predict", "a.png", "--weights", "closed/run"),
+             ("flops", "closed/a.onnx"), ("train", "--data", "closed"), ("train", "--out", "closed/run"),
+             ("evaluate", "closed/run"), ("runs", "closed/run")]
+
+ONE_BY_ONE = """
+import contextlib, io, json
+from minigooglenet.cli import main
+for words in json.loads(input()):
+    with contextlib.redirect_stderr(io.StringIO()) as errors, contextlib.redirect_stdout(io.StringIO()):
+        code = main(words)
+    print(json.dumps([code, errors.getvalue()]))
+"""
+
+
+@pytest.fixture(scope="module")
+def outcomes_in_closed(tmp_path_factory):
+    """{words: [exit code, standard error]}, of one process without the superuser's privilege to read everything."""
+    folder = tmp_path_factory.mktemp("closed")
+    (folder / "closed").mkdir(mode=0)
     try:
-        code, _, errors = outcome(*words, cwd=tmp_path, preexec_fn=without_privileges)
+        ended = subprocess.run([sys.executable, "-c", ONE_BY_ONE], cwd=folder, timeout=120, text=True,
+                               env=os.environ | {"PYTHONPATH": str(small.ROOT)}, input=json.dumps(IN_CLOSED),
+                               capture_output=True, preexec_fn=without_privileges)
     finally:
-        (tmp_path / "closed").chmod(0o700)
+        (folder / "closed").chmod(0o700)
+    return dict(zip(IN_CLOSED, map(json.loads, ended.stdout.splitlines()), strict=True))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="privileges of Linux")
+@pytest.mark.parametrize("words", IN_CLOSED, ids=" ".join)
+def test_folders_that_cannot_be_read(words, outcomes_in_closed):
+    code, errors = outcomes_in_closed[words]
     lines = errors.splitlines()
     assert code == 2 and lines[-1].startswith(f"minigooglenet {words[0]}: ") and "Traceback" not in errors
     assert "closed" in lines[-1]

@@ -1,6 +1,7 @@
 """The loss every few steps: what steps.csv contains, also after a kill, and what it is drawn into."""
 
 import csv
+import functools
 
 import numpy as np
 import pytest
@@ -13,15 +14,28 @@ from minigooglenet.training import checkpoint, steps
 from minigooglenet.training.steps import COLUMNS, StepLog, read_steps
 from minigooglenet.training.trainer import Trainer
 
+CONFIG = NARROW.but(model="lenet5", width=0.5)    # the rows do not depend on the network
+
 
 @pytest.fixture(scope="module")
 def dataset():
     return small.dataset()          # 40 training images: 5 steps of 8 in each epoch
 
 
+@pytest.fixture(scope="module")
+def whole(dataset, tmp_path_factory):
+    """A function of ``every``: the rows of a run without a kill."""
+    @functools.cache
+    def rows(every):
+        folder = tmp_path_factory.mktemp("whole")
+        train(dataset, folder, every)
+        return read_steps(folder / "steps.csv")
+    return rows
+
+
 def train(dataset, folder, every, stop_at=None, resume=False):
-    """Train NARROW, or continue; returns the losses of the single steps. A kill after step ``stop_at`` is imitated."""
-    trainer, losses = Trainer(NARROW, dataset, folder), []
+    """Train CONFIG, or continue; returns the losses of the single steps. A kill after step ``stop_at`` is imitated."""
+    trainer, losses = Trainer(CONFIG, dataset, folder), []
     if resume:
         trainer.restore(checkpoint.load(folder))
     log = StepLog(trainer, every)
@@ -58,24 +72,23 @@ def test_a_row_is_the_mean_of_its_steps(dataset, tmp_path):
 
 @pytest.mark.parametrize("stop_at", [1, 3, 5, 7, 9])
 @pytest.mark.parametrize("every", [1, 3, 50])
-def test_after_a_kill_every_row_is_there_once(dataset, tmp_path, stop_at, every):
-    train(dataset, tmp_path / "whole", every)
+def test_after_a_kill_every_row_is_there_once(dataset, whole, tmp_path, stop_at, every):
     folder = tmp_path / "killed"
-    Trainer(NARROW, dataset, folder).save()
+    Trainer(CONFIG, dataset, folder).save()
     train(dataset, folder, every, stop_at)
     with open(folder / "steps.csv", "a") as file:
         file.write("8,0.2,0.0")                             # and half a row
     train(dataset, folder, every, resume=True)
-    whole, resumed = (read_steps(place / "steps.csv") for place in (tmp_path / "whole", folder))
-    assert len(resumed) == len(whole) == len((folder / "steps.csv").read_text().splitlines()) - 1
-    for one, other in zip(whole, resumed, strict=True):
+    resumed = read_steps(folder / "steps.csv")
+    assert len(resumed) == len(whole(every)) == len((folder / "steps.csv").read_text().splitlines()) - 1
+    for one, other in zip(whole(every), resumed, strict=True):
         for name in ("step", "epoch", "lr", "loss", "train_accuracy"):
             assert one[name] == pytest.approx(other[name], rel=1e-4, abs=1e-5)
 
 
 def test_a_new_run_starts_a_new_file(dataset, tmp_path):
     (tmp_path / "steps.csv").write_text("step,epoch\n5,1,1,1,1,1,1\n")
-    StepLog(Trainer(NARROW, dataset, tmp_path), 3)
+    StepLog(Trainer(CONFIG, dataset, tmp_path), 3)
     assert (tmp_path / "steps.csv").read_text() == ",".join(COLUMNS) + "\n"
 
 
