@@ -17,7 +17,7 @@ from minigooglenet.training.series import Series
 from minigooglenet.training.trainer import Trainer
 
 BASE = small.NARROW.but(epochs=1)
-OPTIONS = ["--width", "0.05", "--epochs", "1", "--batch", "8", "--lr", "0.05"]
+OPTIONS = ["--model", "lenet5", "--width", "0.5", "--epochs", "1", "--batch", "8", "--lr", "0.05"]
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +66,10 @@ def test_differ_in_seed():
 
 
 def test_stopped_and_resumed(tmp_path):
-    dataset = small.dataset()
+    dataset, base = small.dataset(), BASE.but(model="lenet5", width=0.5)
 
     def runs(place):
-        return {tmp_path / place / f"model-{i}": c for i, c in enumerate(configs(BASE, 2, "sampling"), 1)}
+        return {tmp_path / place / f"model-{i}": c for i, c in enumerate(configs(base, 2, "sampling"), 1)}
 
     whole = Series(runs("whole"), dataset, quiet=True).run()
     for steps, model, reached in ((1, 1, 1), (2, 1, 3), (4, 2, 2)):     # a model takes five

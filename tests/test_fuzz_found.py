@@ -110,7 +110,7 @@ def test_a_run_whose_progress_is_damaged_is_not_resumed(tmp_path, change):
 
     from minigooglenet.training import checkpoint
     from minigooglenet.training.trainer import Trainer
-    dataset, config = small.dataset(16, 8), small.NARROW.but(epochs=1)
+    dataset, config = small.dataset(16, 8), small.NARROW.but(model="lenet5", epochs=1)
     trainer = Trainer(config, dataset, tmp_path)
     trainer.history = [dict.fromkeys(("epoch", "step", "lr", "loss", "train_accuracy", "test_accuracy",
                                       "images_per_second", "seconds"), 1.0)]

@@ -96,7 +96,7 @@ def test_paths_are_short_and_fixed():
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_initialization_can_be_chosen(variant):
-    network = googlenet(variant, rng=np.random.default_rng(0), init=he)
+    network = googlenet(variant, classes=3, heads=False, rng=np.random.default_rng(0), init=he)
     weights = network.parameters()["3a/3x3/w"]
     assert weights.std() == pytest.approx((2 / weights[..., 0].size) ** 0.5, rel=0.02)
 
