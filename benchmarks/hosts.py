@@ -1,18 +1,25 @@
 """Several hosts on one Linux machine, joined by a slow network, to try training over mpiexec without a cluster.
 
+    sudo .venv/bin/python -m benchmarks.hosts              # how training scales: measured, and as parallel projects it
+    sudo .venv/bin/python -m benchmarks.hosts --hosts 2 --delay 1 --rate 1 python -m minigooglenet parallel
+
 Each host has its own network, host name and processes (namespaces), and one interface, a TUN device. The kernel's token
 bucket (``tc``'s tbf) limits what the host sends; this process forwards each packet after the delay, as not every kernel
-has netem. All goes away with this process, however it ends. Needs root, and ``ip``, ``tc``, ``unshare``, ``nsenter``
-and ``setpriv`` (packages iproute2 and util-linux).
+has netem. All goes away with this process, however it ends. Needs root, mpiexec with mpi4py, and ``ip``, ``tc``,
+``unshare``, ``nsenter`` and ``setpriv`` (packages iproute2 and util-linux).
 """
 
+import argparse
 import fcntl
 import heapq
+import itertools
+import json
 import os
 import select
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -143,12 +150,13 @@ class Hosts:
 
     def mpiexec(self, number: int, *command: object, env: dict[str, str] | None = None,
                 **options: Any) -> subprocess.Popen:
-        """Start ``mpiexec -n NUMBER COMMAND`` on host1, one process per host. It ends with this process at the latest."""
+        """Start ``mpiexec -n NUMBER COMMAND`` on host1, one process per host. It cannot outlive this process."""
         agent, machines = str(self.folder / "agent"), str(self.folder / "open-mpi")
         environment = (env or os.environ) | {
             "TMPDIR": str(self.folder), "HYDRA_LAUNCHER": "rsh", "HYDRA_LAUNCHER_EXEC": agent,
             "HYDRA_HOST_FILE": str(self.folder / "mpich"),
-            "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self,tcp", "UCX_TLS": "self,tcp",  # not through shared memory
+            "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+            "OMPI_MCA_pml": "ob1", "OMPI_MCA_btl": "self,tcp", "UCX_TLS": "self,tcp",  # not through shared memory
             "OMPI_MCA_mpi_yield_when_idle": "1"}
         for name in ("OMPI_MCA_plm_rsh_agent", "PRTE_MCA_plm_ssh_agent"):  # Open MPI 4 and 5
             environment[name] = agent
@@ -169,3 +177,39 @@ class Hosts:
 
 def _run(*command):
     subprocess.run([*map(str, command)], check=True, capture_output=True, text=True)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """The command line. Returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.hosts", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--hosts", type=int, nargs="+", default=[2, 4], metavar="N")
+    parser.add_argument("--delay", type=float, nargs="+", default=[0.1, 1], metavar="MS", help="milliseconds one way")
+    parser.add_argument("--rate", type=float, nargs="+", default=[1, 10], metavar="GBIT", help="Gbit/s; 0: no limit")
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="to run under mpiexec, one process per host")
+    args = parser.parse_args(argv)
+    command = args.command or [sys.executable, "-m", "benchmarks.hosts_step"]
+    if not args.command:
+        print("hosts  delay    network      latency   bandwidth  step: projected  measured   efficiency: projected  "
+              "measured")
+    for number, delay, rate in itertools.product(args.hosts, args.delay, args.rate):
+        with Hosts(number, delay / 1e3, rate * 1e9) as hosts:
+            process = hosts.mpiexec(number, *command, stdout=None if args.command else subprocess.PIPE)
+            output, _ = process.communicate()
+        if process.returncode or args.command:
+            return process.returncode
+        got = json.loads(output)
+        ideal = got["alone"] / number
+        print(f"{number:5}  {delay:3g} ms  {rate:3g} Gbit/s {1e6 * got['alpha']:8.0f} us {got['beta'] / 1e6:6.0f} MB/s"
+              f"{1e3 * got['projected']:15.1f} ms {1e3 * got['measured']:6.1f} ms {ideal / got['projected']:20.0%} "
+              f"{ideal / got['measured']:8.0%}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)

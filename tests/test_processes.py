@@ -180,6 +180,21 @@ def test_measured_under_mpiexec():
     assert found["steps"]["1"] == 0.5
 
 
+def test_googlenet_on_imagenet_is_projected_without_mpiexec(capsys):
+    from minigooglenet.cli import main
+    assert main(["parallel", "--model", "googlenet", "--step", "2", "--up-to", "16", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    for network, per_byte in (("1 Gbit/s", 8e-9), ("10 Gbit/s", 8e-10), ("100 Gbit/s", 8e-11)):
+        assert found[network].keys() == {"1", "4", "16"} and found[network]["1"][0] == 1
+        efficiency, hours = found[network]["16"]
+        seconds = 2 + 2 * 15 / 16 * 4 * 13_378_280 * per_byte  # a step of 512 images
+        assert efficiency == pytest.approx(2 / seconds, rel=2e-3)
+        assert hours == pytest.approx(60 * 1_281_167 / 512 * seconds / 3600, rel=2e-3)
+    assert main(["parallel", "--model", "googlenet"]) == 0
+    assert "13,378,280 parameters, 53.5 MB" in capsys.readouterr().out
+    assert main(["parallel", "--step", "inf"]) == 2 and "mpiexec -n 2" in capsys.readouterr().err
+
+
 def test_in_one_process_everything_is_the_identity(rng):
     x = rng.standard_normal((3, 2))
     assert processes.sum_over_processes(x) is x and processes.batch_generator(rng, 5) is rng

@@ -5,7 +5,13 @@
 
 t_n is Rabenseifner's reduce-scatter and allgather. α comes from the smallest message, β from the largest. T(n) ignores
 that a smaller part of the batch is computed less efficiently. It also ignores overlap of communication and computation:
-this trainer waits for each message. Source: Thakur, Rabenseifner & Gropp 2005, "Optimization of collective
+this trainer waits for each message.
+
+With a batch that grows with the processes, B images in each, computing stays T(1), and E epochs of M images take
+
+    T(n) = T(1) + Σ t_n(s)        efficiency = T(1) / T(n)        E · M / (B n) · T(n) seconds
+
+Source: Thakur, Rabenseifner & Gropp 2005, "Optimization of collective
 communication operations in MPICH", section 4.
 """
 
@@ -65,3 +71,18 @@ def sum_seconds(size: float, n: int, alpha: float, beta: float) -> float:
 def project(alone: float, sizes: Sequence[int], n: int, alpha: float, beta: float) -> float:
     """T(n) in seconds, from T(1) = ``alone`` and the messages' ``sizes``."""
     return alone / n + sum(sum_seconds(size, n, alpha, beta) for size in sizes)
+
+
+# -- GoogLeNet on ImageNet ---------------------------------------------------------------------------------------------
+
+IMAGES = 1_281_167  # of ILSVRC 2012, for training
+EPOCHS = 60  # of the model that Caffe's authors trained: 2.4 million steps of 32 images; 250 in their long schedule
+BATCH = 32  # images of each process
+#: {name: (α in seconds, β in bytes per second)}: typical latencies of TCP and of InfiniBand; bandwidth of the line
+NETWORKS = {"1 Gbit/s": (50e-6, 125e6), "10 Gbit/s": (20e-6, 1.25e9), "100 Gbit/s": (3e-6, 12.5e9)}
+
+
+def growing(alone: float, sizes: Sequence[int], n: int, alpha: float, beta: float) -> tuple[float, float]:
+    """(efficiency, hours of EPOCHS) with BATCH images in each of n processes; ``alone`` seconds for those in one."""
+    step = project(n * alone, sizes, n, alpha, beta)
+    return alone / step, EPOCHS * IMAGES / (BATCH * n) * step / 3600
