@@ -48,7 +48,8 @@ A line on standard error names the engine. With --engine plain every layer runs 
 On several machines: mpiexec -n 4 python -m minigooglenet train ... divides each batch among the processes, sums
 gradients and batch norm's statistics, and gives the same weights up to rounding. Only the first process reads the
 images, writes and prints. After Ctrl-C, Open MPI leaves a second for saving; a longer step is lost, and --resume
-starts from the checkpoint before. Needs the extra: python -m pip install -e '.[mpi]'
+starts from the checkpoint before. If a machine is silent for 30 s (MINIGOOGLENET_SILENCE), the run ends, and --resume
+continues it, on fewer machines too. Needs the extra: python -m pip install -e '.[mpi]'
 
 --tensorboard needs the extra: python -m pip install -e '.[tensorboard]'
 

@@ -82,9 +82,9 @@ class Heartbeat:
     def _end(self, gone) -> NoReturn:
         """End all that can be reached. mpiexec would wait for the processes that cannot."""
         if self.world.rank < 2:  # one of those that miss process 0
-            print(f"minigooglenet: nothing was heard for {self.silence:g} s of "
-                  + ", ".join(f"process {k} on {self.hosts[k]}" for k in gone)
-                  + ", so the run ends; --resume continues it from its last checkpoint", file=sys.stderr, flush=True)
+            names = ", ".join(f"process {k} on {self.hosts[k]}" for k in gone)
+            print(f"minigooglenet: nothing was heard for {self.silence:g} s of {names}, so the run ends; train --resume "
+                  "continues it from its last checkpoint", file=sys.stderr, flush=True)
         if (pid := launcher()) is not None:
             time.sleep(1)  # it passes the line on
             children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()

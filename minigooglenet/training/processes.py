@@ -41,6 +41,8 @@ def started() -> int:
 def initialize() -> None:
     """Connect to the other processes that mpiexec has started. Without mpiexec nothing happens.
 
+    If a process can no longer be reached, all others end (heartbeat.py), where the MPI lets several threads call it.
+
     Raises UserError if there are others but the package mpi4py is missing.
     """
     global _world
