@@ -83,10 +83,10 @@ class Heartbeat:
         """End all that can be reached. mpiexec would wait for the processes that cannot."""
         if self.world.rank < 2:  # one of those that miss process 0
             names = ", ".join(f"process {k} on {self.hosts[k]}" for k in gone)
-            print(f"minigooglenet: nothing was heard for {self.silence:g} s of {names}, so the run ends; train --resume "
-                  "continues it from its last checkpoint", file=sys.stderr, flush=True)
+            print(f"minigooglenet: nothing was heard for {self.silence:g} s of {names}, so the run ends; "
+                  "train --resume continues it from its last checkpoint", file=sys.stderr, flush=True)
         if (pid := launcher()) is not None:
-            time.sleep(1)  # it passes the line on
+            time.sleep(min(1.0, self.silence / 4))  # it passes the line on, before others miss this process
             children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()
             for one in [pid, *map(int, children)]:  # ssh to the silent host would keep the terminal open
                 if one != os.getpid():
