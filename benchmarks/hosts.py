@@ -180,18 +180,24 @@ def _run(*command):
     subprocess.run([*map(str, command)], check=True, capture_output=True, text=True)
 
 
+def _several(kind):
+    """The type of an option that takes values separated by commas."""
+    def numbers(text: str) -> list:
+        return [kind(part) for part in text.split(",")]
+    return numbers
+
+
 def main(argv: list[str] | None = None) -> int:
     """The command line. Returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.hosts", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--hosts", type=int, nargs="+", default=[2, 4], metavar="N")
-    parser.add_argument("--delay", type=float, nargs="+", default=[0.1, 1], metavar="MS", help="milliseconds one way")
-    parser.add_argument("--rate", type=float, nargs="+", default=[1, 10], metavar="GBIT", help="Gbit/s; 0: no limit")
+    parser.add_argument("--hosts", type=_several(int), default=[2, 4], metavar="N,N")
+    parser.add_argument("--delay", type=_several(float), default=[0.1, 1], metavar="MS,MS", help="milliseconds one way")
+    parser.add_argument("--rate", type=_several(float), default=[1, 10], metavar="G,G", help="Gbit/s; 0: no limit")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="to run under mpiexec, one process per host")
     args = parser.parse_args(argv)
     command = args.command or [sys.executable, "-m", "benchmarks.hosts_step"]
-    if not args.command:
-        print("hosts  delay    network      latency   bandwidth  step: projected  measured   efficiency: projected  "
-              "measured")
+    heading = ("hosts  delay    network      latency   bandwidth  step: projected  measured   "
+               "efficiency: projected  measured\n")
     for number, delay, rate in itertools.product(args.hosts, args.delay, args.rate):
         with Hosts(number, delay / 1e3, rate * 1e9) as hosts:
             process = hosts.mpiexec(number, *command, stdout=None if args.command else subprocess.PIPE)
@@ -200,9 +206,10 @@ def main(argv: list[str] | None = None) -> int:
             return process.returncode
         got = json.loads(output)
         ideal = got["alone"] / number
-        print(f"{number:5}  {delay:3g} ms  {rate:3g} Gbit/s {1e6 * got['alpha']:8.0f} us {got['beta'] / 1e6:6.0f} MB/s"
+        print(f"{heading}{number:5}  {delay:3g} ms  {rate:3g} Gbit/s {1e6 * got['alpha']:8.0f} us {got['beta'] / 1e6:6.0f} MB/s"
               f"{1e3 * got['projected']:15.1f} ms {1e3 * got['measured']:6.1f} ms {ideal / got['projected']:20.0%} "
               f"{ideal / got['measured']:8.0%}", flush=True)
+        heading = ""
     return 0
 
 
