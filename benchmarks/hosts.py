@@ -206,7 +206,8 @@ def main(argv: list[str] | None = None) -> int:
             return process.returncode
         got = json.loads(output)
         ideal = got["alone"] / number
-        print(f"{heading}{number:5}  {delay:3g} ms  {rate:3g} Gbit/s {1e6 * got['alpha']:8.0f} us {got['beta'] / 1e6:6.0f} MB/s"
+        print(f"{heading}{number:5}  {delay:3g} ms  {rate:3g} Gbit/s {1e6 * got['alpha']:8.0f} us "
+              f"{got['beta'] / 1e6:6.0f} MB/s"
               f"{1e3 * got['projected']:15.1f} ms {1e3 * got['measured']:6.1f} ms {ideal / got['projected']:20.0%} "
               f"{ideal / got['measured']:8.0%}", flush=True)
         heading = ""
