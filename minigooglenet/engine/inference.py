@@ -7,7 +7,7 @@ from itertools import groupby
 
 import numpy as np
 
-from ..kernels.threads import blas_on_one_thread, inside_a_task, over_chunks, pinned_cores
+from ..kernels.threads import blas_on_one_thread, chunks, inside_a_task, over_chunks, pinned_cores, threads
 from ..layers import Array, Dense, Layer, Sequential, Shape, Trunk
 from ..layers.base import join
 from ..layers.containers import call
@@ -16,7 +16,8 @@ from .known import replaces
 from .plan import Plan, plannable
 
 CHUNK = 2 ** 20  # values in the largest activation of the images that go through a network together
-PARTS = 4        # into so many a batch is cut
+MOST = 16        # images in a chunk
+PARTS = 4        # into so many chunks a batch of small images is cut; of large ones so many make a chunk
 
 
 def flat(net: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
@@ -26,6 +27,11 @@ def flat(net: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
             yield from flat(child, join(path, name))
     else:
         yield path, FrozenDense(net) if replaces(net, Dense) else net
+
+
+def one_by_one(task: Callable[[slice], Array], N: int, size: int) -> list[Array]:
+    """As ``over_chunks``, one chunk after the other."""
+    return [task(chunk) for chunk in chunks(N, size)]
 
 
 class Planned(Layer):
@@ -40,8 +46,8 @@ class Planned(Layer):
 
 
 class Chunked(Layer):
-    """Takes a few images at a time through all layers, each such chunk on one thread. Where a few large images make
-    only one chunk, the threads share out each layer instead."""
+    """Takes a few images at a time through all layers, each such chunk on one thread. Where there are fewer chunks of
+    large images than threads, the threads share out each layer instead."""
 
     def __init__(self, net: Layer) -> None:
         super().__init__()
@@ -69,13 +75,10 @@ class Chunked(Layer):
         if not len(x):
             return np.empty((0, *self.output_shape(x.shape[1:])), x.dtype)
         N, fitting = len(x), self.fitting(x.shape[1:])
-        small, share = fitting >= PARTS, -(-N // PARTS)
-        if small:  # nothing to gain within an image, and short tasks cost more than they save
-            size = min(fitting, max(share, fitting // 4))
-        elif N < PARTS:
-            size = PARTS  # too few to give every thread one: share out each layer instead
-        else:
-            size = max(fitting, min(share, 4))  # each chunk reads all filters: no fewer than four, if there are many
-        count = max(1, -(-N // size))
+        small = fitting >= PARTS
+        # Each chunk reads all filters: so at least four large images, while many small ones gain nothing.
+        size = min(fitting, MOST, -(-N // PARTS)) if small else max(fitting, min(N, PARTS))
+        count = -(-N // size)
+        every = over_chunks if small or count >= threads() else one_by_one  # which sharing does not change the values
         with pinned_cores(), blas_on_one_thread():
-            return np.concatenate(over_chunks(lambda s: self.through(x[s]), N, max(1, -(-N // count))))
+            return np.concatenate(every(lambda s: self.through(x[s]), N, -(-N // count)))
