@@ -37,15 +37,17 @@ def test_a_product_of_small_matrices(how, P, K, F, dtype):
 
 
 @pytest.mark.parametrize("how", [WRITE, ADD, RELU])
-def test_the_block_in_llvm_equals_the_plain_block(how, monkeypatch):
+@pytest.mark.parametrize("P", [11, 14, 49])  # blocks of 8 rows, or of 7
+def test_the_block_in_llvm_equals_the_plain_block(P, how, monkeypatch):
     """In each row of A two runs of values; more rows and columns than one block has, and fewer."""
-    rng, P, runs, K, F = np.random.default_rng(0), 11, 2, 3, 60
+    rng, runs, K, F = np.random.default_rng(0), 2, 3, 60
     a, b, y, shift = (rng.standard_normal(n) for n in (P * 20, runs * K * F + gemm.SPARE, P * F, F))
     arguments = a, 1, 20, 9, 1, P, runs, K, b, 0, 1, F
     compiled, plain = y.copy(), y.copy()
     gemm.multiply_runs(*arguments, compiled, 0, F, F, shift, 0, how)
     for width in (8, 16, 32):
         monkeypatch.setattr(gemm, f"_block_{width}", gemm.numpy_block(width))
+    monkeypatch.setattr(gemm, "_block_7x32", gemm.numpy_block(32, 7))
     gemm.multiply_runs.py_func(*arguments, plain, 0, F, F, shift, 0, how)
     assert distance(compiled, plain) < 1e-15 and not np.array_equal(plain, y)
 

@@ -55,6 +55,9 @@ class FrozenUnit(Frozen):
     def output_shape(self, shape: Shape) -> Shape:
         return self.conv.output_shape(shape)
 
+    def describe(self) -> str:
+        return self.conv.describe()
+
     def check(self, x: Array) -> None:
         self.conv.check(x)
 

@@ -21,6 +21,8 @@ from .winograd import winograd_input, winograd_output
 from .winograd_outputs import output_lines
 from .winograd_tiles import input_lines, matrix_step
 
+NEAR = 2 ** 18  # values of a pointwise convolution's input and output that are in the cache, most likely
+
 Range: TypeAlias = tuple[int, int]  # (first, last)
 
 # -- NumPy ------------------------------------------------------------------------------------------------------------
@@ -153,6 +155,10 @@ def _pointwise(x, u, C, F, y, Y, first, last, offset, shift, mode, sums):
     C, F, Y                    channels of x, filters, channels of y
     offset, shift, mode, sums  the first channel to write; (F,) for RELU; WRITE or RELU; (2, F), or (2, 0): no sums
     """
+    if (last - first) * (C + F) <= NEAR:
+        multiply(x, first * C, C, 1, last - first, C, u, 0, C, 0, y, first * Y + offset, Y, F, shift, 0, mode)
+        add_sums(y, Y, offset, first, last, sums)
+        return
     block = max(8, BLOCK // C // 8 * 8)
     for p in range(first, last, block):
         end = min(p + block, last)

@@ -20,15 +20,16 @@ WRITE, ADD, RELU = 0, 1, 2  # as in gemm.py
 PANEL, ROWS = (32, 8) if WIDE else (16, 6)
 
 
-def llvm_block(width: int) -> Any:
-    """Return a function that multiplies ROWS rows of A by one panel of B, ``width`` columns wide."""
+def llvm_block(width: int, height: int = ROWS) -> Any:
+    """Return a function that multiplies ``height`` rows of A by one panel of B, ``width`` columns wide."""
     @intrinsic
     def block(typing, a, a_at, a_row, a_run, a_k, b, b_at, b_k, runs, K, y, y_at, y_row, rows, columns, shift, shift_at,
-              mode):
+              mode, ahead, ahead_step):
         """The signature of the block, for numba.
 
         typing                       numba's typing context
-        a, a_at, a_row, a_run, a_k, b, b_at, b_k, runs, K, y, y_at, y_row, columns, shift, shift_at, mode
+        a, a_at, a_row, a_run, a_k, b, b_at, b_k, runs, K, y, y_at, y_row, columns, shift, shift_at, mode, ahead,
+        ahead_step
                                      types of the arguments, whose meaning is that of ``gemm.numpy_block``
         rows                         number of rows of A and Y. Out-of-range rows of the block are clamped to the last
                                      valid row, which is rewritten harmlessly.
@@ -36,14 +37,15 @@ def llvm_block(width: int) -> Any:
         if {b.dtype, y.dtype, shift.dtype} != {a.dtype}:
             raise TypingError(f"product of {a.dtype} and {b.dtype} into {y.dtype}: all dtypes must be equal")
         return (types.void(a, a_at, a_row, a_run, a_k, b, b_at, b_k, runs, K, y, y_at, y_row, rows, columns, shift,
-                           shift_at, mode),
-                lambda context, builder, sig, args: _emit_block(context, builder, sig, args, width))
+                           shift_at, mode, ahead, ahead_step),
+                lambda context, builder, sig, args: _emit_block(context, builder, sig, args, width, height))
     return block
 
 
-def _emit_block(context, builder, sig, args, width):
+def _emit_block(context, builder, sig, args, width, height):
     """Emit the LLVM IR of the block. ``builder`` values are SSA values, not numbers."""
-    a, a_at, a_row, a_run, a_k, b, b_at, b_k, runs, K, y, y_at, y_row, rows, columns, shift, shift_at, mode = (
+    (a, a_at, a_row, a_run, a_k, b, b_at, b_k, runs, K, y, y_at, y_row, rows, columns, shift, shift_at, mode, ahead,
+     ahead_step) = (
         context.make_array(t)(context, builder, v).data if isinstance(t, types.Array) else
         context.cast(builder, v, t, types.int64) for t, v in zip(sig.args, args, strict=True))
     scalar, lanes = context.get_value_type(sig.args[0].dtype), min(width, 16)
@@ -72,7 +74,7 @@ def _emit_block(context, builder, sig, args, width):
     masks = [builder.icmp_signed("<", ir.VectorType(int64, lanes)([start + lane for lane in range(lanes)]),
                                  splat(builder, columns, lanes)) for start in starts]
     last = builder.sub(rows, int64(1))
-    each = [builder.select(builder.icmp_signed("<", int64(r), last), int64(r), last) for r in range(ROWS)]
+    each = [builder.select(builder.icmp_signed("<", int64(r), last), int64(r), last) for r in range(height)]
     a_rows = [plus(a_at, builder.mul(r, a_row)) for r in each]
     y_rows = [plus(y_at, builder.mul(r, y_row)) for r in each]
 
@@ -101,18 +103,20 @@ def _emit_block(context, builder, sig, args, width):
     def begin(block):
         """Begin a loop. Returns its phi nodes: the values carried from one iteration to the next."""
         builder.position_at_end(block)
-        return [builder.phi(value.type) for value in [int64(0), int64(0), b_at, *itertools.chain(*sums)]]
+        return [builder.phi(value.type) for value in [int64(0), int64(0), b_at, ahead, *itertools.chain(*sums)]]
 
     def enter(phis, values, block):
         for phi, value in zip(phis, values, strict=True):
             phi.add_incoming(value, block)
 
     outer = begin(runs_loop)
-    enter(outer, [int64(0), int64(0), b_at, *itertools.chain(*sums)], before)
+    enter(outer, [int64(0), int64(0), b_at, ahead, *itertools.chain(*sums)], before)
     builder.branch(loop)
     inner = begin(loop)
     enter(inner, [int64(0), *outer[1:]], runs_loop)
-    k, a_now, b_now, *totals = inner
+    k, a_now, b_now, ahead_now, *totals = inner
+    soon = builder.bitcast(builder.gep(b, [ahead_now]), ir.IntType(8).as_pointer())
+    call("llvm.prefetch.p0", ir.VoidType(), soon, int32(0), int32(2), int32(1))  # to read, into L2, data
     panel = [builder.load(address(b, plus(b_now, start)), align=align) for start in starts]
     results = []
     for at, row in zip(a_rows, (totals[i:i + len(starts)] for i in range(0, len(totals), len(starts))), strict=True):
@@ -120,11 +124,12 @@ def _emit_block(context, builder, sig, args, width):
         results.append([call(f"llvm.fmuladd.{name}", vector, value, part, total)
                         for part, total in zip(panel, row, strict=True)])
     following, b_following = plus(k, 1), plus(b_now, b_k)
-    enter(inner, [following, plus(a_now, a_k), b_following, *itertools.chain(*results)], loop)
+    ahead_following = plus(ahead_now, ahead_step)
+    enter(inner, [following, plus(a_now, a_k), b_following, ahead_following, *itertools.chain(*results)], loop)
     builder.cbranch(builder.icmp_signed("<", following, K), loop, run_done)
     builder.position_at_end(run_done)
     run = plus(outer[0], 1)
-    enter(outer, [run, plus(outer[1], a_run), b_following, *itertools.chain(*results)], run_done)
+    enter(outer, [run, plus(outer[1], a_run), b_following, ahead_following, *itertools.chain(*results)], run_done)
     builder.cbranch(builder.icmp_signed("<", run, runs), runs_loop, after)
     builder.position_at_end(after)
 

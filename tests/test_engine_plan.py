@@ -1,0 +1,119 @@
+"""A plan computes what its layers do, however its tasks are shared out, and it never leaves a thread waiting."""
+
+import numpy as np
+import pytest
+from small import distance
+
+from minigooglenet import engine
+from minigooglenet.errors import ShapeError
+from minigooglenet.kernels.threads import in_parallel, set_threads, threads
+from minigooglenet.layers import (
+    LRN,
+    AvgPool,
+    Block,
+    Concat,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    MaxPool,
+    Sequential,
+)
+
+pytestmark = pytest.mark.skipif(engine.kind() == "plain", reason="MINIGOOGLENET_JIT=0 or MINIGOOGLENET_ENGINE=plain")
+
+
+@pytest.fixture
+def two_threads():
+    before = threads()
+    set_threads(2)
+    yield
+    set_threads(before)
+
+
+def stack():
+    """Every kind of layer that a plan has, and one in the middle that it has not."""
+    rng = np.random.default_rng(0)
+    module = Concat({"1x1": Block(Conv(10, 7, 1, rng=rng))},
+                    {"reduce": Block(Conv(10, 5, 1, rng=rng)), "3x3": Block(Conv(5, 33, 3, 1, 1, rng=rng))},
+                    {"pool": MaxPool(3, 1, 1)}, {"pool5": MaxPool(5, 1, 2), "proj": Block(Conv(10, 3, 1, rng=rng))})
+    return Sequential({
+        "conv": Block(Conv(3, 10, (3, 5), (2, 1), 1, rng=rng)), "lrn": LRN(3, 0.2, 0.6, 2.0), "module": module,
+        "max": MaxPool(3, 2, ceil_mode=True), "lrn2": LRN(), "avg": AvgPool((2, 3), 2, (1, 0), ceil_mode=True),
+        "stem": Sequential({"3x3": Block(Conv(53, 6, 3, 1, 1, rng=rng))}), "flatten": Flatten(),
+        "dense": Dense(4 * 3 * 6, 70, rng=rng), "dropout": Dropout(0.4), "last": Dense(70, 3, rng=rng)})
+
+
+@pytest.mark.parametrize("N", [1, 2, 7])
+def test_a_plan_predicts_what_its_layers_do(N, two_threads):
+    net = stack().astype(np.float64)
+    for name, array in net.parameters().items():
+        if name.endswith("/b"):
+            array += np.linspace(-1, 1, len(array))
+    x = np.random.default_rng(1).standard_normal((N, 23, 15, 3))
+    predictor, expected = engine.predictor(net), net.predict(x)
+    assert [name for name, _ in predictor.stages] == ["", "flatten", ""]
+    assert distance(predictor.predict(x), expected) < 1e-9
+    inside = in_parallel([(predictor.predict, x), (predictor.predict, x)])
+    assert all(np.array_equal(y, predictor.predict(x)) for y in inside)
+    maps = Sequential({"conv": net.children["conv"], "gap": GlobalAvgPool()})
+    assert distance(engine.predictor(maps).predict(x), maps.predict(x)) < 1e-9
+
+
+def test_an_error_names_the_layer():
+    predictor = engine.predictor(stack())
+    with pytest.raises(ShapeError, match="^conv: conv 3x5"):
+        predictor.predict(np.ones((1, 23, 15, 4), np.float32))
+    with pytest.raises(ShapeError, match="^dense: dense 72->70"):
+        predictor.predict(np.ones((1, 31, 15, 3), np.float32))
+    mixed = Sequential({"one": Block(Conv(3, 4, 1, rng=0)), "two": Block(Conv(4, 4, 1, rng=0, dtype=np.float64))})
+    with pytest.raises(ShapeError, match="^two: "):
+        engine.predictor(mixed).predict(np.ones((1, 2, 2, 3), np.float32))
+
+
+def test_a_thread_gives_up_waiting_and_goes_on_later():
+    """It returns with the task that it has taken, so that Python can let other programs run."""
+    from minigooglenet.engine.plan import Plan
+    from minigooglenet.kernels import plan
+    made = Plan({"max": MaxPool(2)}, (1, 4, 4, 1), np.float32, True)
+    tasks, counters, mine = made.tasks.copy(), np.zeros(len(made.totals), np.int64), np.full(1, -1)
+    tasks["target"] = 1
+    tasks.flags.writeable = False
+    x, memory = np.arange(16, dtype=np.float32), np.zeros(made.size, np.float32)
+    readable = memory.view()
+    x.flags.writeable = readable.flags.writeable = False
+    arguments = tasks, made.kernels, counters, mine, x, readable, memory, np.empty((2, 0))
+    plan.execute(*arguments)
+    assert mine[0] == 0 and counters[0] == 1 and not memory.any()
+    counters[tasks["waits"][0]] = 1
+    plan.execute(*arguments)
+    assert mine[0] == -1 and memory[made.start:made.start + 4].tolist() == [5, 7, 13, 15]
+
+
+def test_an_interrupted_thread_stops_the_others(monkeypatch, two_threads):
+    from minigooglenet.engine import plan as plans
+    predictor, x = engine.predictor(stack()), np.ones((1, 23, 15, 3), np.float32)
+    expected = predictor.predict(x)
+    execute, calls = plans.plan.execute, []
+
+    def interrupted(tasks, kernels, counters, mine, *rest):
+        calls.append(mine)
+        if len(calls) == 1:  # has taken a task, which will never be done
+            counters[0] += 1
+            raise KeyboardInterrupt
+        execute(tasks, kernels, counters, mine, *rest)
+
+    monkeypatch.setattr(plans.plan, "execute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        predictor.predict(x)
+    monkeypatch.undo()
+    assert np.array_equal(predictor.predict(x), expected)
+
+
+def test_few_pixels_do_without_winograd():
+    net = Sequential({"3x3": Block(Conv(40, 70, 3, 1, 1, rng=np.random.default_rng(0)))}).astype(np.float64)
+    x = np.random.default_rng(1).standard_normal((9, 7, 7, 40))
+    predictor = engine.predictor(net)
+    assert distance(predictor.predict(x[:1]), net.predict(x[:1])) < 1e-12  # exact, but for the order of sums
+    assert distance(predictor.predict(x), net.predict(x)) < 1e-9
