@@ -74,7 +74,7 @@ def compile(net: Layer, input_gradient: bool = True) -> Layer:
     deferred = Deferred()
     unit, concat, pool, plain = (functools.partial(form, deferred=deferred)
                                  for form in (FusedUnit, FusedConcat, DeferredMaxPool, AsWritten))
-    compiled = Compiled(rewrite(net, unit, concat, pool, plain), deferred)
+    compiled = Compiled(rewrite(net, unit, concat, pool, plain), deferred, net.macs)
     if not input_gradient:
         first = _first(compiled)
         if isinstance(first, FusedUnit | FusedConcat):

@@ -1,44 +1,61 @@
 """Fused convolutions and pools that train: the contract of ``layers/base.py``, in a few passes over memory. Inception
 modules are in ``concat.py``."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from ..errors import ShapeError
 from ..kernels.max_pool import max_pool
 from ..kernels.max_pool_backward import max_pool_backward
 from ..kernels.memory import empty
-from ..kernels.threads import blas_on_one_thread, in_parallel
+from ..kernels.threads import blas_on_one_thread, in_parallel, one_thread
 from ..layers import Array, BatchNorm, Conv, Layer, MaxPool, Shape
 from .deferred import Deferred
 from .fused_conv import FusedConv, chunk_size
 from .passes import Backward, Forward, backward_pass, forward_pass
+
+SMALL = 250_000_000  # multiply-adds of a forward pass
 
 
 class Compiled(Layer):
     """A compiled network. Filters are prepared for all its fused convolutions in one call, and nothing is left
     deferred. One pass at a time: while it runs, filters and deferred work are kept here, and not in its cache."""
 
-    def __init__(self, net: Layer, deferred: Deferred) -> None:
+    def __init__(self, net: Layer, deferred: Deferred, macs: Callable[[Shape], int]) -> None:
         super().__init__()
         self.net, self.deferred, self.children = net, deferred, net.children
+        self.count = macs
+        self.macs_of: dict[Shape, int] = {}  # multiply-adds for an image of a shape, once counted
         self.fused = [one for _, layer in net.walk() for one in getattr(layer, "fused", ())]
 
     def output_shape(self, shape: Shape) -> Shape:
         return self.net.output_shape(shape)
 
     def forward(self, x: Array, train: bool = False) -> tuple[Any, Any]:
-        return self.run(FusedConv.prepare_forward, self.net.forward, x, train)
+        small = self.small(x)
+        y, cache = self.run(small, FusedConv.prepare_forward, self.net.forward, x, train)
+        return y, (small, cache)
 
     def backward(self, dy: Any, cache: Any) -> Array:
-        return self.run(FusedConv.prepare_backward, self.net.backward, dy, cache)
+        small, cache = cache
+        return self.run(small, FusedConv.prepare_backward, self.net.backward, dy, cache)
 
     def predict(self, x: Array) -> Array:
-        return self.run(FusedConv.prepare_forward, self.net.predict, x)
+        return self.run(self.small(x), FusedConv.prepare_forward, self.net.predict, x)
 
-    def run(self, prepare: Callable, function: Callable, *arguments: Any) -> Any:
-        with blas_on_one_thread():
+    def small(self, x: Array) -> bool:
+        """Whether the batch is so small that one thread is faster: two would mostly wait for each other's Python."""
+        shape = x.shape[1:]
+        if shape not in self.macs_of:
+            with contextlib.suppress(ShapeError):  # which forward raises with more words
+                self.macs_of[shape] = self.count(shape)
+        return 0 < len(x) * self.macs_of.get(shape, 0) < SMALL
+
+    def run(self, small: bool, prepare: Callable, function: Callable, *arguments: Any) -> Any:
+        with blas_on_one_thread(), one_thread() if small else contextlib.nullcontext():
             try:
                 in_parallel([(prepare, one) for one in self.fused])
                 result = function(*arguments)

@@ -144,7 +144,7 @@ def over_parts(task: Callable[[slice], Any], N: int, parts: int = 8) -> None:
         over_chunks(task, N, N if inside_a_task() else -(-N // parts))
 
 
-def over_arrays(task: Callable[[Any], Any], sizes: Mapping[Any, int], group: int = 1 << 16) -> None:
+def over_arrays(task: Callable[[Any], Any], sizes: Mapping[Any, int], group: int = 1 << 18) -> None:
     """Run ``task(key)`` for every key of ``sizes``, in parallel. Arrays of up to ``group`` values in total share one
     task, which costs more than computing with a small one. Returns nothing."""
     groups: list[list] = [[]]
