@@ -19,6 +19,7 @@ DESCRIPTION = """\
 Speed of our implementation and of other engines, on the same cores, measured alternately in one run.
 
   a   training step of the reduced GoogLeNet, batch 128      b   its inference, batch 128
+      (a:quick:4, a:quick:8, a:quick:16: of smaller batches)
   c   inference of GoogLeNet on 224x224, batch 1 and 8       d   its training step, batch 16
   e   single layers of GoogLeNet: convolutions and pools
 
@@ -121,7 +122,7 @@ def _only(args):
     """The argument of ``work.chosen``."""
     if args.only:
         return args.only
-    return "a,b,c,d,e" if args.all else "" if args.scaling or args.startup else "a,b"
+    return "a,b,c,d,e" if args.all else "" if args.scaling or args.startup else "a:quick,a:full,b"
 
 
 def _peak(threads, tiny):

@@ -41,10 +41,15 @@ def write(found: Mapping[str, Any], works: list[Work], isa: str | None, folder: 
                                   f"{found['startup']['cold']:.1f} s", "", with_what]
     for line in goals.verdicts(found, isa)[1:]:
         kept.setdefault(f"goals{held}", [])
-        kept[f"goals{held}"] = [*(old for old in kept[f"goals{held}"] if old[:48] != line[:48]), line]
+        kept[f"goals{held}"] = [*(old for old in kept[f"goals{held}"] if _goal(old) != _goal(line)), line]
     folder.mkdir(exist_ok=True)
     write_atomically(path, lambda file: file.write(_text(about["cpu"], kept)), mode="w")
     return path
+
+
+def _goal(line):
+    """Which goal a line of ``goals.verdicts`` is about: the words before the value."""
+    return line.split(" goal ")[0].split()[:-1]
 
 
 def _points(points):

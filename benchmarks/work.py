@@ -18,6 +18,8 @@ from minigooglenet.training.config import PRESETS, Config
 #: The optimizer of every training step, on every side, with a learning rate that hardly changes the weights.
 LR, MOMENTUM, DECAY, NESTEROV = 1e-3, 0.9, 5e-4, True
 
+SMALL_BATCHES = (4, 8, 16)
+
 TRAIN, INFER, LAYER = "training step", "inference", "forward and backward"
 
 #: Layers of GoogLeNet, each convolution with its ReLU.
@@ -143,6 +145,7 @@ def works(weights: str | None = None) -> dict[str, Work]:
     presets = {name: PRESETS[name] for name in ("quick", "full")}
     listed = [Work(f"a:{name}", TRAIN, 128, mini_options(config), smoothing=config.label_smoothing)
               for name, config in presets.items()]
+    listed += [listed[0].but(name=f"a:quick:{batch}", batch=batch) for batch in SMALL_BATCHES]
     listed += [Work(f"b:{name}", INFER, 128, mini_options(config)) for name, config in presets.items()]
     listed += [Work(f"c:{batch}", INFER, batch, weights=weights) for batch in (1, 8)]
     listed += [Work("d", TRAIN, 16)]
@@ -152,14 +155,15 @@ def works(weights: str | None = None) -> dict[str, Work]:
 
 
 def chosen(only: str, weights: str | None = None) -> list[Work]:
-    """The Works of ``only``, such as "a,b:quick,e:3b": each word selects the names that begin with it. Raises
-    UserError."""
+    """The Works of ``only``, such as "a,b:quick,e:3b": each word selects the names that begin with it, but "a:quick"
+    without its smaller batches. Raises UserError."""
     everything, selected = works(weights), set()
     for word in filter(None, only.split(",")):
         if word.endswith(":back"):
             print(f"benchmarks: --only {word} is now {word}ward", file=sys.stderr)
             word += "ward"
-        found = {name for name in everything if name == word or name.startswith((f"{word}:", f"{word}/"))}
+        found = {name for name in everything if name == word or name.startswith((f"{word}:", f"{word}/"))
+                 and (word not in everything or everything[word].batch == everything[name].batch)}
         if not found:
             raise UserError(f"--only: nothing is called {word!r}; choose from a, b, c, d, e, or one of "
                             f"{', '.join(everything)}")

@@ -116,7 +116,9 @@ def names(only):
 
 
 def test_works_are_chosen_by_their_beginnings():
-    assert names("b,a") == ["a:quick", "a:full", "b:quick", "b:full"]    # in their own order
+    assert names("b,a:full") == ["a:full", "b:quick", "b:full"]          # in their own order
+    assert names("a:quick") == ["a:quick"]
+    assert names("a:quick:4,a:full") == ["a:full", "a:quick:4"]
     assert names("c:8,d") == ["c:8", "d"]
     assert names("e:3b") == ["e:3b/3x3", "e:3b/5x5", "e:3b/pool",
                              "e:3b/3x3:backward", "e:3b/5x5:backward", "e:3b/pool:backward"]

@@ -14,14 +14,14 @@ def measured(**scaling_of):
 
 
 def test_a_line_for_each_goal_says_whether_it_is_reached():
-    batches = {"4": {"ours": 1.0, "torch": 2.5, "torch-cl": 2.0}, "16": {"ours": 1.0, "torch-cl": 1.9}}
     found = measured(startup={"cold": 15.01, "cached": 2.0}, scaling={
-        "threads, training step": {"1": {"ours": 1.8}, "2": {"ours": 1.0}}, "batch, training step": batches})
+        "threads, training step": {"1": {"ours": 1.8}, "2": {"ours": 1.0}}})
+    found["works"]["a:quick:4"] = {"ours": {"seconds": 1.0}, "torch": {"seconds": 2.5}, "torch-cl": {"seconds": 1.9}}
     head, *lines = goals.verdicts(found)
-    assert [line.split()[0] for line in lines] == ["a:quick", "threads", "batch", "startup"]
+    assert [line.split()[0] for line in lines] == ["a:quick", "threads", "a:quick:4", "startup"]
     assert ["reached" in line for line in lines] == [False, True, False, False]
     assert "1.60   goal >= 1.8   MISSED    PyTorch channels_last" in lines[0] and "goal <= 15" in lines[3]
-    assert "1.90" in lines[2]                                            # the worst batch
+    assert "1.90" in lines[2]
     head, *lines = goals.verdicts(found, "avx2")
     assert "with AVX2" in head and "1.60   goal >= 1.5   reached" in lines[0] and len(lines) == 2
     assert goals.verdicts({"works": {}}) == []

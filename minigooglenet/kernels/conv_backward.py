@@ -131,7 +131,7 @@ def _pointwise(units, x, transposed, dx, du, C, F, first, last, wants_dx, mode):
     wants_dx, mode  whether dx is computed; WRITE or ADD
     """
     no_shift = np.empty(0, x.dtype)
-    block = max(64, BLOCK // (C + F), C * F // (C + F)) // 8 * 8  # so that du is read and written seldom
+    block = max(64, BLOCK // (C + F) // 8 * 8)
     dz = scratch(min(block, last - first) * F + SPARE, x)
     for p in range(first, last, block):
         rows = min(block, last - p)

@@ -16,10 +16,8 @@ LINE = 64  # bytes
 
 def empty(shape: tuple[int, ...], dtype: DTypeLike) -> NDArray:
     """As ``np.empty(shape, dtype)``, aligned to a cache line."""
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(size + LINE, np.uint8)
-    start = -memory.__array_interface__["data"][0] % LINE  # half as long as memory.ctypes.data takes
-    return memory[start:start + size].view(dtype).reshape(shape)
+    memory = np.empty(math.prod(shape) * np.dtype(dtype).itemsize + LINE, np.uint8)
+    return np.ndarray(shape, dtype, memory, -memory.ctypes.data % LINE)
 
 
 @inlined

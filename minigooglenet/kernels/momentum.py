@@ -31,8 +31,8 @@ def average_step_numpy(average: NDArray, w: NDArray, rate: float) -> None:
 def momentum_step_numba(w: NDArray, g: NDArray, v: NDArray, lr: float, momentum: float, decay: float,
                         nesterov: bool) -> None:
     """As ``momentum_step_numpy``, compiled."""
-    flat_w, flat_v, number = w.reshape(-1), v.reshape(-1), w.dtype.type  # copies where not contiguous
-    _momentum_step(flat_w, frozen(g).reshape(-1), flat_v, number(lr), number(momentum), number(decay), nesterov)
+    flat_w, flat_v = w.reshape(-1), v.reshape(-1)  # copies where not contiguous
+    _momentum_step(flat_w, frozen(g).reshape(-1), flat_v, float(lr), float(momentum), float(decay), nesterov)
     for array, flat in ((w, flat_w), (v, flat_v)):
         if not array.flags.c_contiguous:
             array[...] = flat.reshape(array.shape)
@@ -40,25 +40,27 @@ def momentum_step_numba(w: NDArray, g: NDArray, v: NDArray, lr: float, momentum:
 
 @njit
 def _momentum_step(w, g, v, lr, momentum, decay, nesterov):
+    rate, friction, shrink = w.dtype.type(lr), w.dtype.type(momentum), w.dtype.type(decay)
     for k in range(w.size):
-        gradient = g[k] + decay * w[k]
-        velocity = momentum * v[k] + gradient
+        gradient = g[k] + shrink * w[k]
+        velocity = friction * v[k] + gradient
         v[k] = velocity
-        w[k] -= lr * (gradient + momentum * velocity if nesterov else velocity)
+        w[k] -= rate * (gradient + friction * velocity if nesterov else velocity)
 
 
 def average_step_numba(average: NDArray, w: NDArray, rate: float) -> None:
     """As ``average_step_numpy``, compiled."""
     flat = average.reshape(-1)  # a copy where not contiguous
-    _average_step(flat, frozen(w).reshape(-1), average.dtype.type(rate))
+    _average_step(flat, frozen(w).reshape(-1), float(rate))
     if not average.flags.c_contiguous:
         average[...] = flat.reshape(average.shape)
 
 
 @njit
 def _average_step(average, w, rate):
+    part = average.dtype.type(rate)
     for k in range(average.size):
-        average[k] += rate * (w[k] - average[k])
+        average[k] += part * (w[k] - average[k])
 
 
 average_step = average_step_numba if JIT else average_step_numpy

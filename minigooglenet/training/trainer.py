@@ -124,8 +124,9 @@ class Trainer:
             raise self._diverged(f"step {self.step + 1}: the loss is {total}")
         net.zero_grads()
         compiled.backward(dy, cache)
-        processes.sum_gradients(net.gradients())
-        self.sgd.step(net.gradients(), self.learning_rate(self.step))
+        gradients = net.gradients()
+        processes.sum_gradients(gradients)
+        self.sgd.step(gradients, self.learning_rate(self.step))
         if self.average:
             self.average.update()
         self.step += 1
