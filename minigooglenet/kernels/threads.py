@@ -144,22 +144,15 @@ def over_parts(task: Callable[[slice], Any], N: int, parts: int = 8) -> None:
         over_chunks(task, N, N if inside_a_task() else -(-N // parts))
 
 
-def over_arrays(task: Callable[[Any], Any], sizes: Mapping[Any, int], group: int = 1 << 18) -> None:
-    """Run ``task(key)`` for every key of ``sizes``, in parallel. Arrays of up to ``group`` values in total share one
-    task, which costs more than computing with a small one. Returns nothing."""
-    groups: list[list] = [[]]
-    total = 0
-    for key, size in sizes.items():
-        if groups[-1] and total + size > group:
-            groups, total = [*groups, []], 0
-        groups[-1].append(key)
-        total += size
+def over_arrays(task: Callable[[Any], Any], sizes: Mapping[Any, int], large: int = 1 << 16) -> None:
+    """Run ``task(key)`` for every key of ``sizes``, in parallel. Arrays of fewer than ``large`` values share one task:
+    two threads that compute with small ones would wait for each other's Python. Returns nothing."""
+    def all_small(_):
+        for key, size in sizes.items():
+            if size < large:
+                task(key)
 
-    def run(keys):
-        for key in keys:
-            task(key)
-
-    in_parallel([(run, keys) for keys in groups])
+    in_parallel([(task, key) for key, size in sizes.items() if size >= large] + [(all_small, None)])
 
 
 def in_parallel(tasks: Sequence[tuple[Callable, Any]]) -> list:

@@ -49,7 +49,12 @@ def packed_filters_numba(w: NDArray, transposed: bool = False) -> NDArray:
 
 @njit
 def _packed_filters(w, u, r, C, F, transposed):
-    """All arrays are flat; arguments as ``packed_filters_numpy``."""
+    """Arguments as in ``packed_filters_numpy``; all arrays are flat.
+
+    w, u        the filters; the packed matrices, written
+    r, C, F     size of a filter; channels, filters
+    transposed  whether the matrices are (F, C)
+    """
     K, N, size = (F, C, len(u) // 36) if transposed else (C, F, len(u) // 36)
     row, half = np.zeros(r * r * LANES, w.dtype), np.empty(6 * r * LANES, w.dtype)
     f = 0
@@ -76,7 +81,7 @@ def _transform(w, at, step, inside, r, half, u, u_at, size, stored):
 
     w, at, step     flat array, the index of the first filter's first value, the distance between its r² values
     inside          number of filters; the others up to LANES are zero
-    half            memory for G w
+    r, half         size of a filter; memory for G w
     u, u_at, size   36 matrices: the index of the first value, the distance between matrices
     stored          number of values to write into each
     """
@@ -120,7 +125,12 @@ def filter_gradient_numba(parts: list[NDArray], r: int) -> NDArray:
 
 @njit
 def _filter_gradient(p0, p1, p2, p3, parts, dw, r, CF):
-    """dw from the sum of the first of p0 … p3, as many as ``parts``; all arrays are flat, with CF = C·F."""
+    """dw = Gᵀ dU G, where dU is the sum of some of four arrays; all arrays are flat.
+
+    p0, p1, p2, p3, parts  the arrays, and how many of them are summed
+    dw                     the gradient, written
+    r, CF                  size of a filter; channels times filters
+    """
     total, half = np.empty(36 * BLOCK, dw.dtype), np.empty(6 * r * LANES, dw.dtype)
     for first in range(0, CF, BLOCK):
         n = min(BLOCK, CF - first)
@@ -141,8 +151,12 @@ def _filter_gradient(p0, p1, p2, p3, parts, dw, r, CF):
 
 @inlined
 def _transform_back(total, k, r, half, dw, at, CF, n):
-    """Gᵀ dU G of n filters' values: from total[k] and the 36 values BLOCK apart, to dw[at] and the r² values CF apart;
-    ``half`` is memory for Gᵀ dU."""
+    """Gᵀ dU G of n filters.
+
+    total, k    dU: flat array, and the index of the first of 36 values BLOCK apart
+    r, half     size of a filter; memory for Gᵀ dU
+    dw, at, CF  the gradient, the index of the first of r² values, the distance between them
+    """
     for b in range(6):
         _store_row(half, b * LANES, 6 * LANES, LANES, r, filter_gradients(
             load(total, k + b * BLOCK, LANES), load(total, k + (6 + b) * BLOCK, LANES),
