@@ -188,9 +188,10 @@ def _columns(x, u, C, F, y, Y, OH, OW, KH, KW, SH, SW, PH, PW, first, last, offs
     line = first
     while line < last:
         end = pad_lines(x, padded, PW * C, wide, block, line, last, OH, KH, SH, PH)
-        for i in range(end - line):
-            multiply_runs(padded, i * SH * wide, SW * C, wide, 1, OW, KH, run, u, 0, KH * run, 0, y,
-                          (line + i) * OW * Y + offset, Y, F, shift, 0, mode)
+        for f in range(0, F, PANEL):  # each panel of the filters is read once for all lines
+            for i in range(end - line):
+                multiply_runs(padded, i * SH * wide, SW * C, wide, 1, OW, KH, run, u, f * KH * run, KH * run, 0, y,
+                              (line + i) * OW * Y + offset + f, Y, min(F - f, PANEL), shift, f, mode)
         add_sums(y, Y, offset, line * OW, end * OW, sums)
         line = end
 
