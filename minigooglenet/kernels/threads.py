@@ -105,15 +105,16 @@ def _cores() -> list[int]:
 
 
 def _keep_freed_memory() -> None:
-    """Ask glibc to keep freed blocks of up to 32 MB for the next array instead of returning them to the system.
+    """Ask glibc to keep freed blocks for the next array instead of returning them to the system.
 
     Every training step frees and allocates the same arrays. New memory from the system costs one page fault per 4 KB,
-    almost a quarter of the processor time of a step on two threads. Has no effect where the C library lacks mallopt.
+    almost a quarter of the processor time of a step on two threads. Blocks of more than 32 MB, which glibc would map
+    one by one otherwise, come from the same memory. Has no effect where the C library lacks mallopt.
     """
-    M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+    M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
     with contextlib.suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
-        mallopt(M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(M_MMAP_MAX, 0)
         mallopt(M_TRIM_THRESHOLD, 1 << 30)
 
 
