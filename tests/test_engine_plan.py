@@ -1,5 +1,7 @@
 """A plan computes what its layers do, however its tasks are shared out, and it never leaves a thread waiting."""
 
+import time
+
 import numpy as np
 import pytest
 from small import distance
@@ -101,6 +103,8 @@ def test_an_interrupted_thread_stops_the_others(monkeypatch, two_threads):
         calls.append(mine)
         if len(calls) == 1:  # has taken a task, which will never be done
             counters[0] += 1
+            while len(calls) < 2:
+                time.sleep(0.001)
             raise KeyboardInterrupt
         execute(tasks, kernels, counters, mine, *rest)
 
