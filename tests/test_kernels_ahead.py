@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(not jit.JIT, reason="MINIGOOGLENET_JIT=0: nothin
 STEP = """
 import numpy as np
 from minigooglenet.data import Dataset
+from minigooglenet.data.augment import halve
 from minigooglenet.kernels import ahead
 from minigooglenet.kernels.jit import KERNELS
 from minigooglenet.training.config import preset
@@ -22,7 +23,8 @@ from minigooglenet.training.trainer import Trainer
 
 x, y = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8), np.arange(20) % 10
 dataset, traced, called = Dataset("t", x, y, x, y, list("abcdefghij")), {}, {}
-trainers = [Trainer(preset("quick", norm=norm).but(width=0.05, batch=5), dataset) for norm in ("batch", "lrn")]
+trainers = [Trainer(preset("quick", norm=norm).but(width=0.05, batch=5, half=half), dataset)
+            for norm, half in (("batch", 0.0), ("lrn", 0.0), ("batch", 0.5))]
 for trainer in trainers:
     state = {**trainer.net.parameters(), **trainer.net.state()}
     before, generator = {path: a.copy() for path, a in state.items()}, trainer.rng.bit_generator.state
@@ -39,7 +41,8 @@ def noted(kernel, *arguments):
     return compile_for_args(kernel, *arguments)
 dispatcher._compile_for_args = noted
 for trainer in trainers:
-    trainer.train_step(trainer.normalizer(x[:5]), y[:5])
+    images = trainer.normalizer(x[:5])
+    trainer.train_step(halve(images) if trainer.half_steps else images, y[:5])
 for kernel in {**called, **traced}:
     assert called.get(kernel) == traced.get(kernel), kernel
 print(sum(map(len, called.values())))

@@ -94,6 +94,8 @@ class Trainer:
         net.zero_grads()
         compiled.backward(dy, cache)
         sgd.step(net.gradients(), 0.0)
+        if config.average:
+            Average(net.parameters(), config.average).update()
 
     # -- training ---------------------------------------------------------------------------------------------------
 
