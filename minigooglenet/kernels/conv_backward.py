@@ -89,11 +89,12 @@ def convolve_pointwise_backward_numba(units: Units, F: int, x: NDArray, transpos
     """As ``convolve_pointwise_backward_numpy``, compiled."""
     N, H, W, C = x.shape
     first, last = images or (0, N)
-    du = empty((C, F) if C % 8 else (F, C), x.dtype)
+    across = C % 8 == 0 and C * F <= 2 ** 17  # else it would read beyond the end of x, or transposing costs too much
+    du = empty((F, C) if across else (C, F), x.dtype)
     target = np.empty(0, x.dtype) if dx is None else dx.reshape(-1)
     _pointwise(units, frozen(x).reshape(-1), transposed, target, du.reshape(-1), C, F, first * H * W, last * H * W,
-               dx is not None, WRITE if fresh else ADD)
-    return du if C % 8 else du.T
+               dx is not None, WRITE if fresh else ADD, across)
+    return du.T if across else du
 
 
 def convolve_columns_backward_numba(dz: NDArray, x: NDArray, kernel: Pair, stride: Pair, pad: Pair) -> NDArray:
@@ -118,7 +119,7 @@ def convolve_winograd_backward_numba(units: Units, F: int, shape: tuple[int, ...
 
 
 @njit
-def _pointwise(units, x, transposed, dx, du, C, F, first, last, wants_dx, mode):
+def _pointwise(units, x, transposed, dx, du, C, F, first, last, wants_dx, mode, across):
     """Both gradients of a 1×1 convolution.
 
     units           see ``fused.relu_mix``
@@ -129,6 +130,7 @@ def _pointwise(units, x, transposed, dx, du, C, F, first, last, wants_dx, mode):
     C, F            channels, filters
     first, last     range of pixels
     wants_dx, mode  whether dx is computed; WRITE or ADD
+    across          du is transposed (F·C,): then x is read in long runs, and few filters fill the registers
     """
     no_shift = np.empty(0, x.dtype)
     block = max(64, BLOCK // (C + F) // 8 * 8)
@@ -145,10 +147,10 @@ def _pointwise(units, x, transposed, dx, du, C, F, first, last, wants_dx, mode):
                     multiply(dz, (q - p) * F, F, 1, min(p + rows - q, ROWS), F, transposed, c * F, F, 0, dx, q * C + c,
                              C, columns, no_shift, 0, mode)
         how = ADD if p > first else WRITE
-        if C % 8:
-            multiply(x, p * C, 1, C, C, rows, dz, 0, 1, F, du, 0, F, F, no_shift, 0, how)
-        else:
+        if across:
             multiply(dz, 0, 1, F, F, rows, x, p * C, 1, C, du, 0, C, C, no_shift, 0, how)
+        else:
+            multiply(x, p * C, 1, C, C, rows, dz, 0, 1, F, du, 0, F, F, no_shift, 0, how)
 
 
 @njit
