@@ -47,7 +47,7 @@ def assign(self, layers, name, gradient):
 
 
 def without_the_first_chunk(self, gradients):
-    self.add_to_grads(self.convs, "w", self.algorithm.weight_gradient(sum(gradients[1:], 0 * gradients[0])))
+    self.add_to_grads(self.convs, "w", self.algorithm.weight_gradient([0 * gradients[0], *gradients[1:]]))
 
 
 def scaled(*arguments, right=fused_conv.batch_constants_backward):
