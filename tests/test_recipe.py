@@ -153,3 +153,9 @@ def test_a_checkpoint_of_an_earlier_version_has_the_recipe_of_that_time(few, tmp
     safetensors_io.save(tmp_path / checkpoint.NAME, arrays, metadata | {"config": json.dumps(config)})
     assert checkpoint.load(tmp_path).config == NARROW
     assert (NARROW.half, NARROW.whiten, NARROW.beta_lr) == (0, False, 1)
+
+
+def test_an_epoch_on_halved_images_is_a_third_of_the_work():
+    config = Config(epochs=8, half=0.5)
+    assert [round(3 * config.work(epochs)) for epochs in (1, 4, 5, 8)] == [1, 4, 7, 16]
+    assert Config(epochs=8).work(5) == 5

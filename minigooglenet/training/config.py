@@ -126,6 +126,11 @@ class Config:
         """How many epochs train on images of half the size: never the last one."""
         return min(round(self.half * self.epochs), self.epochs - 1)
 
+    def work(self, epochs: int) -> float:
+        """What the first ``epochs`` epochs cost, in epochs on images of full size: one on halved images takes about a
+        third of the time."""
+        return epochs - 2 / 3 * min(epochs, self.half_epochs)
+
     @property
     def sampling(self) -> int:
         """The seed of the images' order and of their augmentation."""

@@ -45,6 +45,8 @@ class Display:
         self.print(f"{config.model}, width {config.width:g}, norm {config.norm}: {size:,} parameters{heads}; "
                    f"{counted(config.epochs, 'epoch')} of {counted(trainer.steps_per_epoch, 'step')} of "
                    f"{config.batch}; seed {config.seed}")
+        if n := config.half_epochs:
+            self.print(f"{'epoch 1' if n == 1 else f'epochs 1 to {n}'} on images of half the size")
         self.print(f"run: {trainer.folder}" + (f", resumed at step {trainer.step:,}" if resumed else ""))
         if not self.quiet and sys.stderr.isatty():
             self.bar = tqdm(total=trainer.steps, initial=trainer.step, unit="step", dynamic_ncols=True, smoothing=0.1)
@@ -64,7 +66,8 @@ class Display:
 
     def _epoch(self):
         row, trainer = self.trainer.history[-1], self.trainer
-        left = (trainer.config.epochs - row["epoch"]) * row["seconds"] / row["epoch"]
+        total, done = (trainer.config.work(epochs) for epochs in (trainer.config.epochs, row["epoch"]))
+        left = (total - done) * row["seconds"] / done
         self.print(f"epoch {row['epoch']:3}/{trainer.config.epochs}  loss {row['loss']:.4f}  "
                    f"train {row['train_accuracy']:6.2%}  test {row['test_accuracy']:6.2%}  "
                    f"{row['images_per_second']:5.0f} images/s  {clock(row['seconds'])} elapsed, {clock(left)} left")
