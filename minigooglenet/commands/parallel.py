@@ -31,8 +31,8 @@ SIZES = [8 * 8**k for k in range(7)] + [2**23]  # bytes
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", choices=STEP, default="mini", help="the network (default: mini)")
     parser.add_argument("--step", type=float, metavar="S",
-                        help="seconds of a training step in one process (default: 0.5; googlenet: 1.3, what 32 images "
-                             "take on two cores of an AMD EPYC)")
+                        help="seconds of a training step in one process (default: 0.5; googlenet: 1.3, twice what 16 "
+                             "images take on two cores of an AMD EPYC)")
     parser.add_argument("--width", type=float, default=0.25, metavar="X", help="width of the network (default: 0.25)")
     parser.add_argument("--up-to", type=positive, metavar="N",
                         help="largest number of processes to project (default: 64; googlenet: 256)")
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps({"alpha": alpha, "beta": beta, "sizes": SIZES, "seconds": seconds, "steps": steps}))
         return
-    print(f"all-reduce over {n} processes, minimum of 20:")
+    print(f"all-reduce over {n} processes, mean of ten in succession, minimum of three turns:")
     for size, measured in zip(SIZES, seconds, strict=True):
         print(f"  {size:>9,} bytes  {measured * 1e6:10.1f} us   model "
               f"{parallel.sum_seconds(size, n, alpha, beta) * 1e6:10.1f} us")

@@ -49,7 +49,7 @@ class FrozenUnit(Frozen):
         fused, w = FusedConv([self]), conv.params["w"]
         self.algorithm, (scale, shift) = fused.algorithm, fused.constants()
         self.w, self.shift = (w * scale).astype(w.dtype), shift.astype(w.dtype)
-        self.packed = functools.cache(lambda algorithm: pack(algorithm.matrix(self.w)))
+        self.packed = functools.cache(lambda algorithm: algorithm.packed(self.w))
         self.direct = Columns(conv.kernel, conv.stride, conv.pad)
 
     def output_shape(self, shape: Shape) -> Shape:

@@ -125,12 +125,11 @@ def _pointwise(units, x, transposed, dx, du, C, F, first, last, wants_dx, mode, 
     units           see ``fused.relu_mix``
     x, dx           (P·C,) input, and the gradient with respect to it
     transposed      packed (F, C)
-    du              gradient with respect to the filters, written: transposed (F·C,), because x is then read in long
-                    runs; (C·F,) if C is not a multiple of 8, because that would read beyond the end of x
+    du              (C·F,) gradient with respect to the filters, written
     C, F            channels, filters
     first, last     range of pixels
     wants_dx, mode  whether dx is computed; WRITE or ADD
-    across          du is transposed (F·C,): then x is read in long runs, and few filters fill the registers
+    across          du is transposed, (F·C,): x is then read in long runs. Only if C is a multiple of 8
     """
     no_shift = np.empty(0, x.dtype)
     block = max(64, BLOCK // (C + F) // 8 * 8)

@@ -60,8 +60,8 @@ def _matrix(facts):
     most = (f" The most frequent confusion: {parts.name(facts, worst['label'])} taken for "
             f"{parts.name(facts, worst['predicted'])}, {counted(worst['images'], 'image')}." if worst else "")
     return two_themes(lambda dark: evaluation.confusion_matrix(counts, facts["classes"], dark),
-                   f"Confusion matrix of {K} classes: {facts['correct']:,} of {facts['test_images']:,} images are on "
-                   f"the diagonal.{most}", "Confusion matrix")
+                     f"Confusion matrix of {K} classes: {facts['correct']:,} of {facts['test_images']:,} images are on "
+                     f"the diagonal.{most}", "Confusion matrix")
 
 
 def _calibration(facts):

@@ -11,8 +11,7 @@ With a batch that grows with the processes, B images in each, computing stays T(
 
     T(n) = T(1) + Σ t_n(s)        efficiency = T(1) / T(n)        E · M / (B n) · T(n) seconds
 
-Source: Thakur, Rabenseifner & Gropp 2005, "Optimization of collective
-communication operations in MPICH", section 4.
+Source: Thakur, Rabenseifner & Gropp 2005, "Optimization of collective communication operations in MPICH", section 4.
 """
 
 import math
