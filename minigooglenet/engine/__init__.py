@@ -28,7 +28,7 @@ import os
 from ..errors import UserError
 from ..kernels.jit import JIT
 from ..layers import Layer
-from .known import as_written
+from .known import as_written, each_class_once
 
 __all__ = ["KINDS", "as_written", "compile", "kind", "predictor", "use"]
 
@@ -62,6 +62,7 @@ def use(engine: str | None) -> None:
     _chosen = engine
 
 
+@each_class_once()
 def compile(net: Layer, input_gradient: bool = True) -> Layer:
     """A layer that computes what ``net`` does, sharing its parameters and gradients. Training does not need the
     gradient with respect to the images: with ``input_gradient=False`` backward may return None."""
@@ -82,6 +83,7 @@ def compile(net: Layer, input_gradient: bool = True) -> Layer:
     return compiled
 
 
+@each_class_once()
 def predictor(net: Layer) -> Layer:
     """A layer that predicts what ``net`` does now: batch norm folded, weights transformed, once. Later changes of the
     weights do not reach it."""

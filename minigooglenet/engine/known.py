@@ -10,6 +10,8 @@ and then runs ``python -m minigooglenet.engine``, which updates FINGERPRINTS.
 """
 
 import ast
+import contextlib
+import contextvars
 import functools
 import hashlib
 import inspect
@@ -78,6 +80,21 @@ FINGERPRINTS = {
 }
 
 
+_answers: contextvars.ContextVar[dict[type, str | None] | None] = contextvars.ContextVar("answers", default=None)
+
+
+@contextlib.contextmanager
+def each_class_once() -> Iterator[None]:
+    """In this context each class is compared with its fingerprints once: no code changes while a network is compiled,
+    and a GoogLeNet has hundreds of layers."""
+    before = _answers.set({})
+    try:
+        yield
+    finally:
+        _answers.reset(before)
+
+
+@each_class_once()
 def as_written(net: Layer) -> list[str]:
     """One line for each class of layer in ``net`` that runs as written although it is not a layer of ours, or is one
     that the engine would otherwise replace: ``Conv runs as written: layers/conv.py was edited (slower)``."""
@@ -110,7 +127,14 @@ def why_not(layer: Layer) -> str | None:
     for name, value in vars(layer).items():
         if callable(value) and not isinstance(value, Layer) and hasattr(kind, name):
             return f"its {name} was replaced"
-    return None if kind in GLUE else _class_changed(kind)
+    if kind in GLUE:
+        return None
+    answers = _answers.get()
+    if answers is None:
+        return _class_changed(kind)
+    if kind not in answers:
+        answers[kind] = _class_changed(kind)
+    return answers[kind]
 
 
 _OURS = frozenset(value for value in vars(layers).values() if isinstance(value, type) and issubclass(value, Layer))
