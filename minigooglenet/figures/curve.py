@@ -17,7 +17,8 @@ def draw_curve(history: Rows, file: IO[bytes], steps: Rows = ()) -> None:
     history: a row for each epoch, as the trainer records it: the accuracy of test images, or of validation images in
     fine-tuning. steps: rows within the epochs, as ``training/steps.py`` records them; without them epochs are drawn.
     """
-    fig, (left, right) = figure(1, 2, width=8, height=3.4)
+    fig, (left, right) = figure(1, 2, width=8, height=3.4, layout=None)     # fixed margins: twice as fast
+    fig.subplots_adjust(left=0.095, right=0.985, bottom=0.235, top=0.93, wspace=0.19)
     measured, name = ("test_accuracy", "test, averaged weights") if "test_accuracy" in history[0] else (
         "validation_accuracy", "validation")
     fine, style = (steps, "-") if steps else (history, "o-")
@@ -27,7 +28,7 @@ def draw_curve(history: Rows, file: IO[bytes], steps: Rows = ()) -> None:
     right.plot([row["epoch"] for row in history], [100 * row[measured] for row in history], "s-", color=COLORS[1],
                label=f"{name}: {history[-1][measured]:.1%}")
     _label(left, right)
-    right.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2)    # below the axes
+    right.legend(frameon=False, loc="upper right", bbox_to_anchor=(1, -0.2), ncols=2)    # below the axes
     fig.savefig(file, format="png")
 
 

@@ -53,9 +53,9 @@ def drawn(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def figure(rows: int = 1, columns: int = 1, width: float = 6.4, height: float = 4.0, dpi: int = 150,
-           **options: Any) -> tuple[Figure, Any]:
+           layout: Any = "constrained", **options: Any) -> tuple[Figure, Any]:
     """(figure, axes) without pyplot's global state; ``options`` and axes as in matplotlib's ``Figure.subplots``."""
-    fig = Figure(figsize=(width, height), dpi=dpi, layout="constrained")
+    fig = Figure(figsize=(width, height), dpi=dpi, layout=layout)
     FigureCanvasAgg(fig)
     axes = fig.subplots(rows, columns, **options)
     for ax in fig.axes:
