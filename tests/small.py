@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import numpy as np
 
 from minigooglenet.cli import main
@@ -32,12 +33,16 @@ def folder(path, train=40, test=12):
 
 
 def command(*arguments, cwd=None, **options):
-    """Start ``python -m minigooglenet ARGUMENTS`` as a process, with pipes for its output."""
+    """Start ``python -m minigooglenet ARGUMENTS`` as a process, with pipes for its output. Without ``options``, of
+    ``subprocess.Popen``, the process is forked from one that has imported everything (``forked.py``)."""
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
         "MINIGOOGLENET_OFFLINE": "1", "PYTHONUNBUFFERED": "1",
     }
-    return subprocess.Popen([sys.executable, "-m", "minigooglenet", *map(str, arguments)], cwd=cwd, text=True,
+    words = list(map(str, arguments))
+    if not options and forked.possible(environment):
+        return forked.Process(words, cwd, environment)
+    return subprocess.Popen([sys.executable, "-m", "minigooglenet", *words], cwd=cwd, text=True,
                             env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
 
 

@@ -30,6 +30,11 @@ def train(place, out):
     return options(place / "data", place / out, width=0.05, batch=8, epochs=2, threads=2)
 
 
+def wait_for_steps(process, out):
+    while process.poll() is None and not steps.read_steps(out / steps.NAME):
+        time.sleep(0.02)
+
+
 def test_killed_at_random_moments(tmp_path):
     lines = []
     assert kill_and_compare(tmp_path, kills=3, batch=8, images=96, epochs=2, report=lines.append) == [], lines
@@ -39,8 +44,7 @@ def test_killed_at_random_moments(tmp_path):
 def test_ctrl_c_saves_and_prints_how_to_resume(place):
     out = place / "stopped here"
     process = small.command(*train(place, out.name))
-    wait_until_it_trains(process)
-    time.sleep(0.5)
+    wait_for_steps(process, out)
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and output == ""
@@ -56,8 +60,7 @@ def test_ctrl_c_saves_and_prints_how_to_resume(place):
 def test_sigterm_with_json_saves_and_leaves_standard_output_empty(place):
     out = place / "terminated"
     process = small.command(*train(place, out.name), "--json")
-    while process.poll() is None and not steps.read_steps(out / steps.NAME):    # until it trains
-        time.sleep(0.02)
+    wait_for_steps(process, out)
     process.send_signal(signal.SIGTERM)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 143 and output == ""
