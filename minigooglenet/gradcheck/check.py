@@ -29,6 +29,7 @@ Parameters, gradients, running statistics and generators are restored afterwards
 Source: Stanford CS231n, "Gradient checks", for ε, the relative error and the kinks.
 """
 
+import contextlib
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,6 +37,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..kernels.threads import one_thread
 from ..layers.base import Array, Layer
 
 #: The output of a layer, or the list of a Trunk's in training -> (L, dL/dy).
@@ -44,6 +46,7 @@ Loss: TypeAlias = Callable[[Any], tuple[float, Any]]
 TOLERANCE = 1e-7  # for one layer
 NETWORK_TOLERANCE = 1e-5  # for a network of a hundred layers
 MOST_KINKS = 0.05
+SMALL = 1 << 16  # values of x: for fewer, a thread takes longer to wake up than a layer to run
 _FLOOR = 1e-3  # errors are relative to at least this fraction of the largest gradient of all arrays
 
 
@@ -251,7 +254,8 @@ class _Trial:
 
     def terms(self):
         """Values whose sum is L."""
-        y = self.forward()[0]
+        with one_thread() if self.x.size < SMALL else contextlib.nullcontext():
+            y = self.forward()[0]
         if self.loss is not None:
             return np.array([self.loss(y)[0]])
         if self.single:
