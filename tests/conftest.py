@@ -1,7 +1,12 @@
 """What all tests share: a generator with a fixed seed, hypothesis without its clock (the machine may be busy), and how
 several workers divide the files among them."""
 
+import fcntl
 import gc
+import os
+import subprocess
+import sys
+import tempfile
 from functools import partial
 
 import numpy as np
@@ -10,6 +15,11 @@ from hypothesis import settings
 
 settings.register_profile("steady", deadline=None, max_examples=60, derandomize=True, database=None)
 settings.load_profile("steady")
+
+gc.disable()    # until all tests are collected: nothing is garbage before
+
+#: Names the file that is locked while kernels are compiled.
+COMPILING = "MINIGOOGLENET_TESTS_COMPILING"
 
 #: The files that take longest come first, so that no worker still has one of them when the others are done.
 LONGEST = ("resume", "examples", "gradcheck_suite", "benchmarks", "streams", "cli_runs", "layers",
@@ -23,9 +33,18 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
 
 
-def pytest_collection_finish():
+def pytest_collection_finish(session):
     gc.collect()
     gc.freeze()     # thousands of tests live until the end: the collector need not look at them again and again
+    gc.enable()
+    if hasattr(session.config, "workerinput") and COMPILING in os.environ:
+        with open(os.environ[COMPILING]) as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH)    # waits
+
+
+def pytest_sessionfinish(session):
+    if COMPILING in os.environ and not hasattr(session.config, "workerinput"):
+        os.unlink(os.environ.pop(COMPILING))
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -37,28 +56,14 @@ def no_garbage():
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session):
-    """Before several workers run all tests, compile what most of them need. Otherwise each compiles it for itself, and
-    so do the first processes that the tests start."""
+    """Before several workers run all tests, let a process compile what most of them need, while they collect the tests.
+    Otherwise each compiles it for itself, and so do the first processes that the tests start."""
     config = session.config
     if getattr(config.option, "numprocesses", None) and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
-        from minigooglenet.kernels.ahead import compile_for
-        compile_for(steps, "tests", quiet=True)
-
-
-def steps():
-    """Steps of a reduced GoogLeNet, with either norm, in float32 and float64, compiled and as written; predictions."""
-    from minigooglenet import engine
-    from minigooglenet.models.mini import mini_googlenet
-    from minigooglenet.training.sgd import SGD
-    rng = np.random.default_rng(0)
-    for dtype in ("float32", "float64"):
-        for norm in ("batch", "lrn"):
-            net, x = mini_googlenet(1 / 16, norm=norm, rng=rng, dtype=dtype), np.zeros((2, 32, 32, 3), dtype)
-            for form in (net, engine.compile(net)):
-                logits, cache = form.forward(x, train=True)
-                form.backward(logits, cache)
-            SGD(net.parameters(), 0.9, 5e-4, nesterov=True).step(net.gradients(), 0.0)
-            engine.predictor(net).predict(x)
+        with tempfile.NamedTemporaryFile(delete=False) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)    # until the process that inherits the file has ended, however it ends
+            subprocess.Popen([sys.executable, "-m", "tests.compiled"], cwd=config.rootpath, pass_fds=[lock.fileno()])
+        os.environ[COMPILING] = lock.name
 
 
 @pytest.fixture

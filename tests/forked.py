@@ -19,17 +19,17 @@ import sys
 import tempfile
 import threading
 
-#: Variables that commands read when they run, and not when a module is imported; and those that ``small.command`` sets.
-READ_LATE = {"COLUMNS", "MINIGOOGLENET_ENGINE", "MINIGOOGLENET_OFFLINE", "MINIGOOGLENET_THREADS", "PYTEST_CURRENT_TEST",
-             "PYTHONPATH", "PYTHONUNBUFFERED"}
+#: How the names of variables begin that modules read when they are imported, and variables that commands read later.
+READ_EARLY = ("MINIGOOGLENET_", "NUMBA_", "MPL", "PYTHON", "OMP_", "OPENBLAS_", "MKL_", "LANG", "LC_", "HOME", "XDG_")
+READ_LATE = {"MINIGOOGLENET_ENGINE", "MINIGOOGLENET_OFFLINE", "MINIGOOGLENET_THREADS", "PYTHONPATH", "PYTHONUNBUFFERED"}
 _at_start = dict(os.environ)
 _messages = []      # to the process that forks, if it has been started: a socket
 
 
 def possible(environment):
     """Whether a process with this environment imports the same modules with the same switches as most tests."""
-    return sys.platform == "linux" and all(environment.get(name) == _at_start.get(name)
-                                           for name in (environment.keys() | _at_start.keys()) - READ_LATE)
+    names = {name for name in environment.keys() | _at_start.keys() if name.startswith(READ_EARLY)} - READ_LATE
+    return sys.platform == "linux" and all(environment.get(name) == _at_start.get(name) for name in names)
 
 
 class Process:
