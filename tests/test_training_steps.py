@@ -2,15 +2,19 @@
 
 import csv
 import functools
+import io
 
 import numpy as np
 import pytest
 import small
 from small import NARROW
+from text_boxes import complaints
 
 from minigooglenet.cli import main
 from minigooglenet.figures import curve
 from minigooglenet.training import checkpoint, steps
+from minigooglenet.training.report import write_log
+from minigooglenet.training.runs import read as read_run
 from minigooglenet.training.steps import COLUMNS, StepLog, read_steps
 from minigooglenet.training.trainer import Trainer
 
@@ -127,7 +131,31 @@ def test_the_curve_shows_the_steps_and_its_legend_covers_no_data(tmp_path, monke
         assert len(line.get_xdata()) == (len(rows) if given else 1) and left.get_xlim()[0] == 0
         box = right.get_legend().get_window_extent()
         assert box.y1 <= right.get_window_extent().y0 and box.y0 >= 0 and box.x1 <= fig.bbox.x1
-    assert curve.compare_curves({"a$b": (history, rows), "c": (history, ())}).legends
+    assert curve.compare_curves({"a$b": (history, rows, 0), "c": (history, (), 0)}).legends
+
+
+def test_the_curve_marks_where_the_full_size_images_begin(tmp_path, monkeypatch):
+    figures, original = [], curve.figure
+    monkeypatch.setattr(curve, "figure", lambda *args, **options: figures.append(original(*args, **options))
+                        or figures[-1])
+    history = [{"epoch": k, "loss": 2 / k, "train_accuracy": k / 10, "test_accuracy": k / 9} for k in range(1, 6)]
+    for halved, marked in ((0, False), (3, True), (4, True), (5, False)):     # 5: there are none yet
+        curve.draw_curve(history, io.BytesIO(), halved=halved)
+        fig, axes = figures[-1]
+        assert not complaints(fig)
+        for ax in axes:
+            assert [line.get_xdata() for line in ax.lines if line.get_linestyle() == ":"] == [[halved] * 2] * marked
+            assert [text.get_text() for text in ax.texts] == [curve.FULL_SIZE] * marked
+    fig = curve.compare_curves({"a": (history, (), 3), "b": (history, (), 0), "c": (history, (), 2)})
+    assert [text.get_text() for text in fig.legends[0].get_texts()] == ["a", "b", "c", curve.FULL_SIZE]
+    assert not complaints(fig)
+
+
+def test_the_trainer_and_the_list_of_runs_know_where_they_begin(tmp_path, monkeypatch):
+    marks, trainer = [], Trainer(NARROW.but(epochs=3, half=0.6), small.dataset(), tmp_path)
+    monkeypatch.setattr(curve, "_mark", lambda ax, epoch: marks.append(epoch))
+    trainer.run(lambda trainer, loss: write_log(trainer) if loss is None else None)
+    assert marks == [2, 2] and read_run(tmp_path).row["half_epochs"] == 2
 
 
 def tiny_options(path):

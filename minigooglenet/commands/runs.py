@@ -56,7 +56,8 @@ def run(args: argparse.Namespace) -> int:
         if differ:
             rows = [[name, *map(str, values)] for name, values in differ.items()]
             print("\n" + table(("setting", *(str(one.folder) for one in found)), rows))
-    drawn = {str(one.folder): (one.history, one.steps) for one in found if one.history or one.steps}
+    drawn = {str(one.folder): (one.history, one.steps, one.row["half_epochs"])
+             for one in found if one.history or one.steps}
     if args.figure and not drawn:
         raise UserError(f"{args.figure}: no run has a learning curve yet; train longer")
     if args.figure:

@@ -152,7 +152,8 @@ def write_log(trainer: Trainer) -> None:
         return
     if draw_curve := _curve():
         steps = read_steps(Path(trainer.folder) / STEPS)
-        write_atomically(curve, lambda file: draw_curve(trainer.history, file, steps))
+        halved = getattr(trainer, "half_steps", 0) // trainer.steps_per_epoch   # a Tuner never halves images
+        write_atomically(curve, lambda file: draw_curve(trainer.history, file, steps, halved))
     write_atomically(log, lambda file: file.write(text.getvalue()), mode="w")  # last: an up-to-date log implies a curve
 
 

@@ -9,6 +9,7 @@ from ..errors import UserError
 from ..files import parse_json
 from ..weights.safetensors_io import metadata
 from .checkpoint import NAME
+from .config import Config
 from .steps import NAME as STEPS
 from .steps import read_steps
 
@@ -43,12 +44,14 @@ def read(folder: Path | str) -> Run:
         row = {
             "run": str(folder), "data": str(values["dataset"]), "model": str(config["model"]),
             "width": float(config["width"]), "epochs": done, "of": int(config["epochs"]),
+            "half_epochs": 0 if "finetune" in progress else Config(half=config.get("half", 0),
+                                                                   epochs=config["epochs"]).half_epochs,
             "steps": int(progress["step"]),
             "best": max(measured, default=None), "last": measured[-1] if measured else None,
             "minutes": round(progress["seconds"] / 60, 1),
             "date": datetime.datetime.fromtimestamp(path.stat().st_mtime).strftime("%Y-%m-%d %H:%M"),
         }
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UserError) as error:
         raise UserError(f"{path}: not a checkpoint of this package ({' '.join(str(error).split())[:100]})") from error
     return Run(Path(folder), row, config, history, read_steps(Path(folder) / STEPS))
 
