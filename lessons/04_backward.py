@@ -9,16 +9,16 @@
 #
 # Training adjusts millions of weights to reduce one number, the **loss** L, which measures how wrong the network is.
 # For each weight it needs to know how L changes when the weight changes a little. That is the derivative dL/dw, and all
-# of these derivatives together are the **gradient**.
+# of these derivatives together are the **gradient**. (∂ in place of d: all other variables are held fixed.)
 #
 # A network is a sequence of layers, so there is an efficient way to compute all of them. Let a layer compute y from x.
 # If we already know `dy`, short for dL/dy, the chain rule gives `dx`, which is the `dy` of the previous layer:
 #
 #     dx[k] = Σ_m  dy[m] · ∂y[m]/∂x[k]            the sum runs over all outputs m that depend on x[k]
 #
-# So the backward pass visits the layers in reverse order. Each layer does two things: it passes dx on, and it computes
-# the gradient of its own weights in the same way. The rest of this lesson covers three layers, and one question that
-# matters more than the formulas: **how do you know that your gradient is right?**
+# So the backward pass visits the layers in reverse order. Each layer passes dx on, and computes the gradient of its own
+# weights in the same way. After three layers, the rest of this lesson is about one question that matters more than the
+# formulas: **how do you know that your gradient is right?**
 
 # %% [markdown]
 # ## Predict first
@@ -40,7 +40,7 @@ guess_smaller = None
 # ## Build it small
 #
 # First the dense layer, y = x w + b. Input k reaches output m through one weight, so ∂y[m]/∂x[k] = w[k, m]. The weight
-# w[k, m] affects only y[m], with derivative x[k]. The derivative of y[m] with respect to the bias b[m] is 1:
+# w[k, m] affects only y[m], with derivative x[k]; for the bias b[m] it is 1. (ᵀ exchanges rows and columns.)
 #
 #     dx = dy wᵀ        dw = xᵀ dy        db = the sum of dy over the batch
 #
@@ -49,6 +49,8 @@ guess_smaller = None
 # gradient of the pixel and dy · x to the gradient of the weight. The loop stays the same:
 
 # %%
+import timeit
+
 import numpy as np
 
 from lessons import compare, show
@@ -84,9 +86,8 @@ x = np.arange(1.0, 13.0).reshape(3, 4)  # image and weights of lesson 02
 w = np.array([[1.0, 2.0], [0.0, 3.0]])
 dy = np.array([[1.0, 0.0, 0.0], [0.0, 10.0, 0.0]])
 dx, dw = convolve_backward(dy, x, w)
-print("dy", dy, "dx", dx, "dw", dw, sep="\n")
 _, dw_dense, _ = dense_backward(np.array([[1.0, 10.0]]), np.array([[1.0, 2.0, 3.0]]), np.ones((3, 2)))
-print("dense: dw", dw_dense, sep="\n")
+print("dy", dy, "dx", dx, "dw", dw, "dense: dw", dw_dense, sep="\n")
 
 # %% [markdown]
 # By hand: dy is nonzero for two windows. The first, with dy = 1, adds the weights 1 2 / 0 3 to the pixels at the top
@@ -101,7 +102,7 @@ print("dense: dw", dw_dense, sep="\n")
 
 # %%
 assert dx.tolist() == [[1, 2, 0, 0], [0, 13, 20, 0], [0, 0, 30, 0]] and dx[1, 1] == 3 + 10
-assert dw.tolist() == [[61, 72], [105, 116]]
+assert dw.tolist() == [[61, 72], [105, 116]] and w[::-1, ::-1].tolist() == [[3, 0], [2, 1]]
 
 
 def slope(L, a, k, eps=1e-6):
@@ -153,12 +154,25 @@ assert ones[0, 2, 2, 0] == 3 * 3 * 8 == 72
 # %% [markdown]
 # Two conventions prevent bugs. `backward` **adds** to `grads`, so a weight that is used twice gets both gradients, and
 # `zero_grads` resets them before the next batch. And gradients are sums over the batch: only the loss takes the mean.
+#
+# **Estimate, then measure.** dw and dX are products of the same size as Y = X w. So the backward pass should take twice
+# as long as the forward pass, and x must be kept for it. By differences, the same gradient takes two forward passes for
+# *each* weight.
 
 # %%
+from minigooglenet.flops import count
+
 conv.backward(dy, cache)
 assert np.allclose(conv.grads["w"], 2 * dw)
 conv.zero_grads()
 assert not conv.grads["w"].any()
+layer, batch = Conv(C=64, F=64, kernel=3, pad=1, rng=rng), rng.standard_normal((8, 28, 28, 64), dtype=np.float32)
+z, kept = layer.forward(batch)
+ahead, back = (min(timeit.repeat(run, number=1, repeat=5)) for run in (
+    lambda: layer.forward(batch), lambda: layer.backward(z, kept)))
+print(f"forward {1000 * ahead:.1f} ms; backward {back / ahead:.1f} times as long; kept: {kept.nbytes / 1e6:.1f} MB")
+print(f"GoogLeNet's gradient by differences: {2 * count('googlenet').params:,} forward passes; backward: about two")
+assert kept is batch and 2 * count("googlenet").params == 13_997_104
 
 # %% [markdown]
 # `minigooglenet.gradcheck.gradcheck` checks every element of every array as we did. It reports errors relative to the
@@ -199,7 +213,6 @@ assert with_ones.ok and not with_random.ok
 # The first term shrinks with ε, the second grows: a V on logarithmic axes, with its minimum near the cube root of u.
 # For float64, u = 1.1e-16, and the cube root is 5e-6. For float32, u = 6e-8, it is 4e-3, and even the smallest error is
 # large. A one-sided difference, (L(x + ε) - L(x)) / ε, has a much larger truncation error, |L''| · ε / 2.
-#
 # To see this, L must be curved, so we take the loss of a classifier: dense layer, softmax, cross-entropy (lesson 05).
 
 # %%
@@ -213,18 +226,16 @@ def errors(dtype, one_sided=False):
     rng = np.random.default_rng(3)
     dense = Dense(6, 4, rng=rng, dtype="float64").astype(dtype)
     x, labels = rng.standard_normal((5, 6)).astype(dtype), np.array([0, 2, 1, 3, 2])
-
-    def loss(weights):
-        return cross_entropy(x @ weights, labels)[0]
-
     y, cache = dense.forward(x)
     dense.backward(cross_entropy(y, labels)[1], cache)
-    exact, weights = dense.grads["w"], dense.params["w"]
-    found = []
+    exact, found, down = dense.grads["w"], [], 0 if one_sided else 1
+
+    def loss(move):
+        return cross_entropy(x @ (dense.params["w"] + move), labels)[0]
+
     for eps in STEPS:
-        moves = [np.where(np.arange(24).reshape(6, 4) == k, eps, 0).astype(dtype) for k in range(24)]
-        down = 0 if one_sided else 1
-        slopes = [(loss(weights + move) - loss(weights - down * move)) / ((1 + down) * eps) for move in moves]
+        moves = (eps * np.eye(24).reshape(24, 6, 4)).astype(dtype)  # one weight at a time
+        slopes = [(loss(move) - loss(-down * move)) / ((1 + down) * eps) for move in moves]
         found.append(np.abs(np.reshape(slopes, (6, 4)) - exact).max() / np.abs(exact).max())
     return np.array(found)
 
@@ -300,13 +311,6 @@ assert at_kinks.kinks == at_kinks.entries == 6 and not at_kinks.ok
 # | an error of about 0.5 in a few entries | they are at a kink; use random biases |
 # | errors of 1e-3 everywhere, in float32 | no mistake: float32 is too imprecise for a gradient check |
 
-# %%
-overwritten = np.zeros_like(x)
-for (i, j), d in (((0, 0), 1.0), ((1, 1), 10.0)):
-    overwritten[i:i + 2, j:j + 2] = d * w
-print("with = instead of +=:", overwritten[1, 1])
-assert overwritten[1, 1] == 10 and w[::-1, ::-1].tolist() == [[3, 0], [2, 1]]
-
 # %% [markdown]
 # ## Where books and libraries get this wrong
 #
@@ -316,10 +320,7 @@ assert overwritten[1, 1] == 10 and w[::-1, ::-1].tolist() == [[3, 0], [2, 1]]
 #   borders. Check all elements of a small array, with odd sizes and a batch.
 # * **"Backward is a convolution with the rotated kernel."** True for stride 1, where it is just another way to write
 #   the same sums. With a larger stride, zeros must be inserted into dy. The loop over all meetings needs neither.
-# * **`=` where gradients meet.** A value that is used twice gets the sum of two gradients. Assigning instead of adding
-#   works until the first branch (tinygrad, pull request 119), and GoogLeNet is made of branches.
-# * **Changing dy in place.** A ReLU that writes zeros into its dy changes it for all users. Here dy is read-only.
-# * **Zero biases.** A dead region of the image then puts whole layers at their kink, and a correct gradient fails.
+# * **`=` where gradients meet.** Assigning instead of adding works until the first branch (tinygrad, pull request 119).
 
 # %% [markdown]
 # ## Recap
