@@ -93,7 +93,7 @@ dx = max_pool_backward(dy, x, 3, 2)
 assert max_pool(x, 3, 2).tolist() == [[9, 9, 7], [9, 9, 7]]
 assert dx[2, 2] == 1 + 2 + 8 + 16 == 27 and dx[2, 5] == 4 + 32 == 36 and dx[3, 3] == 0
 assert np.sort(x, axis=None)[-2:].tolist() == [8, 9] and x[3, 3] == 8
-assert dx.sum() == dy.sum() == 63  # routing preserves the sum
+assert dx.sum() == dy.sum() == 63 and dy[1, 1] == 16  # routing preserves the sum
 compare("windows that fit completely", guess_fit, count(112, 3, 2, False))
 assert (count(112, 3, 2, False), count(112, 3, 2, True)) == (55, 56)
 
@@ -155,7 +155,7 @@ _, cache = pool.forward(flat)
 routed = pool.backward(np.ones((1, 1, 1, 1)), cache)[0, :, :, 0]
 print("the gradient of a window of nine ones:", *routed, sep="\n")
 compare("pixels that get gradient from a window of nine equal values", guess_tie, int(np.count_nonzero(routed)))
-assert routed[0, 0] == 1 and routed.sum() == 1
+assert routed[0, 0] == 1 and routed.sum() == 1 and (flat == flat.max()).sum() == 9
 
 peak = np.zeros((1, 7, 9, 1))
 peak[0, 2, 4] = 1
@@ -206,6 +206,27 @@ assert gradcheck(LRN(), 10 * rng.standard_normal((2, 3, 4, 7)), rng).ok
 hundreds = LRN().predict(np.full((1, 1, 1, 7), 100.0))[0, 0, 0, 3]
 print(f"GoogLeNet's constants (n 5, α 1e-4, β 0.75, k 1) turn 100 among 100s into {hundreds:.1f}")
 assert np.isclose(hundreds, 100 / 2**0.75) and round(hundreds, 1) == 59.5
+
+# %% [markdown]
+# **Estimate, then measure.** Pooling multiplies nothing. Is it free? After conv1, each of 56·56·64 outputs takes nine
+# comparisons: 1.5 % of conv1's multiply-adds. But its whole input has to be read. And the backward pass has to know
+# where each maximum was. The library keeps x and y, and searches again; a number from 0 to 8 per window would do.
+
+# %%
+import timeit
+
+from minigooglenet.layers import Conv
+
+conv1, photo = Conv(C=3, F=64, kernel=7, stride=2, pad=3), rng.standard_normal((1, 224, 224, 3), dtype=np.float32)
+maps = conv1.predict(photo)
+pooled, comparisons = pool.predict(maps), pool.other_ops(maps.shape[1:])
+conv_time, pool_time = (min(timeit.repeat(run, number=1, repeat=5)) for run in (
+    lambda: conv1.predict(photo), lambda: pool.predict(maps)))
+print(f"{comparisons:,} comparisons: {comparisons / conv1.macs((224, 224, 3)):.1%} of the operations, "
+      f"{pool_time / conv_time:.0%} of the time")
+print(f"kept: {(maps.nbytes + pooled.nbytes) / 1e6:.1f} MB; one byte for each window: {pooled.size / 1e6:.1f} MB")
+assert comparisons == 9 * 56 * 56 * 64 and round(comparisons / conv1.macs((224, 224, 3)), 3) == 0.015
+assert (maps.nbytes + pooled.nbytes, pooled.size) == (4_014_080, 200_704)
 
 # %% [markdown]
 # ## The figure
@@ -280,16 +301,6 @@ assert soft[2:5, 6:9].max() == soft[2:5, 8:11].max() == soft[2, 8]
 # | 0 as the maximum of negative values | padding counted as 0, not as -∞ |
 # | means too small along the right and bottom border | divided by K·K where the window was clipped |
 # | an `IndexError` at the last row | the last window extends past the border: clip it at H |
-
-# %%
-overwritten = np.zeros_like(x)
-for i, j in np.ndindex(dy.shape):
-    window = x[i * 2:i * 2 + 3, j * 2:j * 2 + 3]
-    u, v = np.unravel_index(window.argmax(), window.shape)
-    overwritten[i * 2 + u, j * 2 + v] = dy[i, j]
-tied = (flat == flat.max()).sum()
-print("with = instead of +=:", overwritten[2, 2], "  with x == y:", tied, "times the gradient")
-assert overwritten[2, 2] == 16 and tied == 9
 
 # %% [markdown]
 # ## Where books and libraries get this wrong
