@@ -217,7 +217,8 @@ import timeit
 
 from minigooglenet.layers import Conv
 
-conv1, photo = Conv(C=3, F=64, kernel=7, stride=2, pad=3), rng.standard_normal((1, 224, 224, 3), dtype=np.float32)
+conv1 = Conv(C=3, F=64, kernel=7, stride=2, pad=3, rng=rng)
+photo = rng.standard_normal((1, 224, 224, 3), dtype=np.float32)
 maps = conv1.predict(photo)
 pooled, comparisons = pool.predict(maps), pool.other_ops(maps.shape[1:])
 conv_time, pool_time = (min(timeit.repeat(run, number=1, repeat=5)) for run in (
