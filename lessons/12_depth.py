@@ -93,7 +93,8 @@ for name, std in (("0.01", 0.01), ("√(1/100)", 0.1), ("√(2/100)", 0.02**0.5)
 #
 #     mean square of x_l  =  (fan_in · σ² / 2)^l  ·  mean square of x_0
 #
-# In the backward pass each layer multiplies the gradient by nearly the same factor. There are three cases:
+# In the backward pass each layer multiplies the gradient by nearly the same factor. Three cases. (They look at fan_in
+# only; for the first layer, *whitening* looks at the images, too: lesson 14.)
 #
 #     σ = 0.01           fan_in 100:    0.005 per layer     vanishes: factor 0.07 in size
 #     σ = √(1/fan_in)    "Xavier"       1/2 per layer       vanishes: factor 0.71 in size
@@ -116,15 +117,15 @@ assert 0.3 < halved / 0.5**10 < 3 and 0.3 < kept < 3 and round(0.005**0.5, 2) ==
 # %% [markdown]
 # ## In the library
 #
-# The three initializations are functions in `minigooglenet/layers/init.py`. The reduced GoogLeNet (`models/mini.py`)
-# has all nine modules and 22 layers, like the large one. We build it from its rows without batch norm, to isolate the
-# effect of initialization. (`truncated_normal` has standard deviation 0.01 before its tails are cut off.)
+# The three initializations are functions in `layers/init.py`. The reduced GoogLeNet (`models/mini.py`) has all nine
+# modules and 22 layers. We build it without batch norm. (`truncated_normal`: 0.01 before its tails are cut off.)
 
 # %%
 from minigooglenet.data import Normalizer, shapes10
+from minigooglenet.flops import count
 from minigooglenet.layers import cross_entropy
 from minigooglenet.layers.init import he, truncated_normal, xavier
-from minigooglenet.models.googlenet import HEADS, LOSS_WEIGHTS, googlenet
+from minigooglenet.models.googlenet import HEADS, LOSS_WEIGHTS
 from minigooglenet.models.inception import Style
 from minigooglenet.models.mini import MODULES, STEM
 from minigooglenet.models.rows import build, ending
@@ -158,12 +159,13 @@ assert round(1.6 * np.log(10), 3) == 3.684 and round(np.log(1000), 3) == 6.908
 #
 #     L = L_0 + 0.3 · L_1 + 0.3 · L_2            dL/dz_k = weight_k · (p_k - t) / N
 #
-# p is the softmax of the logits z_k; t is 1 at the label and 0 elsewhere (lesson 05). Where a head reads the trunk, its
-# gradient is added, as in the line `dx += weight` above. `Trunk.backward` does this:
-#
-#     dx = dx + head.backward(dy_head)        then        dx = layer.backward(dx)
+# p is the softmax of the logits z_k; t is 1 at the label and 0 elsewhere (lesson 05). Where a head reads the trunk,
+# `Trunk.backward` adds the head's gradient, as in the line `dx += weight` above.
 #
 # `predict` does not use the heads. To prove it, we fill them with NaN, which would spoil every result that uses them.
+#
+# **Estimate, then count.** What do heads cost in training? Each averages 14×14 maps to 4×4, then has a 1×1 convolution,
+# 1024 connected units and a classifier. Guess: how many percent more multiply-adds are that, how many more parameters?
 
 # %%
 for logits_k, weight, gradient in zip(logits, LOSS_WEIGHTS, dlogits, strict=True):
@@ -176,10 +178,13 @@ for path, array in small.parameters().items():
         array[...] = np.nan
 assert np.array_equal(small.predict(x[:4]), before)
 assert small.macs((32, 32, 3)) == network(he, heads=False).macs((32, 32, 3))
-assert [sum(w.size for w in googlenet(heads=heads).parameters().values()) for heads in (False, True)] == [
-    6_998_552, 13_378_280]
+plain, full = count("googlenet"), count("googlenet", heads=True)
+print(f"two heads: {full.macs / plain.macs - 1:+.1%} multiply-adds, {full.params / plain.params - 1:+.0%} parameters")
+assert (plain.params, full.params, full.macs - plain.macs) == (6_998_552, 13_378_280, 8_372_224)
 
 # %% [markdown]
+# Hardly any time, but nearly twice the weights: a connected layer uses each only once (lesson 10). At inference, none.
+#
 # Now the measurement: one forward and one backward pass for each initialization, with heads and without. Then we take
 # the norm of the gradient of all convolution weights in a module.
 
@@ -214,9 +219,8 @@ assert all(np.isclose(norms[name, True]["5b"], norms[name, False]["5b"], rtol=1e
 assert norms["0.01", False]["3a"] < 1e-14 and norms["He", False]["3a"] > 1
 
 # %% [markdown]
-# With weights of 0.01 the heads increase the gradient below them by a factor of more than ten thousand, and it is still
-# nearly zero. With Xavier initialization they increase it about ten times. With He initialization nothing had vanished,
-# and they add little.
+# With weights of 0.01 the heads increase the gradient below them more than ten thousand times, and still it is nearly
+# zero; with Xavier's about ten times. With He's nothing had vanished, and they add little.
 #
 # Does the network learn? The simplest test is to overfit one batch of 32 images. A network that cannot do that will not
 # learn from more data either. We use SGD with momentum (lesson 14) and a learning rate that suits each initialization,
@@ -260,9 +264,7 @@ tell("two heads", "one head")
 # In a full run (not with `--quick`) Xavier's loss also stays on a plateau for some fifty steps, and then leaves it.
 # Each step makes the weights, and with them the gradient, a little larger. In the end the learning rate that was too
 # low for the plateau is too high, and the loss jumps. The size of the gradient tells whether a plateau is the end, not
-# the loss.
-#
-# Do heads make the *result* better? The last lines above: with batch norm nothing exceeds the noise of three seeds.
+# the loss. And do heads make the *result* better? The last lines above: with batch norm, within noise.
 
 # %% [markdown]
 # ## The figure
@@ -321,10 +323,8 @@ show(fig, "12_gradient_by_depth", "Left: with weights of 0.01 the gradient is ne
 #   weights that are too small, the activations shrink as well, and the last layer learns as little as the first.
 # * **Two Xaviers.** Glorot & Bengio (2010) divide by the mean of fan-in and fan-out. Caffe's filler of that name uses
 #   fan-in alone. Neither accounts for the half that ReLU removes; He et al. (2015) do.
-# * **What are the heads for?** The paper's versions differ. On arXiv heads "increase the gradient signal". At CVPR this
-#   "was thought" to help, the effect is "relatively minor (around 0.5%)", and one head is enough. Later, with batch
-#   norm, its first author called them regularizers (Szegedy et al. 2015, section 4).
-# * **torchvision's pretrained heads are not trained.** They are randomly initialized, as a warning says.
+# * **What are the heads for?** On arXiv they "increase the gradient signal". At CVPR the effect is "relatively minor
+#   (around 0.5%)", and one head is enough. Later they are called regularizers (Szegedy et al. 2015, section 4).
 # * **The paper does not give its initialization.** The Caffe model's readme says Gaussian; that model uses Xavier.
 
 # %% [markdown]
