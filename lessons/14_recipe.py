@@ -97,8 +97,7 @@ for step in range(1, 6):
 # For d = 0.99 that is σ² / 199.
 
 # %%
-assert trace[1] == (9, 10, 9.5) and np.allclose(trace[2], (7.2, 18, 8.35))
-assert trace[5][0] < 0 < trace[4][0]
+assert trace[1] == (9, 10, 9.5) and np.allclose(trace[2], (7.2, 18, 8.35)) and trace[5][0] < 0 < trace[4][0]
 
 steady = zigzag = 0.0
 for step in range(200):
@@ -113,7 +112,7 @@ for w in np.random.default_rng(10).standard_normal(100_000):
     a = average(a, w, 0.99)
     averages.append(a)
 compare("standard deviation of the average", guess_jitter, round(float(np.std(averages[1000:])), 3))
-assert abs(np.std(averages[1000:]) * 199**0.5 - 1) < 0.15 and round(0.99**100, 2) == 0.37
+assert abs(np.std(averages[1000:]) * 199**0.5 - 1) < 0.15 and round(0.99**100, 2) == 0.37 and round(199**0.5) == 14
 
 # %% [markdown]
 # ## In the library
@@ -124,7 +123,7 @@ assert abs(np.std(averages[1000:]) * 199**0.5 - 1) < 0.15 and round(0.99**100, 2
 
 # %%
 from minigooglenet.training.average import Average
-from minigooglenet.training.schedule import SCHEDULES, steps
+from minigooglenet.training.schedule import steps
 from minigooglenet.training.sgd import SGD
 
 weight = np.array([10.0])
@@ -135,14 +134,12 @@ for wanted in trace[1:]:
     sgd.step({"w": weight.copy()}, lr=0.1)  # the gradient of w²/2 is w
     mean.update()
     assert np.allclose((weight[0], sgd.velocity["w"][0], mean.arrays["w"][0]), wanted, rtol=1e-14)
-print("SGD and Average reproduce the trace; the last row is", [round(part, 4) for part in wanted])
 
 for epoch in (0, 7, 8, 136, 249):  # a schedule takes the progress, from 0 to 1, and the total number of epochs
     assert np.isclose(steps((epoch + 0.5) / 250, 250), staircase(1, epoch))
-print("schedules:", ", ".join(SCHEDULES))
 half = next(epoch for epoch in range(1000) if staircase(1, epoch) <= 0.5)
 compare("epochs until the learning rate has halved", guess_half, half)
-assert half == 17 * 8 == 136 and round(0.96**17, 4) == 0.4996
+assert half == 17 * 8 == 136 and round(0.96**17, 4) == 0.4996 and round(1 - 0.04 * 200 / 8, 9) == 0
 
 # %% [markdown]
 # **A long memory starts badly.** The first weights are random, and with d = 0.99 they would stay in the average for
@@ -150,20 +147,33 @@ assert half == 17 * 8 == 136 and round(0.96**17, 4) == 0.4996
 #
 #     d_t = min(d, (1 + t) / (10 + t))        0.1, 0.18, 0.25, … up to d
 #
-# The line with `mean.steps` above skipped this. The formula comes from TensorFlow's moving averages. In Polyak's own
-# form all weights count equally, a = (w_1 + … + w_t) / t, so the random start is never forgotten.
+# so 0.99 is reached after 890 updates. (The line with `mean.steps` above skipped this. The formula is TensorFlow's. In
+# Polyak's own form all weights count equally, a = (w_1 + … + w_t) / t, so the random start is never forgotten.)
+#
+# **Estimate, then measure.** What does the recipe cost? Each weight has a gradient, a velocity and an average: four
+# arrays. A step reads w, g and v and writes w and v, then it reads w and a and writes a: eight passes over memory, as
+# much as four copies. The forward and the backward pass of 32 images take 3 · 32 · 1.58 G multiply-adds.
 
 # %%
-print("d in the first updates:", ", ".join(f"{(1 + t) / (10 + t):.2f}" for t in range(6)), "…")
-long_enough = next(t for t in range(10_000) if (1 + t) / (10 + t) >= 0.99)
-print("0.99 is reached after", long_enough, "updates")
-assert long_enough == 890
+import timeit
+
+from minigooglenet.flops import count
+
+size, work = count("googlenet").params, 3 * 32 * count("googlenet").macs
+many, slopes = {"w": np.ones(size, np.float32)}, {"w": np.ones(size, np.float32)}
+sgd, mean = SGD(many, momentum=0.9), Average(many, decay=0.99)
+copy, update = (min(timeit.repeat(run, number=1, repeat=5)) for run in (
+    lambda: np.copyto(slopes["w"], many["w"]), lambda: (sgd.step(slopes, lr=0.1), mean.update())))
+print(f"four arrays: {16 * size / 1e6:.0f} MB; an update: {1000 * update:.0f} ms, the time of {update / copy:.1f} copies")
+assert next(t for t in range(10_000) if (1 + t) / (10 + t) >= 0.99) == 890
+assert (round(16 * size / 1e6), round(work / 1e9)) == (112, 152)
 
 # %% [markdown]
-# Does averaging matter in a network? LeNet-5 with batch norm is small enough for a minute. We train it on drawn images
-# (Shapes-10) with a learning rate that stays high. Every few steps we test it twice: with the raw weights, and with
-# their average. `swap` exchanges the two, so no copy of the network is needed. Decay 0.95 remembers about 20 steps,
-# which is right for a run this short.
+# 152 G multiply-adds take seconds on two cores, the update milliseconds: for convolutions the recipe is cheap.
+#
+# Does averaging matter? We train LeNet-5 with batch norm on drawn images (Shapes-10), with a learning rate that stays
+# high, and test it every few steps: with the average, and with the raw weights, after `swap` has exchanged the two.
+# Decay 0.95 remembers about 20 steps, which is right for a run this short.
 
 # %%
 from minigooglenet.data import Dataset, shapes10
@@ -191,7 +201,6 @@ trainer.run(test_both)
 at, raw, averaged = np.array(results).T
 late = len(results) // 2
 jump = [float(np.abs(np.diff(row)).mean()) for row in (raw, averaged)]
-print(f"{trainer.steps} steps of {config.batch} images; {len(results)} tests on {tests} images")
 print(f"accuracy, mean of the second half   {raw[late:].mean():6.1%} raw {averaged[late:].mean():6.1%} averaged")
 print(f"mean change from test to test       {jump[0]:6.1%} raw {jump[1]:6.1%} averaged")
 tell("averaged")
@@ -199,27 +208,34 @@ if not QUICK:
     assert averaged[late:].mean() > raw[late:].mean() and jump[1] < jump[0]
 
 # %% [markdown]
-# The network and its training are the same; only the weights that are tested differ. The raw weights bounce across the
-# valley of the loss, because the learning rate is high and each batch of 32 has another gradient. Their mean lies
-# closer to the minimum. If the learning rate falls to 0 at the end, there is nothing left to average: on CIFAR-10, with
-# three seeds and such a schedule, averaged and last weights differ within noise.
+# Only the weights that are tested differ. The raw ones bounce across the valley of the loss, because the learning rate
+# is high and each batch of 32 has another gradient; their mean lies closer to the minimum. If the learning rate falls
+# to 0 at the end, nothing is left to average: on CIFAR-10 the last weights are then as good, within noise.
 #
-# **What was added since.** The fastest trainings on CIFAR-10 (Page 2019, Jordan 2024) start the first convolution as a
-# *whitening*: its filters are the principal axes of the images' patches, scaled to variance 1, and their negatives.
-# They let batch norm's shifts β learn faster, and train on small images first. `make train` does all three. On 5,000
-# images held out from training, after the work of one epoch (one seed): 64.1 % with none of them, 66.3 % with the
-# whitening, 68.5 % with faster shifts as well, 68.4 % with half-size images instead of those, 68.4 % with all three.
+# **What was added since.** The fastest trainings on CIFAR-10 (Page 2019, Jordan 2024) have three more parts, and so has
+# `make train`. They train on half-size images first (lessons 15 and 16). Batch norm's β learns faster, here 32 times: β
+# is added before ReLU; at 0 a unit is active for half of its inputs, at 1 for 84 %, and a short training at the
+# learning rate of the weights does not get there. And the first convolution starts as a *whitening*. Neighboring pixels
+# are nearly equal, so patches p of 3×3 pixels vary much along a few directions, which dominate the gradient, and little
+# along others. Along the eigenvectors v_k of their covariance they vary without correlation; dividing by √λ_k, the
+# standard deviation along v_k, makes all directions count equally:
+#
+#     Σ = mean of p pᵀ = V diag(λ) Vᵀ        w_k = v_k / √(λ_k + ε)        w_jᵀ Σ w_k ≈ 1 if j = k, else 0
 
 # %%
 from minigooglenet.layers import Conv
-from minigooglenet.training.whitening import whitening
+from minigooglenet.training.whitening import covariance, whitening
 
 first, x = Conv(3, 16, 3, bias=False, rng=0), trainer.normalizer(drawn.x_train[:100])
+variances = np.linalg.eigvalsh(covariance(x, 3, 3))[::-1]
 first.params["w"][...] = whitening(first.params["w"], x)
-y = first.predict(x).reshape(-1, 16)[:, :8]  # the other 8 filters are the negatives of these
+y = first.predict(x).reshape(-1, 16)[:, :8]  # the other 8 are the negatives of these, so that ReLU loses nothing
 away = np.abs(y.T @ y / len(y) - np.eye(8)).max()
-print(f"covariance of eight whitened outputs: the identity, up to {away:.3f}")
-assert away < 0.02
+beta = np.concatenate([a for path, a in trainer.net.parameters().items() if path.endswith("/beta")])
+print(f"variances along the first and the eighth direction: {variances[0]:.1f} and {variances[7]:.2f}\n"
+      f"covariance of the eight outputs: the identity, up to {away:.3f}\n"
+      f"|β| in the network that we trained: {np.abs(beta).mean():.2f} on average")
+assert away < 0.02 and variances[0] > 50 * variances[7] and np.abs(beta).mean() < 0.5
 
 # %% [markdown]
 # ## The figure
@@ -242,10 +258,8 @@ left.text(95, 0.75, "paper: ×0.96 every 8 epochs", color=COLORS[0], va="bottom"
 left.text(63, 0.06, "Caffe's quick\nrecipe", color=COLORS[1], va="bottom")
 left.set(xlabel="epoch", ylabel="learning rate / initial learning rate", ylim=(0, 1.05), xlim=(0, 250),
          title="step schedule")
-right.plot(at, 100 * raw, color=COLORS[5], lw=1.2, marker=".", ms=5)
-right.plot(at, 100 * averaged, color=COLORS[0], lw=2)
-right.plot([], [], color=COLORS[0], lw=2, label="averaged weights")
-right.plot([], [], color=COLORS[5], marker=".", label="raw weights")
+right.plot(at, 100 * raw, color=COLORS[5], lw=1.2, marker=".", ms=5, label="raw weights")
+right.plot(at, 100 * averaged, color=COLORS[0], lw=2, label="averaged weights")
 right.legend(frameon=False, loc="upper left")
 right.set(xticks=np.linspace(0, trainer.steps, 6), xlabel="step", ylabel="test accuracy in %",
           title="the same run, tested twice",
@@ -278,18 +292,12 @@ assert round(staircase(1, 249), 2) == 0.28 and 249 // 8 == 31
 # | an average that fluctuates as much as the weights | d and 1 - d are exchanged |
 # | an average that starts near zero | it was initialized with 0 and not with the first weights |
 
-# %%
-once = 0.96 ** (12 / 8)
-print(f"epoch 12: the step schedule gives {staircase(1, 12):.3f}, a smooth curve {once:.3f}")
-assert staircase(1, 12) == 0.96 and round(once, 3) == 0.941 and round(1 - 0.04 * 200 / 8, 9) == 0
-
 # %% [markdown]
 # ## Where books and libraries get this wrong
 #
-# * **The paper's recipe is not complete.** The initial learning rate, the batch size and the weight decay are missing.
-#   The 0.01 and 0.0002 that are often called "GoogLeNet's" come from the Caffe solver, written by others. The closest
-#   values by the authors are in the batch norm paper (Ioffe & Szegedy 2015): learning rate 0.0015, batch 32, for a
-#   modified network.
+# * **The paper's recipe is not complete.** Initial learning rate, batch size and weight decay are missing. The 0.01 and
+#   0.0002 that are often called "GoogLeNet's" are from the Caffe solver, written by others. The authors' closest values
+#   are in the batch norm paper (Ioffe & Szegedy 2015): learning rate 0.0015, batch 32, for a modified network.
 # * **Two momentums.** Here and in PyTorch: `v ← μ v + g, w ← w - η v`. In Sutskever et al. 2013 and in Caffe the
 #   learning rate is inside: `v ← μ v - η g, w ← w + v`. With constant η both give the same weights. When η decreases,
 #   the first slows down at once, the second only after the old velocity has decayed.
@@ -297,12 +305,11 @@ assert staircase(1, 12) == 0.96 and round(once, 3) == 0.941 and round(1 - 0.04 *
 #   plain mean of all iterates. Most programs, including this library, use the exponential moving average (*EMA*).
 # * **Averaging the weights but not the statistics.** Batch norm's running mean and variance belong to the weights. Test
 #   averaged weights with the raw weights' statistics, and accuracy drops for no visible reason. `Average` covers both.
-# * **An epoch is not a number of steps.** Caffe's solver has `stepsize: 320000`. With batches of 32 and 1,281,167
-#   images these are 7.993 epochs: the paper's 8. With batches of 128 the same line would mean 32 epochs.
+# * **An epoch is not a number of steps.** Caffe's `stepsize: 320000` is 7.993 epochs, the paper's 8, with batches of 32
+#   of 1,281,167 images. With batches of 128 the same line would mean 32 epochs.
 
 # %%
 epochs_per_drop = 320_000 * 32 / 1_281_167
-print(f"Caffe's stepsize in epochs: {epochs_per_drop:.3f}; with batches of 128: {4 * epochs_per_drop:.0f}")
 assert round(epochs_per_drop, 3) == 7.993 and round(4 * epochs_per_drop) == 32
 
 ours = caffes = (1.0, 0.0)
@@ -312,8 +319,6 @@ for step in range(20):
     ours = momentum(w, v, w, lr)
     s = 0.9 * s - lr * u
     caffes = u + s, s
-    if step in (9, 19):
-        print(f"after {step + 1} steps: learning rate outside {ours[0]:+.4f}, inside {caffes[0]:+.4f}")
     assert np.isclose(ours[0], caffes[0]) == (step < 10)
 assert {"C1/bn/mean", "C1/bn/variance"} <= trainer.average.arrays.keys()
 
@@ -326,9 +331,6 @@ assert {"C1/bn/mean", "C1/bn/variance"} <= trainer.average.arrays.keys()
 # 4. It starts with a short memory, min(d, (1 + t) / (10 + t)), to forget the random initialization.
 # 5. Initial learning rate, batch size and weight decay are not in the paper: the recipe is incomplete, like most.
 
-# %%
-assert round(np.sqrt(199)) == 14
-
 # %% [markdown]
 # ## Glossary
 #
@@ -337,8 +339,8 @@ assert round(np.sqrt(199)) == 14
 # * **velocity**: the running sum of gradients that momentum keeps, one value for each weight.
 # * **schedule**: how the learning rate changes during training.
 # * **epoch**: one pass over all training images.
-# * **Polyak averaging**: using the average of the weights along the way in place of the last ones.
-# * **EMA**: exponential moving average: the weight of old values decreases by a constant factor each step.
+# * **Polyak averaging**: using the average of the weights along the way in place of the last ones; here an exponential
+#   moving average (**EMA**), in which old weights count less by a constant factor each step.
 # * **weight decay**: pulling every weight a little toward zero at each step, by adding λ w to its gradient.
 # * **whitening**: a linear map after which values are uncorrelated, with variance 1.
 
