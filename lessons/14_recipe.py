@@ -164,7 +164,7 @@ many, slopes = {"w": np.ones(size, np.float32)}, {"w": np.ones(size, np.float32)
 sgd, mean = SGD(many, momentum=0.9), Average(many, decay=0.99)
 copy, update = (min(timeit.repeat(run, number=1, repeat=5)) for run in (
     lambda: np.copyto(slopes["w"], many["w"]), lambda: (sgd.step(slopes, lr=0.1), mean.update())))
-print(f"four arrays: {16 * size / 1e6:.0f} MB; an update: {1000 * update:.0f} ms, the time of {update / copy:.1f} copies")
+print(f"four arrays: {16 * size / 1e6:.0f} MB; an update: {1000 * update:.0f} ms, or {update / copy:.1f} copies")
 assert next(t for t in range(10_000) if (1 + t) / (10 + t) >= 0.99) == 890
 assert (round(16 * size / 1e6), round(work / 1e9)) == (112, 152)
 
