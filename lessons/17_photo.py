@@ -197,6 +197,28 @@ if weights:
 assert np.abs(prepare(crop[None]) / 255).max() < 1 < 100 < np.abs(prepare(crop[None])).max()
 
 # %% [markdown]
+# **Estimate, then measure.** A phone's photo has 12 million pixels. The network reads 50,176 and does 1.58 billion
+# multiply-adds. What takes longer: to open and resize the file, or to run the network? And what does it need in memory,
+# besides 28 MB of weights? Nothing is kept for a backward pass, so an output can go as soon as the next layer has it.
+
+# %%
+import io
+import timeit
+
+large, file = Image.fromarray(light).resize((4000, 3000)), io.BytesIO()
+large.save(file, "JPEG")
+for what, run in (("open", lambda: Image.open(file).convert("RGB")), ("resize, crop", lambda: center_crop(large)),
+                  ("prepare", lambda: caffe_input(crop[None])), ("network", lambda: net.predict(right))):
+    print(f"{what:<13} {1000 * min(timeit.repeat(run, number=1, repeat=3)):6.1f} ms")
+sizes = [(4 * int(np.prod(before)), 4 * int(np.prod(after))) for _, _, before, after in net.trace((224, 224, 3))]
+print(f"all outputs {sum(after for _, after in sizes) / 1e6:.1f} MB; largest input and output of one layer "
+      f"{max(map(sum, sizes)) / 1e6:.1f} MB")
+assert sum(after for _, after in sizes) == 34_702_624 and max(map(sum, sizes)) == 6_422_528 and 224 * 224 == 50_176
+
+# %% [markdown]
+# A large file costs as much as the network, or more. That is why `data/photos.py` can decode a JPEG at 1/2, 1/4 or 1/8 of
+# its size. And a prediction needs a fifth of the memory for outputs that training needs, for any number of layers.
+#
 # And a photo: put the path of your own here. By default it is the portrait of Grace Hopper that comes with matplotlib.
 
 # %%
