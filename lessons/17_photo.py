@@ -216,8 +216,8 @@ print(f"all outputs {sum(after for _, after in sizes) / 1e6:.1f} MB; largest inp
 assert sum(after for _, after in sizes) == 34_702_624 and max(map(sum, sizes)) == 6_422_528 and 224 * 224 == 50_176
 
 # %% [markdown]
-# A large file costs as much as the network, or more. That is why `data/photos.py` can decode a JPEG at 1/2, 1/4 or 1/8 of
-# its size. And a prediction needs a fifth of the memory for outputs that training needs, for any number of layers.
+# A large file costs as much as the network, or more. That is why `data/photos.py` can decode a JPEG at 1/2, 1/4 or 1/8
+# of its size. And for its outputs a prediction needs less than a fifth of the memory of training, however deep it is.
 #
 # And a photo: put the path of your own here. By default it is the portrait of Grace Hopper that comes with matplotlib.
 
