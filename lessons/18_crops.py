@@ -87,8 +87,8 @@ print("average", average.round(3).tolist(), " losses", losses.round(3).tolist(),
 #     -log( 1/M · Σ_m p_m )  ≤  1/M · Σ_m ( -log p_m )
 #
 # **The loss of the average is never above the average of the losses**, whatever the models are. How much lower it is
-# depends on how different their errors are. Let the errors have variance σ², and each pair correlation ρ. The variance
-# of their mean is
+# depends on how different their errors are. Let the errors have variance σ², and each pair correlation ρ (0: they have
+# nothing in common, 1: they are the same). The variance of their mean is
 #
 #     σ² · ( ρ + (1 - ρ)/M )
 #
@@ -123,13 +123,13 @@ compare("different crops of a square photo", guess_different, different)
 assert different == 48  # its three squares coincide: 4 · 1 · 6 · 2
 
 # %% [markdown]
-# Now an example where it matters: a wide image with the object at the left. The central crop contains none of it. We
-# use the weights of 2014 (lesson 17), from the folder `MINIGOOGLENET_CAFFE` or from `datasets/`.
+# Now an example where it matters: a wide image with the object at the left, of which the central crop contains nothing.
 
 # %%
 from minigooglenet import engine
 from minigooglenet.data.labels import short_label
 from minigooglenet.data.photos import caffe_input
+from minigooglenet.flops import count
 from minigooglenet.inference.classifier import load_caffe
 from minigooglenet.layers import softmax
 
@@ -140,8 +140,7 @@ seeing = [at for at, crop in enumerate(wide) if crop.left < (88 + 38) * crop.sho
 print(f"{len(seeing)} of the 144 crops contain a part of the traffic light")
 assert len(seeing) == 48 and all(at % 36 < 12 for at in seeing)  # all of the left square, no other
 
-weights = weights_of_2014()
-LIGHT = 920  # the class "traffic light"
+weights, LIGHT = weights_of_2014(), 920  # the class "traffic light"
 if weights:
     classifier = load_caffe(weights)
     net = engine.predictor(classifier.net)  # the same network, compiled for speed
@@ -166,8 +165,8 @@ if weights and not QUICK:
 #
 # The Caffe team published one model, not seven, and measuring an error takes many photos. So for models × crops we
 # train seven small networks on drawings: the shapes of Shapes-10, upright, with strong noise. The paper's seven had the
-# same initial weights ("mainly because of an oversight"). They differed in "sampling methodologies" (lesson 15) and in
-# the order of the images, and one was wider. Ours differ in the order only.
+# same initial weights ("mainly because of an oversight") and differed in "sampling methodologies" (lesson 15) and in
+# the order of the images; one was wider. Ours differ in the order only.
 
 # %%
 from lessons.helpers import noisy_shapes
@@ -179,8 +178,7 @@ from minigooglenet.layers import Conv, Dense, Flatten, MaxPool, ReLU, cross_entr
 from minigooglenet.layers.containers import Sequential
 from minigooglenet.training.sgd import SGD
 
-x_train, y_train = noisy_shapes(1000, seed=0)
-x_test, y_test = noisy_shapes(100 if QUICK else 400, seed=1)
+(x_train, y_train), (x_test, y_test) = noisy_shapes(1000, seed=0), noisy_shapes(100 if QUICK else 400, seed=1)
 normalize = Normalizer(np.full(3, 128.0), np.full(3, 64.0))  # from 0 … 255 to -2 … 2
 MODELS, STEPS = (3, 60) if QUICK else (7, 300)
 
@@ -275,11 +273,16 @@ show(fig, "18_models_crops", "Error against the number of crops, for one model a
 # In the paper, 144 crops alone gain 2.18 points at 144 times the cost, and 7 models alone 1.98 points at 7 times. Both
 # together gain 3.40 (printed 3.45): less than 2.18 + 1.98, because both reduce the same variance. And 7 models with 10
 # crops, 70 evaluations, beat 1 model with 144.
+#
+# **Estimate, then count.** How many multiply-adds are 1008 evaluations, and how many photos would VGG-16 see for that?
+# And how often is each pixel of the four resized photos read?
 
 # %%
+spent, vgg16 = 1008 * count("googlenet").macs, count("vgg16").macs
+times = 144 * 224**2 / sum(shorter * round(shorter * 500 / 375) for shorter in SCALES)  # a photo of 500×375 pixels
+print(f"{spent / 1e12:.1f} T multiply-adds, or {spent / vgg16:.0f} photos with VGG-16; each pixel {times:.0f} times")
+assert (round(spent / 1e12, 1), round(spent / vgg16), round(times)) == (1.6, 103, 14)
 gained = {key: round(100 * (PAPER[1, 1] - e), 2) for key, e in PAPER.items()}
-for (nets, views), points in gained.items():
-    print(f"{nets} models, {views:3} crops: {points:4.2f} points gained")
 assert (gained[1, 144], gained[7, 1], gained[7, 144]) == (2.18, 1.98, 3.40)
 compare("better", guess_better, "7 models" if PAPER[7, 10] < PAPER[1, 144] else "144 crops")
 
@@ -313,18 +316,16 @@ assert softmax(three).mean(axis=0).argmax() == 1 and softmax(three.mean(axis=0))
 # ## Where books and libraries get this wrong
 #
 # * **3.45.** The paper prints that 7 × 144 gains 3.45 points over the base. 10.07 - 6.67 = 3.40.
-# * **"GoogLeNet has 6.67 %".** Seven networks with 1008 crops of each photo do. One model with one crop has 10.07 %.
-#   Whoever compares 6.67 % with the single-crop error of another network compares test procedures.
-# * **Which 10 crops?** The paper does not say. The usual reading is AlexNet's: corners and middle of one square,
-#   mirrored, without the whole square.
+# * **"GoogLeNet has 6.67 %".** Seven networks with 1008 crops of each photo do; one with one crop has 10.07 %. Whoever
+#   compares 6.67 % with the single-crop error of another network compares test procedures.
+# * **Which 10 crops?** The paper does not say. The usual ones are AlexNet's: a square's corners and middle, mirrored.
 # * **Logits or probabilities?** The paper averages the softmax. Averaging logits gives the geometric mean of the
 #   probabilities, rescaled: one model that gives a class almost no probability has a veto.
-# * **Not only for competitions?** Hardly anyone pays 1008 times the cost in practice. The authors say so themselves:
-#   "such aggressive cropping may not be necessary in real applications".
+# * **Only for competitions.** The authors say so: "such aggressive cropping may not be necessary in real applications".
 
 # %%
 geometric = np.exp(np.log(softmax(three)).mean(axis=0))
-assert np.allclose(geometric / geometric.sum(), softmax(three.mean(axis=0))) and 7 * 144 == 1008
+assert np.allclose(geometric / geometric.sum(), softmax(three.mean(axis=0)))
 
 # %% [markdown]
 # ## Recap
@@ -338,10 +339,9 @@ assert np.allclose(geometric / geometric.sum(), softmax(three.mean(axis=0))) and
 # %% [markdown]
 # ## Glossary
 #
-# * **crop**: a part of a photo, at the size that the network reads.
+# * **crop**: a part of an image, resized to the size that the network reads.
 # * **ensemble**: several models whose probabilities are averaged.
 # * **Jensen's inequality**: for a convex function, f(mean of x) ≤ mean of f(x).
-# * **correlation ρ**: how much two errors vary together: 0 not at all, 1 completely.
 # * **top-1 error**: how often the most probable class is wrong; top-5: the right one is not among five.
 
 # %% [markdown]
