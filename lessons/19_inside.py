@@ -84,13 +84,9 @@ print("score", score, "= bias + mean of the map", M, sep="\n")
 # By hand: x w = (1 + 2, -1) = (3, -1), so y = (3, 0) and L = 4.5. The gradient is y wᵀ = (3·1, 3·2) = (3, 6). A step of
 # 0.1 · g / 4.5 increases L to 5.556.
 #
-# The lower part is the idea of the class activation map (Zhou et al. 2016). Averaging and then weighting is the same as
-# weighting and then averaging:
-#
-#     s_k = b_k + Σ_c w_ck · mean_hw A_c  =  b_k + mean_hw M_k        with M_k = Σ_c w_ck · A_c
-#
-# So M_k shows how much each position contributes to the score: 6 at the lower left, -4 at the lower right. GoogLeNet
-# ends in exactly these layers (lesson 10), so its heat map costs only one matrix product.
+# The lower part is the class activation map of lesson 10. Averaging, then weighting is the same as weighting, then
+# averaging. So M_k = Σ_c w_ck · A_c shows how much each position contributes to the score s_k = b_k + mean M_k: 6 at
+# the lower left, -4 at the lower right. GoogLeNet ends in these layers, so its heat map costs only one matrix product.
 
 # %%
 assert g.tolist() == [3, 6] and np.allclose(numeric, g) and round(forward(after)[1], 3) == 5.556
@@ -99,9 +95,8 @@ assert M.tolist() == [[2, 0], [6, -4]] and score == bias + M.mean() == 1.5
 # %% [markdown]
 # ## In the library
 #
-# The lesson uses the weights of 2014 (lesson 17), from the folder `MINIGOOGLENET_CAFFE` or from `datasets/`. Without
-# them it uses the same network with random weights: the mathematics is the same, and the figures show what an untrained
-# network looks like.
+# The lesson uses the weights of 2014 (lesson 17). Without them it uses random ones: the mathematics is the same, and
+# the figures show what an untrained network looks like.
 
 # %%
 from minigooglenet.data.photos import caffe_input, caffe_pixels
@@ -204,8 +199,7 @@ assert values == sorted(values)
 from minigooglenet.interpret.cam import class_activation_map, grad_cam, upsample
 
 cam = class_activation_map(net, x, [LIGHT])
-logit = net.predict(x)[0, LIGHT]
-bias = net.parameters()["linear/b"][LIGHT]
+logit, bias = net.predict(x)[0, LIGHT], net.parameters()["linear/b"][LIGHT]
 heat = grad_cam(net, x, [LIGHT], "5b")
 print(f"map {cam.shape}; its mean plus the bias {cam.mean() + bias:.4f}, the logit {logit:.4f}")
 assert np.isclose(cam.mean() + bias, logit, rtol=1e-3, atol=1e-4)
@@ -224,8 +218,14 @@ assert round(on_box.mean(), 2) == 0.29
 # image and enlarge it from time to time (*octaves*), so that large shapes come before details. Shift the image at
 # random before each step (*jitter*), so that the strides leave no pattern. And divide the gradient by its mean size, as
 # above. Module 4c is the layer of the original code.
+#
+# **Estimate, then measure.** A gradient is a forward and a backward pass up to 4c, which has 74 % of the multiply-adds,
+# and the work grows with the number of pixels. From the time of one at 224×224: how long will the dream take?
 
 # %%
+import time
+import timeit
+
 from minigooglenet.data.photos import open_photo, resize_shorter
 from minigooglenet.interpret.dream import Dream, dream, octave_sizes
 
@@ -234,14 +234,17 @@ how = Dream("4c", octaves=2, steps=3) if QUICK else Dream("4c", octaves=4, steps
 photo = None  # the path of a photo of your own, to replace the drawing
 
 shown = light if photo is None else np.asarray(resize_shorter(open_photo(photo), 256))
-start, strength = caffe_input(shown[None])[0], []
+start, strength, sizes = caffe_input(shown[None])[0], [], octave_sizes(*shown.shape[:2], how.octaves, how.scale)
+once = min(timeit.repeat(lambda: gradient_of(net, x, dy=lambda y: y, layer="4c"), number=1, repeat=3))
+began = time.perf_counter()
 dreamt = dream(net, start, how, (black, white), np.random.default_rng(15),
                on_step=strength.append)
-print("sizes", octave_sizes(*shown.shape[:2], how.octaves, how.scale))
+print(f"{how.steps} steps for each of {sizes}: expected {once * how.steps * sum(map(np.prod, sizes)) / 224**2:.1f} s, "
+      f"measured {time.perf_counter() - began:.1f} s")
+assert round(net.until("4c").macs(crop.shape) / net.macs(crop.shape), 2) == 0.74
 last = strength[-how.steps:]
 print(f"in the last octave, mean y²/2 from {last[0]:.4g} to {last[-1]:.4g}")
-assert dreamt.shape == start.shape and last[-1] > last[0]
-assert (dreamt >= black - 1e-3).all() and (dreamt <= white + 1e-3).all()
+assert last[-1] > last[0] and (dreamt >= black - 1e-3).all() and (dreamt <= white + 1e-3).all()
 
 # %% [markdown]
 # ## The figure
@@ -302,9 +305,7 @@ show(fig, "19_dream", "The drawing of a traffic light, and below it the same aft
 # | blue skin on dreamt dogs | the channels are blue first; reverse them before showing the image |
 
 # %%
-no_mask = (np.array([1.0, 1.0]) @ w) @ w.T
-print("without the mask:", no_mask)
-assert no_mask.tolist() == [3, 7] and len(range(151, 269)) == 118
+assert (np.array([1.0, 1.0]) @ w @ w.T).tolist() == [3, 7] and len(range(151, 269)) == 118
 
 # %% [markdown]
 # ## Where books and libraries get this wrong
@@ -338,7 +339,6 @@ assert 224 // 7 == 32 and round(1.5 / 255, 4) == 0.0059 and Dream().step == 0.00
 # ## Glossary
 #
 # * **input gradient**: the gradient of some value with respect to the image; also called saliency.
-# * **class activation map**: what each position contributes to the score of a class, if the network ends in an average.
 # * **Grad-CAM**: the same for any layer, with gradients in place of the last weights.
 # * **activation**: the output of a layer for an image.
 # * **octave**: one size of the image in DeepDream; each is 1.4 times the previous one.
