@@ -299,7 +299,7 @@ assert vgg.macs + at_every_place == 15_483_821_032 and dense_params == 123_642_8
 #   name that the network got later.
 # * **Which NIN?** On CIFAR-10 it has 10.41 % error without augmentation, and 8.81 % with it (Lin et al. 2013).
 # * **Errors from different test procedures in one table.** One crop, ten, 144, or densely over the full image: lesson
-#   14 showed how much that matters. In our figure each network has its authors' best test procedure.
+#   18 showed how much that matters. In our figure each network has its authors' best test procedure.
 # * **FLOPs and MACs mixed in one chart.** VGG-16 has 15.5 G MACs and 30.9 GFLOPs: see lesson 07.
 
 # %%

@@ -212,6 +212,10 @@ WIDTHS = {"5×5": 12, "two 3×3": 14, "7×1 and 1×7": 16, "residual": 14, "dept
 costs = {name: network(name, w).macs((32, 32, 3)) for name, w in WIDTHS.items()}
 print("multiply-adds:", ", ".join(f"{name} {macs:,}" for name, macs in costs.items()))
 assert max(costs.values()) < 1.05 * min(costs.values())
+held = {name: sum(int(np.prod(after)) for *_, after in network(name, w).trace((32, 32, 3)))
+        for name, w in WIDTHS.items()}
+print("outputs per image:", ", ".join(f"{name} {values:,}" for name, values in held.items()))
+assert round(held["depthwise"] / held["5×5"], 1) == 4.8
 
 rng = np.random.default_rng(21)
 small = Residual({"depth": Depthwise(3, rng), "conv": conv_block(Style(norm="none", rng=rng), 3, 3, 1)})
@@ -256,6 +260,9 @@ assert QUICK or errors["depthwise"].mean() > errors["two 3×3"].mean()
 # An interval that contains 0 shows no difference. Four of the five blocks are equal, as far as three seeds can tell;
 # only depthwise is worse, in a training this short. That is no verdict on the ideas: residuals help where depth hurts,
 # in tens of layers. It is a warning: a single run would have shown you a "winner".
+#
+# **Equal in memory?** No. For the same multiply-adds, depthwise has more and wider layers than 5×5, and keeps 4.8 times
+# as many outputs for the backward pass (counted above).
 
 # %% [markdown]
 # ## The figure

@@ -2,7 +2,7 @@
 # # 22. Does your own code learn?
 #
 # * **Paper:** Szegedy et al. 2014, sections 4 to 6: the inception module, and how it is trained
-# * **Review:** sections 3 to 5, "Inception Module" to "Auxiliary Classifiers for Training" (Tsang 2018)
+# * **Review:** sections 2 to 5, "Inception Module" to "Auxiliary Classifiers for Training" (Tsang 2018)
 # * **You build:** an inception module out of steps, forward and backward; then a network of all your answers
 # * **Figure:** three learning curves; two of them have a wrong gradient
 # * **Time:** 1 min
