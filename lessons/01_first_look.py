@@ -73,7 +73,7 @@ else:
 #    input, how many weights would that be? (an order of magnitude, such as 1e6)
 guess_dense = None
 
-# 2. And as a convolution, with 64 filters of 7×7×3 and one bias each?
+# 2. And as a convolution? It has 64 filters: windows of 7×7×3 weights, each with one constant that is added, its bias.
 guess_convolution = None
 
 # 3. Three convolutions of 3×3 in a row, stride 1. How many pixels wide is the part of the image that one value of the
@@ -155,9 +155,9 @@ assert inputs * outputs == 1024 * 118_013_952 and round(4 * dense_weights / 1e9)
 assert count("googlenet").params == 6_998_552
 
 # %% [markdown]
-# 121 billion weights are 483 GB in float32: more than the memory of any computer nearby, for one layer of 22. The
-# convolution has 9,472. Locality saves a factor of 1024 in weights and in multiplications; sharing saves weights only,
-# because every output still has to be computed.
+# 121 billion weights are 483 GB in float32, 4 bytes each: more than the memory of any computer nearby, for one of 22
+# layers. The convolution has 9,472. Locality saves a factor of 1024 in weights and in multiplications; sharing saves
+# weights only, because every output still has to be computed.
 #
 # **Estimate, then measure.** What takes the memory, then? 9,472 weights are 38 kB. The output has 112·112·64 values.
 # Guess its size first. And does the layer move with the image? With stride 2 only if the image moves by an even number
@@ -200,8 +200,9 @@ assert [fields[name] for name in ("conv1", "conv2", "3a", "4a", "5b")] == [7, 19
 
 # %% [markdown]
 # From module 4b on one value can see the whole image of 224×224, and the last ones could see far more. That is the
-# theory; we test it on the network. The gradient of one value with respect to the image is 0 for all pixels that the
-# value does not see. (All weights are made positive here, so that nothing cancels.)
+# theory; we test it on the network. The *gradient* of one value with respect to the image tells for each pixel how much
+# the value changes if that pixel changes a little (lesson 04). It is 0 for all pixels that the value does not see. (All
+# weights are made positive here, so that nothing cancels.)
 
 # %%
 from minigooglenet.interpret.gradients import input_gradient

@@ -13,10 +13,10 @@
 #
 #     y[n, i, j, f] = b[f] + Σ_u Σ_v Σ_c  x[n, i·S + u - P, j·S + v - P, c] · w[u, v, c, f]
 #
-# `n` is the index of the image in the batch, `(i, j)` is a position in the output, and `(u, v)` is a position in the
-# window. The **stride** `S` is how far the window moves at each step. The **padding** `P` is the number of rows and
-# columns of zeros added on each side of the image. The **bias** `b` is one value per filter. Our arrays are NHWC:
-# batch, height, width, channels.
+# `n` is the index of the image in the **batch** (images that are computed together), `(i, j)` is a position in the
+# output, and `(u, v)` is a position in the window. The **stride** `S` is how far the window moves at each step. The
+# **padding** `P` is the number of rows and columns of zeros added on each side of the image. The **bias** `b` is one
+# value per filter. Our arrays are NHWC: batch, height, width, channels.
 #
 # Computers are fastest at one operation: multiplying two large matrices. If a convolution can be written as a matrix
 # product, it can run at that speed.

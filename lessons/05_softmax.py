@@ -154,7 +154,8 @@ assert np.allclose(p - t, [[1, -1]]) and np.abs(squared).max() < 1e-8
 
 # %% [markdown]
 # Now train. The points of each class lie on one arm of a spiral. One dense layer divides the plane by straight lines
-# only; the hidden layer of the second network has 64 units. Test points come from another seed.
+# only; the second network computes 64 values in between, the *units* of its hidden layer. Test points are new ones:
+# they come from another *seed*, the number from which all random numbers of a generator follow.
 
 # %%
 def spiral(N, seed):

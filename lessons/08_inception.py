@@ -179,8 +179,9 @@ assert [round(stacked(*choice)[1] / 1e9, 2) for choice in ((False, True), (True,
 tell("reductions")
 
 # %% [markdown]
-# All three seeds are in favor of the reductions, and still the interval contains 0. Three seeds prove little: they
-# multiply the standard error by 4.3, many by 2.
+# Another seed means other initial weights and another order of the images. All three seeds are in favor of the
+# reductions, and still the interval after ± contains 0: it may be chance. Three seeds prove little. The interval is the
+# standard error (the standard deviation of a mean) times 4.3 for three seeds, and times 2 for many.
 #
 # **Estimate, then count.** Naive modules multiply 11 times as much. How many times the memory do their outputs take?
 

@@ -84,8 +84,8 @@ print("r, clusters, causes:", r.shape, [c.tolist() for c in clusters], [parent[c
 
 # %% [markdown]
 # **By hand.** Two units with the same cause are h + e and h + e', where h has variance 1 and the noise 0.5² = 0.25.
-# Their covariance is 1, their variances 1.25, so r = 1 / 1.25 = 0.8; without a common cause r = 0. The error of 2000
-# observations is about 1/√2000 = 0.02. So any threshold between works, and a cluster is what one next unit should read.
+# Their covariance (the mean product) is 1, their variances 1.25, so r = 1 / 1.25 = 0.8; without a common cause it is 0.
+# Its error is about 1/√2000 = 0.02. Any threshold in between works, and a cluster is what one next unit should read.
 #
 # **In an image layer** a unit is a channel at a position. Weights are shared, so it is enough to ask for each channel c
 # with which channels d, at which place (v, u) in a window around it, it is correlated: `correlations` with K > 1. A

@@ -9,8 +9,8 @@
 #
 # GoogLeNet's last module outputs 7×7×1024 values for each image, and the classifier needs 1000. AlexNet and VGG flatten
 # such an output and feed it to **fully connected** layers: one weight for every pair of an input and an output. More
-# than nine tenths of AlexNet's weights are there. GoogLeNet uses an idea of Lin et al. (2013): it averages each feature
-# map, with no weights at all,
+# than nine tenths of AlexNet's weights are there. GoogLeNet uses an idea of Lin et al. (2013): it averages each channel
+# (its *feature map*) over all positions, with no weights at all,
 #
 #     y[n, c] = (1 / (H·W)) Σ_h Σ_w  x[n, h, w, c]
 #

@@ -186,7 +186,7 @@ assert (plain.params, full.params, full.macs - plain.macs) == (6_998_552, 13_378
 # Hardly any time, but nearly twice the weights: a connected layer uses each only once (lesson 10). At inference, none.
 #
 # Now the measurement: one forward and one backward pass for each initialization, with heads and without. Then we take
-# the norm of the gradient of all convolution weights in a module.
+# the norm (the root of the sum of squares) of the gradient of all convolution weights in a module.
 
 # %%
 PLACES = ("conv1", "conv2", "3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b", "linear")

@@ -81,8 +81,8 @@ print("average", average.round(3).tolist(), " losses", losses.round(3).tolist(),
 # The image is 12 wide and 6 high, so a square has side 6, and the third one starts at column 12 - 6 = 6. Its corner
 # crops are at (6, 0), (8, 0), (6, 2), (8, 2), its middle crop at (7, 1), and the whole square is (6, 0) with side 6.
 #
-# Why may averaging help? Consider the loss of the right class, L = -log p. The function -log is convex, and that is
-# enough for a proof (Jensen's inequality):
+# Why may averaging help? Consider the loss of the right class, L = -log p. The function -log is convex (no chord lies
+# below its graph), and that is enough for a proof (Jensen's inequality):
 #
 #     -log( 1/M · Σ_m p_m )  ≤  1/M · Σ_m ( -log p_m )
 #
