@@ -156,7 +156,9 @@ def _case(exercise, attempt, case, cases, so_far):
     lines = [*arguments(attempt, case), *(line for label, text in found for line in aligned(label, text))]
     so_far(lines)
     answers = _answers(attempt, case, got, cases)
-    cause = _known_cause(exercise, answers, case) or _general_cause(exercise, attempt, answers)
+    values_differ = difference(got, case.expected, exercise.tolerance, exercise.returns, dtypes=False)
+    known = _known_cause(exercise, answers, case) if values_differ else ""  # a wrong dtype is none of the mistakes
+    cause = known or _general_cause(exercise, attempt, answers)
     return [*lines, *(aligned("likely cause", cause) if cause else [])]
 
 
