@@ -68,6 +68,8 @@ mirror the_others: the answer is flipped along axis 2
 prepare red_first_with_its_mean: the answer is flipped along axis 3
 prepare divided: always 255 times too small
 top_5 worst_first: classes: the answer is flipped along axis 1
+average overflows: NaN or infinity
+average one_maximum: NaN or infinity
 top_error in_percent: always 100 times too large
 top_error counted: all values are 7 times too large
 input_gradient not_halved: always 2 times too large

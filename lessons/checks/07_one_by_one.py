@@ -127,6 +127,7 @@ def one_by_one_cases():
         x, w, b = rng.standard_normal((2, H, W, C)), rng.standard_normal((C, F)), rng.standard_normal(F)
         yield Case(f"two images of {H}×{W}, {C} channels to {F}, stride {S}", (x, w, b, S),
                    convolve(x, w[None, None], b, (S, S), (0, 0)))
+    yield Case("stride 1, not given", (x, w, b), convolve(x, w[None, None], b, (1, 1), (0, 0)))
     x, w, b = (a.astype(np.float32) for a in (x, w, b))
     yield Case("float32 in, float32 out", (x, w, b, 3), convolve(x, w[None, None], b, (3, 3), (0, 0)))
 

@@ -144,6 +144,9 @@ def module_cases():
                    _library(dy, x, weights))
     x, dy, weights = x.astype(np.float32), dy.astype(np.float32), [w.astype(np.float32) for w in weights]
     yield Case("float32 in, float32 out", (dy, x, weights), _library(dy, x, weights))
+    x, weights = np.ones((1, 1, 2, 2)), [np.array([[1.0], [-1.0]]), np.array([[1.0], [1.0]])]
+    dy = np.array([1.0, 10, 100, 1000]).reshape(1, 1, 2, 2)
+    yield Case("x @ w is 0 in the first branch", (dy, x, weights), _library(dy, x, weights))
 
 
 def random_modules(rng):
@@ -192,6 +195,13 @@ def mask_of_the_input(dy, x, weights):
 def mask_of_the_gradient(dy, x, weights):
     gradients = _backward(np.maximum(dy, 0), x, weights, masked=False)
     return sum(dx for dx, _ in gradients), [dw for _, dw in gradients]
+
+
+def mask_at_zero(dy, x, weights):
+    C, parts = x.shape[-1], _parts(dy, [w.shape[1] for w in weights])
+    dzs = [part * (x @ w >= 0) for w, part in zip(weights, parts, strict=True)]
+    return (sum(dz @ w.T for dz, w in zip(dzs, weights, strict=True)),
+            [x.reshape(-1, C).T @ dz.reshape(-1, dz.shape[-1]) for dz in dzs])
 
 
 def start_not_advanced(dy, x, weights):
@@ -250,6 +260,7 @@ EXERCISES = [
             Mistake(relu_forgotten, "the ReLU is ignored: where x @ w is not positive, the gradient is 0"),
             Mistake(mask_of_the_input, "the ReLU's mask is where x @ w > 0, not where x > 0"),
             Mistake(mask_of_the_gradient, "ReLU's backward is not ReLU: the mask is where x @ w > 0, not where dy > 0"),
+            Mistake(mask_at_zero, "where x @ w is 0 the gradient is 0: the mask is > 0, not >= 0"),
             Mistake(start_not_advanced, "every branch gets dy's first channels: advance start by the branch's width"),
         ]),
 ]

@@ -34,6 +34,7 @@ def correlation_cases():
     yield Case("two channels, the second -2 times the first", (x, 1), right_correlations(x, 1))
     for label, x, K in _activations(np.random.default_rng(109), GRID):
         yield Case(label, (x, K), right_correlations(x, K))
+    yield Case("values of about 0.001", (0.001 * x, 3), right_correlations(0.001 * x, 3))
     x = x.copy()
     x[..., 1] = 0
     yield Case("a channel that is always 0", (x, 3), right_correlations(x, 3))

@@ -40,6 +40,7 @@ def depth_cases():
             ("GoogLeNet", _words(googlenet(heads=False, dtype=NO_MEMORY)), (22, 27))):
         for pools in (False, True):
             yield Case(label + (", with pools" if pools else ""), (net, pools), right[pools])
+    yield Case("a convolution and a pool, pools not given", (["conv", "pool"],), 1)
 
 
 def _depth(net, pools, counts, join):
@@ -53,31 +54,31 @@ def _usual(pools):
     return lambda word: int(word in WITH_WEIGHTS or pools and word == "pool")
 
 
-def all_branches_added(net, pools):
+def all_branches_added(net, pools=False):
     return _depth(net, pools, _usual(pools), sum)
 
 
-def a_module_is_one(net, pools):
+def a_module_is_one(net, pools=False):
     return _depth(net, pools, _usual(pools), lambda depths: 1)
 
 
-def everything_counts(net, pools):
+def everything_counts(net, pools=False):
     return _depth(net, pools, lambda word: 1, max)
 
 
-def pools_always(net, pools):
+def pools_always(net, pools=False):
     return _depth(net, pools, _usual(True), max)
 
 
-def pools_never(net, pools):
+def pools_never(net, pools=False):
     return _depth(net, pools, _usual(False), max)
 
 
-def first_branch(net, pools):
+def first_branch(net, pools=False):
     return _depth(net, pools, _usual(pools), lambda depths: depths[0])
 
 
-def dense_forgotten(net, pools):
+def dense_forgotten(net, pools=False):
     return _depth(net, pools, lambda word: int(word == "conv" or pools and word == "pool"), max)
 
 
@@ -140,7 +141,9 @@ PUZZLES = (
     ("5b, which is right as printed", (7, 7, 832), MODULES["5b"], 71, 8),
     ("3a, which is right as printed", (28, 28, 192), MODULES["3a"], 128, 4),
     ("4a: no multiple of 8 fits", (14, 14, 480), MODULES["4a"], 73, 8),
-    ("a module on 9×20 pixels", (9, 20, 300), (40, 50, 60, 70, 80, 90), 30, 2))
+    ("a module on 9×20 pixels", (9, 20, 300), (40, 50, 60, 70, 80, 90), 30, 2),
+    ("4e, with the last width, 128", (14, 14, 528), MODULES["4e"], 240, 8),
+    ("129 would fit, but is too wide", (9, 20, 300), (40, 50, 60, 70, 80, 90), 68, 3))
 
 
 def _counts(shape, widths, step):
@@ -185,6 +188,10 @@ def millions_of_1024(shape, widths, ops, step):
 def windows_read_the_input(shape, widths, ops, step):
     _, r3, n3, _, n5, _ = widths
     return _fit(shape, widths, ops, step, lambda r5: 9 * (shape[2] - r3) * n3 + 25 * (shape[2] - r5) * n5)
+
+
+def last_width_missing(shape, widths, ops, step):
+    return [r5 for r5 in _fit(shape, widths, ops, step) if r5 < 128]
 
 
 def only_the_first(shape, widths, ops, step):
@@ -236,6 +243,7 @@ EXERCISES = [
             Mistake(projection_forgotten, "the projection after the pool is missing, the sixth convolution: C·proj"),
             Mistake(millions_of_1024, "a million is 1,000,000 here; only the K of the params is 1024"),
             Mistake(windows_read_the_input, "the 3×3 and 5×5 read the reduced channels, not all C"),
+            Mistake(last_width_missing, "128 is one of the widths: range(step, 129, step)"),
             Mistake(only_the_first, "return all widths that fit, not only the first"),
         ]),
 ]

@@ -64,11 +64,13 @@ def top_cases():
 def large_logits(attempt):
     z = np.array([[1000.0, 999.0, 0.0, 1.0, 2.0, -1000.0]])
     with np.errstate(all="ignore"):
-        _, p = attempt(z)
+        p, both = (np.asarray(attempt(logits)[1]) for logits in (z, np.concatenate([z, z - 2000])))
     if not np.isfinite(p).all():
-        raise Wrong(f"the probabilities are {np.asarray(p).tolist()}", OVERFLOW)
+        raise Wrong(f"the probabilities are {p.tolist()}", OVERFLOW)
     if not np.allclose(p[0, :2], [1 / (1 + np.exp(-1)), 1 / (1 + np.e)]):
-        raise Wrong(f"the best two of logits 1000 and 999 get {np.asarray(p)[0, :2].tolist()}", OVERFLOW)
+        raise Wrong(f"the best two of logits 1000 and 999 get {p[0, :2].tolist()}", OVERFLOW)
+    if not np.allclose(both[0], both[1]):
+        raise Wrong(f"two images whose logits differ by the constant 2000 get {both.tolist()}", OVERFLOW)
 
 
 def _best(z, p):
@@ -78,6 +80,11 @@ def _best(z, p):
 
 def overflows(z):
     e = np.exp(z)
+    return _best(z, e / e.sum(axis=1, keepdims=True))
+
+
+def one_maximum(z):
+    e = np.exp(z - z.max())
     return _best(z, e / e.sum(axis=1, keepdims=True))
 
 
@@ -177,6 +184,7 @@ EXERCISES = [
         returns=("classes", "probabilities"),
         mistakes=[
             Mistake(overflows, OVERFLOW),
+            Mistake(one_maximum, OVERFLOW),
             Mistake(over_the_batch, "the sum runs over the classes of one image (axis 1), not over the batch"),
             Mistake(over_everything, "each image's probabilities add up to 1: sum along axis 1, with keepdims=True"),
             Mistake(of_the_five_only, "softmax comes first, over all classes; only then take the five largest"),

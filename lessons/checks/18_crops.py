@@ -71,6 +71,18 @@ def average_cases():
         yield Case(f"{M} models, {C} crops, {N} images, {K} classes", (z,), softmax(z).mean(axis=(0, 1)))
     z = z.astype(np.float32)
     yield Case("float32 in, float32 out", (z,), softmax(z).mean(axis=(0, 1)))
+    z = 1000 * rng.standard_normal((2, 3, 2, 4))
+    yield Case("logits of 1000", (z,), softmax(z).mean(axis=(0, 1)))
+
+
+@np.errstate(all="ignore")
+def overflows(logits, largest=0.0):
+    e = np.exp(logits - logits.dtype.type(largest))
+    return (e / e.sum(axis=-1, keepdims=True)).mean(axis=(0, 1))
+
+
+def one_maximum(logits):
+    return overflows(logits, logits.max())
 
 
 def logits_averaged(logits):
@@ -161,6 +173,8 @@ EXERCISES = [
                "(e / e.sum(axis=-1, keepdims=True)).mean(axis=(0, 1)): over models and crops alike."),
         cases=average_cases,
         mistakes=[
+            Mistake(overflows, "exp(1000) is infinite: subtract the largest logit of each prediction first"),
+            Mistake(one_maximum, "subtract the largest logit of each prediction, not of all: axis=-1, keepdims=True"),
             Mistake(logits_averaged, "you average logits: first the softmax of each prediction, then the mean"),
             Mistake(summed, "that is the sum; divide by M·C, so that the probabilities add up to 1"),
             Mistake(crops_only, "the mean runs over the models, too: axes 0 and 1"),

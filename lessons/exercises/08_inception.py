@@ -24,7 +24,7 @@ def concat_backward(dy, widths):
 def module_backward(dy, x, weights):
     """(dx, dws) of a module whose branches are 1×1 convolutions with ReLU, without biases:
 
-        y = [relu(x w_1), relu(x w_2), …]        relu(z) = max(z, 0)
+        y = [relu(x w_1), relu(x w_2), …]        relu(z) = max(z, 0), with gradient 0 at z = 0
 
     x (N, H, W, C), weights a list of w (C, F_b), dy (N, H, W, Σ F_b) -> dx shaped like x, and a list dws with one array
     shaped like each w. x, dy and the weights are read-only.

@@ -23,7 +23,7 @@ def boxes(width, height, size, scales):
 def average(logits):
     """p̄[n, k] = 1/(M·C) · Σ_m Σ_c softmax(logits[m, c, n])[k]
 
-    logits (M, C, N, K): M models, C crops of each of N images, K classes -> (N, K).
+    logits (M, C, N, K): M models, C crops of each of N images, K classes -> (N, K). Logits of 1000 must not overflow.
     """
     raise NotImplementedError
 
