@@ -261,8 +261,8 @@ assert QUICK or errors["depthwise"].mean() > errors["two 3×3"].mean()
 # only depthwise is worse, in a training this short. That is no verdict on the ideas: residuals help where depth hurts,
 # in tens of layers. It is a warning: a single run would have shown you a "winner".
 #
-# **Equal in memory?** No. For the same multiply-adds, depthwise has more and wider layers than 5×5, and keeps 4.8 times
-# as many outputs for the backward pass (counted above).
+# **Estimate, then count.** Are blocks with equal multiply-adds equal in memory? No: depthwise has more and wider layers
+# than 5×5, and keeps 4.8 times as many outputs for the backward pass (counted above).
 
 # %% [markdown]
 # ## The figure

@@ -80,6 +80,11 @@ def test_recap_has_five_lines_and_the_glossary_explains(lesson):
     assert re.search(r"^\* \*\*.+?\*\*: .+", found["Glossary"][0].text, re.MULTILINE)
 
 
+def test_costs_are_estimated_then_measured_or_counted(lesson):
+    assert lesson.topic == "speed" or re.search(r"\*\*.*estimate, then (measure|count)\.\*\*",
+                                                lesson.path.read_text(), re.IGNORECASE)
+
+
 def test_claims_are_asserted(lesson):
     assert lesson.path.read_text().count("\nassert ") >= 3
 
