@@ -150,9 +150,9 @@ assert half == 17 * 8 == 136 and round(0.96**17, 4) == 0.4996 and round(1 - 0.04
 # so 0.99 is reached after 890 updates. (The line with `mean.steps` above skipped this. The formula is TensorFlow's. In
 # Polyak's own form all weights count equally, a = (w_1 + … + w_t) / t, so the random start is never forgotten.)
 #
-# **Estimate, then measure.** What does the recipe cost? Each weight has a gradient, a velocity and an average: four
-# arrays. A step reads w, g and v and writes w and v, then it reads w and a and writes a: eight passes over memory, as
-# much as four copies. The forward and the backward pass of 32 images take 3 · 32 · 1.58 G multiply-adds.
+# **Estimate, then measure.** What does the recipe cost? A step reads w, g and v and writes w and v; then it reads w and
+# a and writes a. Eight passes over memory are four copies. And 32 images, forward and backward, take 3 · 32 · 1.58 G
+# multiply-adds.
 
 # %%
 import timeit
@@ -170,10 +170,9 @@ assert (round(16 * size / 1e6), round(work / 1e9)) == (112, 152)
 
 # %% [markdown]
 # 152 G multiply-adds take seconds on two cores, the update milliseconds: for convolutions the recipe is cheap.
-#
 # Does averaging matter? We train LeNet-5 with batch norm on drawn images (Shapes-10), with a learning rate that stays
 # high, and test it every few steps: with the average, and with the raw weights, after `swap` has exchanged the two.
-# Decay 0.95 remembers about 20 steps, which is right for a run this short.
+# Decay 0.95 remembers about 20 steps.
 
 # %%
 from minigooglenet.data import Dataset, shapes10
@@ -213,12 +212,14 @@ if not QUICK:
 # to 0 at the end, nothing is left to average: on CIFAR-10 the last weights are then as good, within noise.
 #
 # **What was added since.** The fastest trainings on CIFAR-10 (Page 2019, Jordan 2024) have three more parts, and so has
-# `make train`. They train on half-size images first (lessons 15 and 16). Batch norm's β learns faster, here 32 times: β
-# is added before ReLU; at 0 a unit is active for half of its inputs, at 1 for 84 %, and a short training at the
-# learning rate of the weights does not get there. And the first convolution starts as a *whitening*. Neighboring pixels
-# are nearly equal, so patches p of 3×3 pixels vary much along a few directions, which dominate the gradient, and little
-# along others. Along the eigenvectors v_k of their covariance they vary without correlation; dividing by √λ_k, the
-# standard deviation along v_k, makes all directions count equally:
+# `make train`:
+#
+# * *Half-size images* in the first epochs: lessons 15 and 16.
+# * *A faster β*, here 32 times. Batch norm's β is added before ReLU. At 0 a unit is active for half of its inputs, at 1
+#   for 84 %, and a short training at the learning rate of the weights does not get there.
+# * *Whitening*, for the first convolution. Neighboring pixels are nearly equal. So patches p of 3×3 pixels vary much
+#   along a few directions, which dominate the gradient, and little along others. Along the eigenvectors v_k of their
+#   covariance they vary without correlation. Dividing by √λ_k, the standard deviation along v_k, makes all count alike:
 #
 #     Σ = mean of p pᵀ = V diag(λ) Vᵀ        w_k = v_k / √(λ_k + ε)        w_jᵀ Σ w_k ≈ 1 if j = k, else 0
 
@@ -334,10 +335,9 @@ assert {"C1/bn/mean", "C1/bn/variance"} <= trainer.average.arrays.keys()
 # %% [markdown]
 # ## Glossary
 #
-# * **learning rate**: how far a step goes along the (summed) gradient; η, `lr`.
 # * **momentum**: keeping part of the last step's velocity; μ is the part.
 # * **velocity**: the running sum of gradients that momentum keeps, one value for each weight.
-# * **schedule**: how the learning rate changes during training.
+# * **schedule**: how the learning rate η changes during training.
 # * **epoch**: one pass over all training images.
 # * **Polyak averaging**: using the average of the weights along the way in place of the last ones; here an exponential
 #   moving average (**EMA**), in which old weights count less by a constant factor each step.

@@ -225,7 +225,6 @@ compare("accuracy on the training images, with augmentation", guess_training, ou
 # %%
 import timeit
 
-assert round(89.31 - 85.75, 2) == 3.56 and round((0.08 * 32 * 32) ** 0.5) == 9
 cifar, imagenet = 28 * 50_000 * 32 * 32 * 3, 250 * 1_281_167 * 224 * 224 * 3
 print(f"stored variants: {cifar / 1e9:.1f} GB, {imagenet / 1e9:,.0f} GB")
 batch, rng = drawn.x_train[:128], np.random.default_rng(5)
@@ -233,9 +232,10 @@ spent = {kind: min(timeit.repeat(lambda kind=kind: Augment(kind)(batch, rng), nu
          for kind in ("mirror", "crop", "paper")}
 print("µs per image:", ", ".join(f"{kind} {1e6 * seconds:.0f}" for kind, seconds in spent.items())
       + f"; LeNet-5 trains on it for {1e6 / trainer.images_per_second():.0f}")
-assert (round(cifar / 1e9, 1), round(imagenet / 1e12)) == (4.3, 48)
 tall = np.array([[[[0.0] * 3, [100] * 3], [[100] * 3, [200] * 3], [[7] * 3, [9] * 3]]])  # 3×2 gray pixels
 print("halved:", tall[0, :, :, 0].tolist(), "->", augment.halve(tall)[0, :, :, 0].tolist())
+assert (round(cifar / 1e9, 1), round(imagenet / 1e12)) == (4.3, 48)
+assert round(89.31 - 85.75, 2) == 3.56 and round((0.08 * 32 * 32) ** 0.5) == 9
 assert augment.halve(tall).shape == (1, 1, 1, 3) and (augment.halve(tall) == 100).all()  # the odd row is left out
 
 # %% [markdown]
