@@ -80,8 +80,9 @@ print("\nX", X.shape, "times w as one column", w.reshape(-1).shape, "gives", pro
 print(product)
 
 # %% [markdown]
-# The first value is 1·1 + 2·2 + 5·0 + 6·3 = 23, which is easy to check by hand. The matrix product gives the same six
-# values in the same order, so only a reshape remains:
+# The first value is 1·1 + 2·2 + 5·0 + 6·3 = 23, which is easy to check by hand. A matrix product multiplies each row of
+# X with each column of w, element by element, and adds up. It gives the same six values in the same order, so only a
+# reshape remains:
 #
 #     Y = X w            X (N·OH·OW, KH·KW·C)      w (KH·KW·C, F)      Y (N·OH·OW, F)
 #
