@@ -211,10 +211,10 @@ if not QUICK:
 # is high and each batch of 32 has another gradient; their mean lies closer to the minimum. If the learning rate falls
 # to 0 at the end, nothing is left to average: on CIFAR-10 the last weights are then as good, within noise.
 #
-# **What was added since.** The fastest trainings on CIFAR-10 (Page 2019, Jordan 2024) have three more parts, and so has
-# `make train`:
+# **What was added since.** `make train` has three more parts, from the fastest trainings since then (fast.ai 2018, Page
+# 2019, Jordan 2024):
 #
-# * *Half-size images* in the first epochs: lessons 15 and 16.
+# * *Half-size images* in the first epochs (*progressive resizing*): lessons 15 and 16.
 # * *A faster β*, here 32 times. Batch norm's β is added before ReLU. At 0 a unit is active for half of its inputs, at 1
 #   for 84 %, and a short training at the learning rate of the weights does not get there.
 # * *Whitening*, for the first convolution. Neighboring pixels are nearly equal. So patches p of 3×3 pixels vary much

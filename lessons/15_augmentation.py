@@ -217,10 +217,10 @@ compare("accuracy on the training images, with augmentation", guess_training, ou
 # of CIFAR-10, 50,000 images of 3,072 bytes? And for 250 epochs of ImageNet, 1.28 million crops of 224×224? So they are
 # made anew each time, in a thread of their own, while the network trains. Is that thread fast enough?
 #
-# **Half-size images** are another change, and no augmentation: `halve` replaces 2×2 pixels by their mean, always in the
-# same way. In its first epochs `make train` halves the images after augmentation, for a quarter of the multiply-adds
-# (lesson 16). Large shapes and colors can be learned from them. The network takes them, and later the full size, since
-# it ends in an average over all positions (lesson 10). The last epochs see the details.
+# **Half-size images** (*progressive resizing*, fast.ai 2018) are another change, and no augmentation: `halve` replaces
+# 2×2 pixels by their mean, always in the same way. In its first epochs `make train` halves the images after
+# augmentation, for a quarter of the multiply-adds (lesson 16). Large shapes and colors can be learned from them. The
+# network takes both sizes, since it ends in an average over all positions (lesson 10). The last epochs see the details.
 
 # %%
 import timeit
