@@ -235,7 +235,7 @@ EXERCISES = [
         returns=("loss", "dz"),
         mistakes=[
             Mistake(gradient_not_averaged, "the loss is a mean over the batch, so its gradient has a factor 1/N"),
-            Mistake(summed, "loss and gradient are sums over the batch: divide both by N"),
+            Mistake(summed, "divide by N: the loss is the mean over the batch, and its gradient has the same 1/N"),
             Mistake(averaged_over_classes, "divide by the number of examples N only, not by the number of classes"),
             Mistake(other_sign, "the gradient has the wrong sign: it is p - t, not t - p"),
             Mistake(label_not_subtracted, "subtract 1 from p at the label: the gradient is p - t"),
