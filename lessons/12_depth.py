@@ -183,7 +183,7 @@ print(f"two heads: {full.macs / plain.macs - 1:+.1%} multiply-adds, {full.params
 assert (plain.params, full.params, full.macs - plain.macs) == (6_998_552, 13_378_280, 8_372_224)
 
 # %% [markdown]
-# Hardly any arithmetic, but nearly twice the weights: a connected layer uses each only once (lesson 10). At inference, none.
+# Hardly any arithmetic, but nearly twice the weights: a connected layer uses each once (lesson 10). At inference, none.
 #
 # Now the measurement: one forward and one backward pass for each initialization, with heads and without. Then we take
 # the norm (the root of the sum of squares) of the gradient of all convolution weights in a module.
