@@ -107,8 +107,8 @@ def extent(members):
 # %% [markdown]
 # ## In the library
 #
-# A network with three inception modules of equal widths, all at 16×16, so that only the depth differs, before training
-# and after some seconds of Shapes-10. The untrained network is the *control*: what it shows, too, is not learned.
+# A network with three inception modules of equal widths, all at 16×16, so that only the depth differs, before and after
+# a few seconds of training on drawings, Shapes-10. Untrained it is the *control*: what it shows, too, is not learned.
 
 # %%
 from minigooglenet import engine
@@ -128,7 +128,7 @@ normalize = Normalizer.of(x_train)
 
 
 def network(train):
-    """The network, trained or not (then batch norm only gets its statistics)."""
+    """The network, trained or not (then batch norm, lesson 13, only gets its statistics)."""
     net = build(TABLE, Style(norm="batch", rng=np.random.default_rng(9)), (32, 32, 3), 10)
     compiled, sgd = engine.compile(net, input_gradient=False), SGD(net.parameters(), momentum=0.9)
     for epoch in range(EPOCHS):

@@ -200,7 +200,7 @@ assert sizes["connected"] - sizes["average"] == 147_504 == 8 * 8 * 48 * 48 + 48
 assert accuracies["average"] > 0.8 and accuracies["average"] > accuracies["connected"] - 0.05
 
 # %% [markdown]
-# The connected layer has 147,504 more parameters to learn, from the same images and in as many epochs; each variant
+# The connected layer has 147,504 more parameters to learn, in as many epochs (passes over all images); each variant
 # uses the better of a few learning rates. The extra parameters do not help. A likely reason is that a ring is a ring at
 # any position. Averaging has this property built in, while the connected layer has to learn it separately for each of
 # its 64 positions. On photos, in a short training, the average is ahead by far more than the interval. On ImageNet it
