@@ -78,37 +78,36 @@ def test_a_thread_gives_up_waiting_and_goes_on_later():
     """It returns with the task that it has taken, so that Python can let other programs run."""
     from minigooglenet.engine.plan import Plan
     from minigooglenet.kernels import plan
+    from minigooglenet.kernels.fused import UNIT
     made = Plan({"max": MaxPool(2)}, (1, 4, 4, 1), np.float32, True)
-    tasks, counters, mine = made.tasks.copy(), np.zeros(len(made.totals), np.int64), np.full(1, -1)
+    ops, tasks, counters, mine = made.ops, made.tasks, np.zeros(len(made.totals), np.int64), np.full(1, -1)
     tasks["target"] = 1
-    tasks.flags.writeable = False
-    x, memory = np.arange(16, dtype=np.float32), np.zeros(made.size, np.float32)
-    readable = memory.view()
-    x.flags.writeable = readable.flags.writeable = False
-    arguments = tasks, made.kernels, counters, mine, x, readable, memory, np.empty((2, 0))
+    x, y = np.arange(16, dtype=np.float32), np.zeros(4, np.float32)
+    ops["x"], ops["y"] = x.ctypes.data, y.ctypes.data
+    arguments = ops, np.empty(0, UNIT), tasks, made.kernels, counters, mine, np.empty(0, np.float32)
     plan.execute(*arguments)
-    assert mine[0] == 0 and counters[0] == 1 and not memory.any()
+    assert mine[0] == 0 and counters[0] == 1 and not y.any()
     counters[tasks["waits"][0]] = 1
     plan.execute(*arguments)
-    assert mine[0] == -1 and memory[made.start:made.start + 4].tolist() == [5, 7, 13, 15]
+    assert mine[0] == -1 and y.tolist() == [5, 7, 13, 15]
 
 
 def test_an_interrupted_thread_stops_the_others(monkeypatch, two_threads):
-    from minigooglenet.engine import plan as plans
+    from minigooglenet.kernels import plan
     predictor, x = engine.predictor(stack()), np.ones((1, 23, 15, 3), np.float32)
     expected = predictor.predict(x)
-    execute, calls = plans.plan.execute, []
+    execute, calls = plan.execute, []
 
-    def interrupted(tasks, kernels, counters, mine, *rest):
+    def interrupted(ops, units, tasks, kernels, counters, mine, like):
         calls.append(mine)
         if len(calls) == 1:  # has taken a task, which will never be done
             counters[0] += 1
             while len(calls) < 2:
                 time.sleep(0.001)
             raise KeyboardInterrupt
-        execute(tasks, kernels, counters, mine, *rest)
+        execute(ops, units, tasks, kernels, counters, mine, like)
 
-    monkeypatch.setattr(plans.plan, "execute", interrupted)
+    monkeypatch.setattr(plan, "execute", interrupted)
     with pytest.raises(KeyboardInterrupt):
         predictor.predict(x)
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""Choosing an engine, and passes that the engine defers."""
+"""Choosing an engine."""
 
 import os
 import subprocess
@@ -7,9 +7,7 @@ import sys
 import pytest
 
 from minigooglenet import engine
-from minigooglenet.engine.deferred import Deferred
 from minigooglenet.errors import UserError
-from minigooglenet.kernels.threads import set_threads, threads
 from minigooglenet.models import mini_googlenet
 
 pytestmark = pytest.mark.skipif(engine.kind() == "plain", reason="MINIGOOGLENET_JIT=0 or MINIGOOGLENET_ENGINE=plain")
@@ -39,32 +37,3 @@ def test_an_engine_by_name(monkeypatch):
     monkeypatch.setenv("MINIGOOGLENET_ENGINE", "turbo")
     with pytest.raises(UserError, match="MINIGOOGLENET_ENGINE: got 'turbo', choose fast or plain"):
         engine.compile(net)
-
-
-def test_deferred_passes_run_chunk_by_chunk_in_order_and_at_most_once():
-    deferred, done = Deferred(), []
-
-    def task(name):
-        return lambda s: done.append((name, s.start)) or f"{name}{s.start}"
-
-    before, reduced = threads(), []
-    try:
-        set_threads(1)
-        deferred.defer(task("a"), 4, 2, reduced.extend)
-        deferred.defer(task("b"), 4, 2)
-        assert done == []
-        assert deferred.run_now(task("c"), 4, 2) == ["c0", "c2"] and reduced == []
-        assert done == [("a", 0), ("b", 0), ("c", 0), ("a", 2), ("b", 2), ("c", 2)]
-        deferred.defer(task("d"), 4, 2)
-        deferred.defer(task("e"), 4, 4)  # other chunks: d does not wait for it
-        assert done[6:] == [("d", 2), ("d", 0)] and reduced == ["a0", "a2"]  # in the opposite direction
-        deferred.run()
-        deferred.run()
-        assert done[8:] == [("e", 0)]
-        deferred.defer(task("f"), 1, 1, reduced.extend)
-        deferred.finish()
-        assert reduced[2:] == ["f0"]
-        for name in "gh":  # results are in the chunks' order, in either direction
-            assert deferred.run_now(task(name), 4, 2) == [f"{name}0", f"{name}2"]
-    finally:
-        set_threads(before)

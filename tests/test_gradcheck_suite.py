@@ -7,7 +7,7 @@ import pytest
 import small
 
 from minigooglenet import engine, layers
-from minigooglenet.engine import concat, fused_conv
+from minigooglenet.engine import concat, passes
 from minigooglenet.errors import UserError
 from minigooglenet.gradcheck import suite
 from minigooglenet.gradcheck.suite import OTHERS, Outcome, print_table, remarks, run, table
@@ -33,37 +33,39 @@ BATCH_NORM, LRN = (f"compiled GoogLeNet: {norm}, a direction in each array" for 
 
 @needs_engine
 def test_the_compiled_network_is_checked(monkeypatch):
-    backward, calls = concat.FusedConcat.backward, []
-    monkeypatch.setattr(concat.FusedConcat, "backward",
-                        lambda self, dy, cache: calls.append(self) or backward(self, dy, cache))
+    backward, calls = concat.FusedConcat.record_backward, []
+    monkeypatch.setattr(concat.FusedConcat, "record_backward",
+                        lambda self, *arguments: calls.append(self) or backward(self, *arguments))
     (outcome,) = run([LRN])
-    assert outcome.ok and len(calls) == 2 * 9  # nine modules, two backward passes
+    assert outcome.ok and len(calls) == 9  # modules
     assert remarks() == [] and len(COMPILED) == 3
 
 
-def assign(self, layers, name, gradient):
-    for layer, own in zip(layers, self.own, strict=True):
-        layer.grads[name][...] = gradient[..., own]
+def of_half_the_filters(to, one, parts, across, right=passes.reduce):
+    right(to, one, parts, across)
+    for (operation,), ranges in (work for work, _ in to.later):
+        operation["C" if operation["kind"] == passes.kinds.FILTER_GRADIENT else "width"] //= 2
 
 
-def without_the_first_chunk(self, gradients):
-    self.add_to_grads(self.convs, "w", self.algorithm.weight_gradient([0 * gradients[0], *gradients[1:]]))
+def without_chunks(to, job, own, *others, right=passes.parameters):
+    return right(to, job, own._replace(shape=(0, *own.shape[1:])), *others)
 
 
-def scaled(*arguments, right=fused_conv.batch_constants_backward):
-    return tuple(1.01 * constant for constant in right(*arguments))
+def for_more_values(to, job, *others, right=passes.parameters):
+    for one in right(to, job, *others):
+        yield one | {"M": to.constant(np.array([1000.0]))}
 
 
-def overwriting(*arguments, right=concat.max_pool_backward, **options):
+def overwriting(*arguments, right=concat.unpool, **options):
     right(*arguments, **options | {"fresh": True})
 
 
 @needs_engine
 @pytest.mark.parametrize("owner, attribute, damage, name, where", [
-    (fused_conv.FusedConv, "add_to_grads", assign, LRN, ("/w", "/b")),
-    (fused_conv.FusedConv, "reduce_grads", without_the_first_chunk, BATCH_NORM, "/w"),
-    (fused_conv, "batch_constants_backward", scaled, BATCH_NORM, ("/w", "/gamma", "/beta", "dx")),
-    (concat, "max_pool_backward", overwriting, LRN, ("/w", "/b", "dx")),
+    (passes, "reduce", of_half_the_filters, BATCH_NORM, "/w"),
+    (passes, "parameters", without_chunks, LRN, "/b"),
+    (passes, "parameters", for_more_values, BATCH_NORM, ("/w", "/gamma", "/beta", "dx")),
+    (concat, "unpool", overwriting, LRN, ("/w", "/b", "dx")),
 ])
 def test_a_wrong_compiled_gradient_is_found(owner, attribute, damage, name, where, monkeypatch):
     monkeypatch.setattr(owner, attribute, damage)

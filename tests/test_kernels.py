@@ -22,6 +22,8 @@ from minigooglenet.errors import ShapeError
 from minigooglenet.gradcheck.table import WIDE_PADDING, WINDOWS
 from minigooglenet.kernels import (
     avg_pool,
+    batch_norm,
+    channels,
     conv_backward,
     conv_forward,
     crop_resize,
@@ -54,8 +56,8 @@ from minigooglenet.kernels.per_channel import (
 )
 from minigooglenet.kernels.relu import relu_backward_numba, relu_numba
 
-FILES = (avg_pool, conv_backward, conv_forward, crop_resize, fused, gemm, im2col, lrn, max_pool, max_pool_backward,
-         momentum, per_channel, relu, winograd_filters)
+FILES = (avg_pool, batch_norm, channels, conv_backward, conv_forward, crop_resize, fused, gemm, im2col, lrn, max_pool,
+         max_pool_backward, momentum, per_channel, relu, winograd_filters)
 
 
 @pytest.mark.parametrize("file, name", [(file, name.removesuffix("_numpy")) for file in FILES

@@ -35,11 +35,15 @@ for trainer in trainers:
 assert not any(kernel.overloads for kernel in KERNELS)
 
 dispatcher = type(KERNELS[0])
-compile_for_args = dispatcher._compile_for_args
+compile_for_args, compile = dispatcher._compile_for_args, dispatcher.compile
 def noted(kernel, *arguments):
     called.setdefault(kernel, set()).add(tuple(map(kernel.typeof_pyval, arguments)))
     return compile_for_args(kernel, *arguments)
-dispatcher._compile_for_args = noted
+def asked(kernel, signature):
+    if isinstance(signature, tuple) and kernel in KERNELS:
+        called.setdefault(kernel, set()).add(signature)
+    return compile(kernel, signature)
+dispatcher._compile_for_args, dispatcher.compile = noted, asked
 for trainer in trainers:
     images = trainer.normalizer(x[:5])
     trainer.train_step(halve(images) if trainer.half_steps else images, y[:5])

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 from small import distance
 
-from minigooglenet.kernels import conv_backward, conv_forward, fused, gemm, winograd, winograd_filters
+from minigooglenet.kernels import (
+    batch_norm,
+    channels,
+    conv_backward,
+    conv_forward,
+    fused,
+    gemm,
+    winograd,
+    winograd_filters,
+)
 from minigooglenet.kernels.gemm import ADD, RELU, WRITE, pack_numba, pack_numpy, unpack
 from minigooglenet.kernels.jit import JIT
 from minigooglenet.kernels.max_pool import max_pool_numba, max_pool_numpy
@@ -64,7 +73,7 @@ def test_a_nan_passes_the_relu():
             getattr(conv_forward, f"convolve_{name}_{form}")(x, pack(u), F, y, *more, shift=np.zeros(F))
             assert np.isnan(y[0, 4, 5]).all() and not np.isnan(y[0, 0, 0]).any()
         out = np.zeros((30, 2))
-        getattr(fused, f"affine_relu_{form}")(((x.reshape(30, 2), 0, 2, np.ones(2), np.zeros(2), out, 0),), 0, 30)
+        getattr(fused, f"affine_relu_{form}")(((out, 0, x.reshape(30, 2), 0, 2, np.ones(2), np.zeros(2)),), 0, 30)
         assert np.isnan(out[-1]).all() and not np.isnan(out[:-1]).any()
 
 
@@ -111,9 +120,22 @@ def test_filters_transformed_and_packed_in_one_pass(r, C, F, parts, dtype, toler
     assert distance(winograd_filters.packed_filters_numba(w), pack_numba(u)) < tolerance
     transposed = winograd_filters.packed_filters_numba(w, transposed=True)
     assert distance(transposed, pack_numba(np.ascontiguousarray(u.swapaxes(1, 2)))) < tolerance
-    dus = [rng.standard_normal((36, C, F)).astype(dtype) for _ in range(parts)]
-    plain = winograd_filters.filter_gradient_numpy(dus, r)
-    assert distance(winograd_filters.filter_gradient_numba(dus, r), plain) < tolerance
+    dus, dw = rng.standard_normal((parts, 36, C, F)).astype(dtype), w.copy()
+    winograd_filters.filter_gradient_numpy(dus, w)
+    winograd_filters.filter_gradient_numba(dus, dw)
+    assert distance(dw, w) < tolerance
+
+
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-6), (np.float64, 1e-14)])
+@pytest.mark.parametrize("across", [False, True])
+def test_gradients_of_some_filters_are_added_up(across, dtype, tolerance):
+    rng = np.random.default_rng(0)
+    parts, dw = rng.standard_normal((3, *((40, 35) if across else (35, 40)))), rng.standard_normal((35, 21))
+    parts, results = parts.astype(dtype), [dw.astype(dtype), dw.astype(dtype)]
+    for form, result in zip(FORMS, results, strict=True):
+        getattr(channels, f"add_parts_{form}")(parts, across, 17, result)
+        getattr(channels, f"copy_channels_{form}")(parts[0, :35], result, 5, 3, 2)
+    assert distance(*results) < tolerance and np.array_equal(results[0][:, 3:5], parts[0][:35, 5:7])
 
 
 def convolutions_agree(which, settings, shape, F, r, stride, pad, dtype, tolerance,
@@ -136,12 +158,8 @@ def convolutions_agree(which, settings, shape, F, r, stride, pad, dtype, toleran
         def backward(dx, fresh, images=(), form=form, transposed=transposed):
             function = getattr(conv_backward, f"convolve_{which}_backward_{form}")
             units = through_one_relu(dz.reshape(-1, F))
-            if which == "columns":  # does not compute the gradient of x
-                mixed = getattr(fused, f"relu_mix_{form}")(units, F, 0, dz.size // F)
-                du = function(mixed.reshape(z.shape), x, *settings)
-            else:
-                shape = [z.shape[:3]] if which == "winograd" else []
-                du = function(units, F, *shape, x, transposed, dx, *settings, fresh, *images)
+            shape = [] if which == "pointwise" else [z.shape[:3]]
+            du = function(units, F, *shape, x, transposed, dx, *settings, fresh, *images)
             return gradient(du).reshape(conv.grads["w"].shape)
         plain, sums = np.full(z.shape, np.nan, dtype), np.ones((2, F))
         forward(x, u, plain, sums=sums)
@@ -167,15 +185,14 @@ def convolutions_agree(which, settings, shape, F, r, stride, pad, dtype, toleran
         assert distance(dw, conv.grads["w"]) < tolerance
         again = backward(written, True)
         assert np.array_equal(again, dw)
-        if which != "columns":
-            assert distance(added - 1, dx) < tolerance and distance(written, dx) < tolerance
-            assert np.array_equal(backward(None, True), dw)
-            written[...], cut = np.nan, len(x) // 2
-            if cut:  # some images, then the others
-                some = backward(written, True, [(0, cut)])
-                assert np.all(np.isnan(written[cut:]))
-                assert distance(some + backward(written, True, [(cut, len(x))]), dw) < tolerance
-                assert distance(written, dx) < tolerance
+        assert distance(added - 1, dx) < tolerance and distance(written, dx) < tolerance
+        assert np.array_equal(backward(None, True), dw)
+        written[...], cut = np.nan, len(x) // 2
+        if cut:  # some images, then the others
+            some = backward(written, True, [(0, cut)])
+            assert np.all(np.isnan(written[cut:]))
+            assert distance(some + backward(written, True, [(cut, len(x))]), dw) < tolerance
+            assert distance(written, dx) < tolerance
 
 
 def through_one_relu(dz):
@@ -196,30 +213,46 @@ def test_fused_kernels_equal_their_plain_forms(dtype, tolerance):
     dy, y, z = (rng.standard_normal((189, C)).astype(dtype) for C in (8, 9, 9))
     constants = rng.standard_normal((4, 7)).astype(dtype)
     F = 5
-    *sums, gamma, beta, mean, variance = rng.standard_normal((8, F))
     results = []
     for form in FORMS:
-        affine_relu, relu_mix, relu_sums, batch_constants, batch_constants_backward = (
-            getattr(fused, f"{name}_{form}") for name in ("affine_relu", "relu_mix", "relu_sums", "batch_constants",
-                                                          "batch_constants_backward"))
+        affine_relu, relu_mix, relu_sums = (
+            getattr(fused, f"{name}_{form}") for name in ("affine_relu", "relu_mix", "relu_sums"))
         outs = np.zeros_like(y), np.zeros((189, 2), dtype)
         scale, shift, b, c = constants
         places = [(slice(0, 5), 2, dy, 1, outs[0], 3), (slice(5, 7), 7, dy[:, :2].copy(), 0, outs[1], 0)]
-        affine_relu(tuple((z, z_at, own.stop - own.start, scale[own], shift[own], out, at)
-                               for own, z_at, _, _, out, at in places), 3, 180)
+        affine_relu(tuple((out, at, z, z_at, own.stop - own.start, scale[own], shift[own])
+                          for own, z_at, _, _, out, at in places), 3, 180)
         through = [(own, (g, at, z, z_at, own.stop - own.start, scale[own], shift[own]))
                    for own, z_at, g, at, _, _ in places]
         dz = relu_mix(tuple((*unit, b[own], c[own]) for own, unit in through), 7, 3, 180)
-        parameters, running, gradients = ([a.astype(dtype) for a in pair] for pair in
-                                          ((gamma, beta), (mean, variance), (mean, beta)))
-        known = batch_constants(*np.abs(sums[:2]), 189.0, 1e-5, *parameters, 0.1, *running)
-        mix = batch_constants_backward(*sums, 189.0, *known[:3], *gradients)
-        results.append((*outs, dz, relu_sums(tuple(unit for _, unit in through), 7, 3, 180), *known, *mix, *running,
-                        *gradients))
+        results.append((*outs, dz, relu_sums(tuple(unit for _, unit in through), 7, 3, 180)))
     for compiled, plain in zip(*results, strict=True):
         assert compiled.dtype == plain.dtype and distance(compiled, plain) < tolerance
     assert not np.any(outs[0][:, [0, 1, 2, 8]]) and np.any(outs[0]) and np.any(outs[1])
     assert not np.any(outs[0][:3]) and not np.any(outs[0][180:])
+
+
+@pytest.mark.parametrize("M", [189.0, 0.0])  # 0: the running statistics are used
+@pytest.mark.parametrize("dtype, tolerance", [(np.float32, 1e-5), (np.float64, 1e-13)])
+def test_batch_norms_constants_equal_their_plain_forms(M, dtype, tolerance):
+    """From the sums of two chunks, for some of the channels: more than a register holds, and not a multiple."""
+    rng, F, start = np.random.default_rng(0), 19, 4
+    forward, own, whole = np.abs(rng.standard_normal((3, 2, 2, 30)))
+    forward *= 60
+    *arrays, variance = rng.standard_normal((6, F)).astype(dtype)
+    M, results = np.array([M]), []
+    for form in FORMS:
+        gamma, beta, mean, dgamma, dbeta, running = (array.copy() for array in (*arrays, np.abs(variance)))
+        moments, affine, mix = np.empty((2, F)), np.empty((2, F), dtype), np.empty((2, F), dtype)
+        getattr(batch_norm, f"batch_constants_{form}")(forward, start, M, 1e-3, gamma, beta, 0.1, mean, running, moments,
+                                                       affine)
+        getattr(batch_norm, f"batch_constants_backward_{form}")(own, whole, start, M, moments, affine, dgamma, dbeta,
+                                                                mix)
+        getattr(batch_norm, f"bias_gradient_{form}")(own, start, beta)
+        results.append((mean, running, moments, affine, dgamma, dbeta, mix, beta))
+    for compiled, plain in zip(*results, strict=True):
+        assert compiled.dtype == plain.dtype and distance(compiled, plain) < tolerance
+    assert np.array_equal(results[0][0], arrays[2]) == (M == 0) and np.any(results[0][6]) == (M > 0)
 
 
 def test_max_pool_of_some_lines():

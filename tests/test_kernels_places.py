@@ -9,6 +9,8 @@ import pytest
 
 from minigooglenet.kernels import fused
 from minigooglenet.kernels.avg_pool import avg_pool, avg_pool_backward
+from minigooglenet.kernels.batch_norm import batch_constants
+from minigooglenet.kernels.channels import add_parts
 from minigooglenet.kernels.conv_backward import (
     convolve_columns_backward,
     convolve_pointwise_backward,
@@ -60,6 +62,12 @@ def mixed(function, F):
     return call
 
 
+def constants(affine, mean, variance, gamma, beta, sums):
+    """``batch_constants`` of four chunks' sums."""
+    batch_constants(sums.astype(float), 0, np.array([PIXELS], float), 1e-5, gamma, beta, 0.1, mean, variance,
+                    np.empty((2, len(mean))), affine)
+
+
 def cases(C, F):
     """{name: (function, the shapes of its arrays)} with C channels and F filters."""
     X, ROWS, PER_F, PER_C = (N, H, W, C), (PIXELS, F), (F,), (C,)
@@ -77,16 +85,16 @@ def cases(C, F):
         "channel affine": (lambda x, scale, shift: [channel_affine(x, scale, shift)], X, PER_C, PER_C),
         "channel mix": (lambda dy, a, x, b, c: [channel_mix(dy, a, x, b, c)], X, PER_C, X, PER_C, PER_C),
         "relu sums": (lambda dy, z, *affine: [fused.relu_sums(((dy, 0, z, 0, F, *affine),), F, 0, PIXELS)], *UNIT[:4]),
-        "batch constants": (lambda total, gamma, beta, mean, variance: (*fused.batch_constants(
-            total.astype(float), PIXELS + total.astype(float) ** 2, PIXELS, 1e-5, gamma, beta, 0.1, mean, variance),
-            mean, variance), *[PER_F] * 5),
+        "batch constants": (in_place(constants, 3), (2, F), *[PER_F] * 4, (4, 2, F)),
         "packed filters": (lambda w: [packed_filters(w), packed_filters(w, transposed=True)], (3, 3, C, F)),
-        "filter gradient": (lambda *parts: [filter_gradient(list(parts), 3)], *[(36, C, F)] * 6),
+        "filter gradient": (in_place(lambda dw, parts: filter_gradient(parts, dw), 1), (3, 3, C, F), (6, 36, C, F)),
+        "sum of parts": (in_place(lambda dw, parts: add_parts(parts, False, 1, dw), 1), (C, F - 2), (6, C, F)),
         "1×1": (convolved(convolve_pointwise, F), X, (C * padded(F),)),
         "1×1 backward": (mixed(lambda units, x, u, dx: convolve_pointwise_backward(units, F, x, u, dx, True), F),
                          *UNIT, X, (F * padded(C),)),
         "columns": (convolved(convolve_columns, F, *SAME), X, (9 * C * padded(F),)),
-        "columns backward": (lambda x, dz: [convolve_columns_backward(dz[:-1], x, *SAME)], X, (N + 1, H, W, F)),
+        "columns backward": (mixed(lambda units, x, u, dx: convolve_columns_backward(
+            units, F, (N, H, W), x, u, dx, *SAME, True), F), *UNIT, X, (F * padded(9 * C),)),
         "Winograd": (convolved(convolve_winograd, F, 1, 4), X, (36, C * padded(F))),
         "Winograd backward": (mixed(lambda units, x, u, dx: convolve_winograd_backward(
             units, F, (N, H, W), x, u, dx, 1, 4, True), F), *UNIT, X, (36, F * padded(C))),

@@ -9,8 +9,10 @@ Both compute what ``layers/`` does by other means, and tests hold them equal to 
   whole convolution is one kernel, which takes as much at a time as fits into the cache;
 * 3×3 and 5×5 convolutions use Winograd's minimal filtering (``kernels/winograd.py``): 2 to 4 times fewer products;
 * in training convolution, batch norm or bias, and ReLU are fused; 1×1 convolutions that read the same input are one
-  product. All that can be done to a chunk of the batch is deferred until batch norm needs sums over the whole batch,
-  and then done in one pass (``deferred.py``);
+  product. All that can be done to a chunk of the batch is done in one pass, until batch norm needs sums over the whole
+  batch;
+* the layers of a network become a table of tasks, which threads execute without Python (``program.py`` for training,
+  ``plan.py`` for prediction);
 * branches write directly into their channels of the concatenation, and read their channels of its gradient there;
 * a predicting network takes a few images through all layers at a time, so that they stay in the cache.
 
@@ -22,7 +24,6 @@ network.
 and every layer runs as written. So does ``MINIGOOGLENET_JIT=0``.
 """
 
-import functools
 import os
 
 from ..errors import UserError
@@ -69,17 +70,12 @@ def compile(net: Layer, input_gradient: bool = True) -> Layer:
     if kind() == "plain":
         return net
     from .concat import FusedConcat
-    from .deferred import Deferred
     from .rewrite import rewrite
-    from .training import AsWritten, Compiled, DeferredMaxPool, FusedUnit
-    deferred = Deferred()
-    unit, concat, pool, plain = (functools.partial(form, deferred=deferred)
-                                 for form in (FusedUnit, FusedConcat, DeferredMaxPool, AsWritten))
-    compiled = Compiled(rewrite(net, unit, concat, pool, plain), deferred, net.macs)
-    if not input_gradient:
-        first = _first(compiled)
-        if isinstance(first, FusedUnit | FusedConcat):
-            first.input_gradient = False
+    from .training import Chain, Compiled, FusedPool, FusedUnit, chained
+    layer = rewrite(net, FusedUnit, FusedConcat, FusedPool, chained)
+    compiled = Compiled(chained({"": layer})[""])
+    if not input_gradient and isinstance(first := _first(compiled), Chain):
+        first.input_gradient = False
     return compiled
 
 

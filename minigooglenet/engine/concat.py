@@ -1,31 +1,27 @@
 """An inception module that trains, in a few passes over memory."""
 
+from itertools import accumulate
 from typing import Any
 
-import numpy as np
-
-from ..kernels.max_pool import max_pool
-from ..kernels.max_pool_backward import max_pool_backward
-from ..kernels.memory import empty
-from ..layers import Array, MaxPool, Shape
+from ..kernels import plan_ops as kinds
+from ..layers import MaxPool, Shape
 from .algorithms import Pointwise
-from .deferred import Deferred
-from .fused_conv import FusedConv, chunk_size
-from .passes import Backward, Forward, backward_pass, forward_pass
-from .training import DeferredLayer, FusedUnit
+from .fused_conv import FusedConv, State, Target
+from .passes import Backward, backward_pass, chunk_size, forward_pass
+from .program import Program, Value, op
+from .training import FusedUnit, Recorded, pool, unpool
 
 
-class FusedConcat(DeferredLayer):
+class FusedConcat(Recorded):
     """An inception module. Branches are lists of units, the first of which may follow a max pool.
 
     It runs in steps: first the first units of all branches, with all 1×1 units that read the module's input as one
     fused convolution; then the second units, and so on. The last unit of each branch writes into its own channels of
-    the output. The cache is x, its pooled forms, and for every step the fused convolutions with their states and
-    targets.
+    the output.
     """
 
-    def __init__(self, branches: list[list], deferred: Deferred) -> None:
-        super().__init__(deferred)
+    def __init__(self, branches: list[list]) -> None:
+        super().__init__()
         self.pools: dict[int, MaxPool] = {
             b: branch[0] for b, branch in enumerate(branches) if isinstance(branch[0], MaxPool)}
         self.branches: list[list[FusedUnit]] = [
@@ -37,75 +33,64 @@ class FusedConcat(DeferredLayer):
                        if d < len(branch) and not (d == 0 and b in opening)] for d in range(depth)]
         if opening:
             self.steps[0].insert(0, (opening, FusedConv([self.branches[b][0] for b in opening])))
-        self.fused = [one for step in self.steps for _, one in step]
-        self.input_gradient = True
         self.norms = [sum(one.F for _, one in step) for step in self.steps if step[0][1].bns]
+        self.bns = [bn for step in self.steps for _, one in step for bn in one.bns]
 
-    def widths(self, C: int) -> list[int]:
-        """The channels of each branch's output, for C channels of input."""
-        return [branch[-1].conv.F if branch else C for branch in self.branches]
+    def ends(self, C: int) -> list[int]:
+        """Where each branch's channels end in the output, for C channels of input."""
+        return list(accumulate(branch[-1].conv.F if branch else C for branch in self.branches))
 
     def output_shape(self, shape: Shape) -> Shape:
-        return *shape[:2], sum(self.widths(shape[-1]))
+        return *shape[:2], self.ends(shape[-1])[-1]
 
-    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
+    def record(self, to: Program, x: Value, train: bool) -> tuple[Value, Any]:
+        for layer in (*self.pools.values(), *(one.first for _, one in self.steps[0])):
+            to.check(layer, x)
         N, H, W, C = x.shape
-        widths = self.widths(C)
-        out = empty((N, H, W, sum(widths)), x.dtype)
-        offsets = np.cumsum([0, *widths]).tolist()
-        pooled = {b: empty(x.shape, x.dtype) for b in self.pools}
-        outputs = {b: pooled.get(b, x) for b in range(len(widths))}
-        steps = []
+        offsets = [0, *self.ends(C)]
+        out = to.keep((N, H, W, offsets[-1]))
+        pooled = {b: to.keep(x.shape) for b in self.pools}
+        outputs = {b: pooled.get(b, x) for b in range(len(self.branches))}  # of each branch, so far
+        for b, layer in self.pools.items():
+            pool(to, layer, x, pooled[b])
+            if not self.branches[b]:
+                pool(to, layer, x, out, offsets[b])
+        states: list[list[State]] = []
+        for d, step in enumerate(self.steps):
+            states.append([])
+            for members, one in step:
+                ys = [Target(out, offsets[b]) if d == len(self.branches[b]) - 1
+                      else Target(to.keep((N, H, W, self.branches[b][d].conv.F))) for b in members]
+                states[-1].append(one.state(to, outputs[members[0]], ys))
+                outputs.update({b: y for b, (y, _) in zip(members, ys, strict=True)})
+            forward_pass(to, [(one, state) for (_, one), state in zip(step, states[-1], strict=True)], train)
+        return out, (x, pooled, states, offsets)
 
-        def pool(chunk: slice) -> None:
-            for b, layer in self.pools.items():
-                max_pool(x[chunk], *layer.window, y=pooled[b][chunk])
-                if not self.branches[b]:
-                    out[chunk][..., offsets[b]:offsets[b] + C] = pooled[b][chunk]
-
-        if self.pools:
-            self.deferred.defer(pool, N, chunk_size(N, H, W))
-        for d, fused in enumerate(self.steps):
-            step = []
-            for members, one in fused:
-                targets = [(out, offsets[b]) if d == len(self.branches[b]) - 1
-                           else (empty((N, H, W, self.branches[b][d].conv.F), x.dtype), 0) for b in members]
-                step.append(Forward(one, one.begin(outputs[members[0]], train), targets))
-            forward_pass(step, self.deferred)
-            for (members, _), job in zip(fused, step, strict=True):
-                outputs.update({b: y for b, (y, _) in zip(members, job.targets, strict=True)})
-            steps.append(step)
-        return out, (x, pooled, steps, offsets)
-
-    def backward(self, dy: Array, cache: Any) -> Array:
-        x, pooled, steps, offsets = cache
-        dy = np.require(dy, x.dtype, ["C", "W"])  # like the gradients inside: the kernels take them together
-        gradients: list[Any] = [empty(x.shape, x.dtype) if self.input_gradient else None for _ in (x, *pooled)]
-        dx, dpooled = gradients[0], dict(zip(pooled, gradients[1:], strict=True))
-        gradient_of_input = {b: dpooled.get(b, dx) for b in range(len(self.branches))}  # of each branch's next unit
+    def record_backward(self, to: Program, dy: Value, state: Any, dx: Value | None) -> None:
+        x, pooled, states, offsets = state
+        (N, H, W, C), dpooled = x.shape, {b: to.temporary(x.shape) for b in pooled} if dx else {}
+        into = {b: dpooled.get(b, dx) for b in range(len(self.branches))}  # gradient of each branch's next input
         jobs: list[list[Backward]] = []
         reads_x = False  # dx is fresh memory for the first job of the first step that reads x, which runs last
-        for d, (fused, step) in enumerate(zip(self.steps, steps, strict=True)):
+        for d, (step, its) in enumerate(zip(self.steps, states, strict=True)):
             jobs.append([])
-            outputs = {}
-            for (members, _), job in zip(fused, step, strict=True):
-                dys = [(dy, offset) if d == len(self.branches[b]) - 1 else (empty(y.shape, y.dtype), 0)
-                       for b, (y, offset) in zip(members, job.targets, strict=True)]
-                into = gradient_of_input[members[0]]
-                jobs[-1].append(Backward(job.one, job.state, dys, job.targets, into, not (into is dx and reads_x)))
-                reads_x = reads_x or into is dx
-                outputs.update({b: gradient for b, (gradient, _) in zip(members, dys, strict=True)})
-            gradient_of_input.update(outputs)
-
-        def unpool(chunk: slice) -> None:
-            for k, (b, layer) in enumerate(self.pools.items()):
-                if not self.branches[b]:
-                    dpooled[b][chunk] = dy[chunk][..., offsets[b]:offsets[b + 1]]
-                max_pool_backward(dpooled[b][chunk], x[chunk], pooled[b][chunk], *layer.window, dx=dx[chunk],
-                                  fresh=not reads_x and k == 0)
-
-        for step in reversed(jobs):
-            backward_pass(step, self.deferred)
-        if self.pools and self.input_gradient:
-            self.deferred.defer(unpool, len(x), chunk_size(*x.shape[:3]))
-        return dx
+            inner: dict[int, Value] = {}
+            for (members, one), own in zip(step, its, strict=True):
+                dys = [Target(dy, y.offset) if d == len(self.branches[b]) - 1 else Target(to.temporary(y.value.shape))
+                       for b, y in zip(members, own.ys, strict=True)]
+                target = into[members[0]]
+                jobs[-1].append(Backward(one, own, dys, target, not (target == dx and reads_x)))
+                reads_x = reads_x or target == dx
+                inner.update({b: gradient for b, (gradient, _) in zip(members, dys, strict=True)})
+            into.update(inner)
+        for jobs_of_step in reversed(jobs):
+            backward_pass(to, jobs_of_step)
+            to.free(*(value for job in jobs_of_step for value, _ in job.dys if value != dy))
+        for k, (b, layer) in enumerate(self.pools.items()):
+            if dx is None:
+                break
+            if not self.branches[b]:
+                to.each(N, chunk_size(N, H, W), op(kinds.COPY, x=dy, C=dy.shape[-1], start=offsets[b], y=dpooled[b],
+                                                   Y=C, width=C, per=H * W))
+            unpool(to, layer, x, pooled[b], dpooled[b], dx, fresh=not reads_x and k == 0)
+        to.free(*dpooled.values())

@@ -1,10 +1,10 @@
-"""Layers that only predict: batch norm folded into the weights, weights prepared once. They run as part of a plan."""
+"""Layers that only predict: batch norm folded into the weights, weights prepared once. They run as part of a kinds."""
 
 import functools
 from itertools import accumulate
 from typing import Any
 
-from ..kernels import plan
+from ..kernels import plan_ops as kinds
 from ..kernels.gemm import pack, padded
 from ..kernels.threads import inside_a_task
 from ..layers import Array, BatchNorm, Conv, Dense, Layer, Shape
@@ -50,7 +50,7 @@ class FrozenUnit(Frozen):
         self.algorithm, (scale, shift) = fused.algorithm, fused.constants()
         self.w, self.shift = (w * scale).astype(w.dtype), shift.astype(w.dtype)
         self.packed = functools.cache(lambda algorithm: algorithm.packed(self.w))
-        self.direct = Columns(conv.kernel, conv.stride, conv.pad)
+        self.direct = Columns()
 
     def output_shape(self, shape: Shape) -> Shape:
         return self.conv.output_shape(shape)
@@ -71,10 +71,10 @@ class FrozenUnit(Frozen):
         u, work = self.packed(algorithm), self.conv.macs(x.shape[1:]) * N
         parts: Any = min(PARTS, max(1, round(work / GRAIN))) if to.parallel else 1
         if isinstance(algorithm, Winograd):
-            kind, parts = plan.WINOGRAD, ranges(N * -(-OH // algorithm.m), parts)
+            kind, parts = kinds.WINOGRAD, ranges(N * -(-OH // algorithm.m), parts)
         else:
-            kind, lines, unit = (plan.POINTWISE, pixels, 8) if isinstance(algorithm, Pointwise) else (
-                plan.COLUMNS, N * OH, 1)
+            kind, lines, unit = (kinds.POINTWISE, pixels, 8) if isinstance(algorithm, Pointwise) else (
+                kinds.COLUMNS, N * OH, 1)
             parts = [part | {"last": lines} for part in by_filters(u, self.shift, offset, parts)] if pixels < FEW else (
                 ranges(lines, parts, unit))
         to.kept += [u, self.shift]
@@ -98,7 +98,8 @@ class FrozenDense(Frozen):
 
     def add_to(self, to: Plan, x: Value, y: Value, offset: int = 0) -> None:
         to.kept += [self.u, self.b]
-        to.add(plan.DENSE, x, y, by_filters(self.u, self.b, offset, PARTS if to.parallel else 1), last=x.shape[0])
+        to.add(kinds.POINTWISE, x, y, by_filters(self.u, self.b, offset, PARTS if to.parallel else 1), last=x.shape[0],
+               linear=True)
 
 
 class FrozenConcat(Frozen):

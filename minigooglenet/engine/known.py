@@ -70,7 +70,7 @@ FINGERPRINTS = {
     "Trunk": "27d67351fa8f0071",
     "kernels/avg_pool.py": "b106cc065bb1ef46",
     "kernels/geometry.py": "79bffae58816fd5c",
-    "kernels/im2col.py": "c9cf464741b9934b",
+    "kernels/im2col.py": "2373e260a67d5971",
     "kernels/lrn.py": "158aad8077ed5336",
     "kernels/matmul.py": "c08aeb8008855efb",
     "kernels/max_pool.py": "33d5c0368fcb474c",

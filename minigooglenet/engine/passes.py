@@ -1,102 +1,159 @@
 """The passes of one step: several fused convolutions, chunk by chunk, waiting only for batch norm's sums."""
 
-import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.fused import affine_relu, relu_sums
-from ..layers import Array
-from .deferred import Deferred
-from .fused_conv import FusedConv, PassState, Target, chunk_size
+from ..kernels import plan_ops as kinds
+from ..layers import Array, BatchNorm
+from ..layers.batchnorm import itself
+from .fused_conv import FusedConv, State, Target
+from .program import KEPT, Op, Program, Value, op
+
+REDUCED = 1 << 18  # values of a gradient of filters that one task adds up, about
+MOST = 4           # such tasks for one gradient
 
 
-class Forward(NamedTuple):
-    """One fused convolution of a step: its state, and where its units' outputs go."""
+def chunk_size(N: int, H: int, W: int) -> int:
+    """How many images make one task: few enough to stay in the cache, at least four tasks but none of fewer than 512
+    pixels, as short tasks cost more than they save; and the last task about as long as the others. Never depends on the
+    number of threads."""
+    most = max(1, min(4096 // (H * W), max(-(-N // 4), 512 // (H * W))))
+    return -(-N // max(1, -(-N // most)))
 
-    one: FusedConv
-    state: PassState
-    targets: list[Target]
+
+def chunk_count(N: int, H: int, W: int) -> int:
+    """How many chunks there are."""
+    return -(-N // max(1, chunk_size(N, H, W)))
 
 
 class Backward(NamedTuple):
-    """The same backward: the gradients ``dys`` of its outputs ``ys``, the gradient ``dx`` of its input (None leaves it
-    out), and whether that is ``fresh`` memory, which need not be added to."""
+    """One fused convolution of a step backward: its state, the gradients ``dys`` of its outputs, the gradient ``dx`` of
+    its input (None leaves it out), and whether that is ``fresh`` memory, which need not be added to."""
 
     one: FusedConv
-    state: PassState
+    state: State
     dys: list[Target]
-    ys: list[Target]
-    dx: Array | None
+    dx: Value | None
     fresh: bool
 
 
-def sums_of(step: Sequence[Forward | Backward], chunks: list) -> list[Array]:
-    """(2, F) for each fused convolution of a step: the chunks' sums, added in their order."""
-    return [job.one.sum([own[k] for own in chunks]) for k, job in enumerate(step)]
+def over_processes(to: Program, bn: BatchNorm, sums: Sequence[Value], M: Value | None = None, here: int = 0
+                   ) -> list[Value]:
+    """The chunks' sums, added in their order and over all processes that share the batch. With M, the number of values
+    per channel, of which there are so many ``here``: all in one message, since latency counts, not bytes."""
+    whole = [to.temporary((1, *value.shape[1:]), float) for value in sums]
+
+    def reduce(view: Callable[[Value], Array]) -> None:
+        arrays = [*([np.array([here], float)] if M else []), *(view(value).sum(axis=0) for value in sums)]
+        message, end = bn.all_reduce(np.concatenate(arrays, axis=None)), 0
+        for target in [*([M] if M else []), *whole]:
+            start, end = end, end + math.prod(target.shape)
+            view(target)[...] = message[start:end].reshape(target.shape)
+        if M and view(M)[0] < 2:
+            bn.count(here)  # raises ShapeError
+
+    to.pause(reduce)
+    return whole
 
 
-def over_processes(step: Sequence[Forward | Backward], arrays: list[Array]) -> list[Array]:
-    """The arrays, summed over all processes that share the batch, in one message: latency counts, not bytes."""
-    whole = step[0].one.bns[0].all_reduce(np.concatenate(arrays, axis=None))
-    ends = itertools.accumulate(array.size for array in arrays)
-    return [whole[end - array.size:end].reshape(array.shape) for end, array in zip(ends, arrays, strict=True)]
-
-
-def forward_pass(step: list[Forward], deferred: Deferred) -> None:
+def forward_pass(to: Program, step: Sequence[tuple[FusedConv, State]], train: bool) -> None:
     """Convolve, normalize and rectify, chunk by chunk; where batch norm needs the sums over the whole batch first,
     these are waited for in between."""
-    first = step[0].state
-    N, OH, OW = first.shape
-    size, pixels = chunk_size(N, OH, OW), OH * OW
-
-    def convolve(chunk: slice) -> list:
-        return [job.one.forward_conv(job.state, chunk)[1] for job in step]
-
-    def both(chunk: slice) -> None:
-        for job in step:
-            z, _ = job.one.forward_conv(job.state, chunk)
-            affine_relu(job.one.outputs(job.state, z, [(y[chunk], at) for y, at in job.targets]), 0, len(z) * pixels)
-
-    if not first.batch_statistics:
-        deferred.defer(both, N, size)
+    (N, OH, OW), bns = step[0][1].shape, step[0][0].bns
+    size, count = chunk_size(N, OH, OW), chunk_count(N, OH, OW)
+    if not bns:
+        for one, state in step:
+            state.affine = [neutral(to, width) for width in one.widths]
+            for conv, (y, offset) in zip(one.convs, state.ys, strict=True):
+                shift = to.parameter(conv, "params", "b") if "b" in conv.params else neutral(to, conv.F).part(1)
+                to.each(N, size, one.convolution(state, one.algorithm.forward, y=y, Y=y.shape[-1], offset=offset,
+                                                 F=conv.F, shift=shift, per=one.algorithm.per_image(OH, OW),
+                                                 **one.packed(to, [conv])))
         return
-    values = np.array([math.prod(first.shape)], float)  # per channel
-    (M,), *whole = over_processes(step, [values, *sums_of(step, deferred.run_now(convolve, N, size))])
-    for job, sums in zip(step, whole, strict=True):
-        job.one.batch_stats(job.state, float(M), sums)
-    units = [job.one.outputs(job.state, job.state.z, job.targets) for job in step]
+    here, alone = N * OH * OW, bns[0].all_reduce is itself
+    if train and alone and here < 2:
+        bns[0].count(here)  # raises ShapeError
+    M = to.constant(np.array([here if train else 0], float)) if alone or not train else to.keep((1,), float)
+    sums = [to.temporary((count, 2, one.F), float) for one, _ in step]
+    for (one, state), its in zip(step, sums, strict=True):
+        state.z, state.M = to.keep((N, OH, OW, one.F)), M
+        state.affine = [to.keep((2, width)) for width in one.widths]
+        state.moments = [to.keep((2, width), float) for width in one.widths]
+        to.each(N, size, one.convolution(state, one.algorithm.forward, y=state.z, Y=one.F, F=one.F, linear=True,
+                                         counted=train, sums=its, per=one.algorithm.per_image(OH, OW),
+                                         **one.packed(to, one.convs)))
+    whole = sums if alone or not train else over_processes(to, bns[0], sums, M, here)
+    constants = [op(kinds.CONSTANTS, sums=its, chunks=its.shape[0], F=one.F, start=start, width=bn.C, M=M, eps=bn.eps,
+                    momentum=bn.momentum, gamma=to.parameter(bn, "params", "gamma"), moments=moments, affine=affine,
+                    beta=to.parameter(bn, "params", "beta"), mean=to.parameter(bn, "buffers", "mean"),
+                    variance=to.parameter(bn, "buffers", "variance"))
+                 for (one, state), its in zip(step, whole, strict=True)
+                 for bn, start, moments, affine in zip(one.bns, one.starts, state.moments, state.affine, strict=True)]
+    if train:
+        to.then(*constants)
+    else:
+        to.prepare(*constants)
+    for one, state in step:
+        to.each(N, size, op(kinds.NORMALIZE, of=one.units(state, state.ys), per=OH * OW))
+    to.free(*sums, *whole)
 
-    def apply(chunk: slice) -> None:
-        for own in units:
-            affine_relu(own, chunk.start * pixels, chunk.stop * pixels)
 
-    deferred.defer(apply, N, size)
+def neutral(to: Program, width: int) -> Value:
+    """A scale and a shift that change nothing."""
+    return to.constant(np.repeat([[1], [0]], width, axis=1).astype(to.dtype))
 
 
-def backward_pass(step: list[Backward], deferred: Deferred) -> None:
+def backward_pass(to: Program, step: Sequence[Backward]) -> None:
     """The gradients of a step's inputs, parameters of batch norm, biases and weights."""
     N, OH, OW = step[0].state.shape
-    size, pixels = chunk_size(N, OH, OW), OH * OW
-    units = [job.one.gradients(job.state, job.dys, job.ys) for job in step]
+    size, count, M = chunk_size(N, OH, OW), chunk_count(N, OH, OW), step[0].state.M
+    sums = [to.temporary((count, 2, job.one.F), float) for job in step]
+    for job, its in zip(step, sums, strict=True):
+        to.each(N, size, op(kinds.SUMS, of=job.one.units(job.state, job.dys), F=job.one.F, sums=its, per=OH * OW))
+    whole = over_processes(to, step[0].one.bns[0], sums) if M and M.block == KEPT else sums
+    mixes = [[to.temporary((2, width)) if M else to.constant(np.zeros((2, width), to.dtype))
+              for width in job.one.widths] for job in step]
+    to.then(*(constant for job, own, its, mix in zip(step, sums, whole, mixes, strict=True)
+              for constant in parameters(to, job, own, its, mix)))
+    for job, mix in zip(step, mixes, strict=True):
+        one, dx = job.one, {"dx": job.dx} if job.dx else {}
+        C, F = one.first.C, one.F
+        parts = to.temporary((count, one.algorithm.gradient_size(one.w)))
+        pointwise, across = one.algorithm.backward == kinds.POINTWISE_BACKWARD, one.algorithm.across(C, F)
+        to.each(N, size, one.convolution(
+            job.state, one.algorithm.backward, of=one.units(job.state, job.dys, mix), F=F, counted=job.dx is not None,
+            fresh=job.fresh, parts=parts, across=across, per=OH * OW if pointwise else 1,
+            **one.packed(to, one.convs, transposed=True), **dx))
+        if N:
+            reduce(to, one, parts, across)
+    to.free(*sums, *whole, *(value for mix in mixes for value in mix))
 
-    def stats(chunk: slice) -> list:
-        return [relu_sums(own, job.one.F, chunk.start * pixels, chunk.stop * pixels)
-                for job, own in zip(step, units, strict=True)]
 
-    ours = sums_of(step, deferred.run_now(stats, N, size))
-    whole = over_processes(step, ours) if step[0].state.batch_statistics else ours
-    mixed = [job.one.backward_constants(job.state, own, its, all_)
-             for job, own, its, all_ in zip(step, units, ours, whole, strict=True)]
+def parameters(to: Program, job: Backward, own: Value, whole: Value, mix: list[Value]) -> Iterator[Op]:
+    """The operations that compute the gradients of batch norm's parameters, or of biases; and what ``relu_mix`` needs
+    of the whole batch."""
+    one, state = job.one, job.state
+    for k, (start, width) in enumerate(zip(one.starts, one.widths, strict=True)):
+        fields = {"sums": own, "chunks": own.shape[0], "F": one.F, "start": start, "width": width}
+        if one.bns:
+            gamma, beta = (to.parameter(one.bns[k], "grads", name) for name in ("gamma", "beta"))
+            yield op(kinds.CONSTANTS_BACKWARD, whole=whole, others=whole.shape[0], M=state.M, moments=state.moments[k],
+                     affine=state.affine[k], gamma=gamma, beta=beta, mix=mix[k], **fields)
+        elif "b" in one.first.params:
+            yield op(kinds.BIAS, beta=to.parameter(one.convs[k], "grads", "b"), **fields)
 
-    def data_and_weights(chunk: slice) -> list:
-        return [job.one.backward_data_and_weights(job.state, own, job.dx, job.fresh, chunk)
-                for job, own in zip(step, mixed, strict=True)]
 
-    def reduce(gradients: list) -> None:
-        for k, job in enumerate(step):
-            job.one.reduce_grads([own[k] for own in gradients])
-
-    deferred.defer(data_and_weights, N, size, then=reduce)
+def reduce(to: Program, one: FusedConv, parts: Value, across: bool) -> None:
+    """Add the chunks' parts of the gradient of the filters, in their order, to the convolutions' gradients."""
+    (KH, KW, C, F), tasks = one.w, max(1, min(MOST, math.prod(parts.shape) // REDUCED))
+    fields = {"parts": parts, "chunks": parts.shape[0], "KH": KH, "KW": KW, "C": C, "F": F}
+    gradients = [to.parameter(conv, "grads", "w") for conv in one.convs]
+    if one.algorithm.preparing == kinds.FILTERS:
+        to.meanwhile(op(kinds.FILTER_GRADIENT, w=gradients[0], **fields), C * F, tasks, parts)
+        return
+    for w, start, width in zip(gradients, one.starts, one.widths, strict=True):
+        to.meanwhile(op(kinds.ADD_PARTS, w=w, start=start, width=width, across=across, **fields),
+                     width if across else KH * KW * C, tasks, *([parts] if start == 0 else []))

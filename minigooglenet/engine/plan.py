@@ -5,7 +5,6 @@ one array, the memory. The outputs of the layers take turns in two regions of it
 the one before. What an inception module computes on the way is in a third.
 """
 
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -13,16 +12,18 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..kernels import plan
+from ..kernels import plan_ops as kinds
+from ..kernels.fused import UNIT
 from ..kernels.geometry import Pair
-from ..kernels.jit import frozen
 from ..kernels.memory import LINE, empty
-from ..kernels.threads import in_parallel, threads
+from ..kernels.threads import threads
 from ..layers import LRN, Array, AvgPool, Dropout, GlobalAvgPool, Layer, MaxPool, Shape
 from ..layers.containers import call
 from .known import replaces
 
 EVEN, ODD, INSIDE = range(3)  # the regions of the memory: outputs of every second layer; inside a module
 PARTS = 4                     # of a pool or of a normalization
+OF_TASK = plan.TASK.names or ()
 
 
 class Value(NamedTuple):
@@ -89,47 +90,37 @@ class Plan:
         (N, H, W, C), (_, OH, OW, Y) = as_maps(x.shape), as_maps(y.shape)
         for part in parts:
             self.totals[y.counter] += 1
-            self.rows.append({"kind": kind, "waits": x.counter, "signals": y.counter, "x": x, "N": N, "H": H, "W": W,
-                              "C": C, "y": y, "OH": OH, "OW": OW, "Y": Y} | fields | dict(part))
+            self.rows.append({"kind": kind, "per": 1, "waits": x.counter, "signals": y.counter, "x": x, "N": N, "H": H,
+                              "W": W, "C": C, "y": y, "OH": OH, "OW": OW, "Y": Y} | fields | dict(part))
 
     def finish(self, y: Value) -> None:
-        """Make the table of the rows. y is the output."""
-        starts = np.cumsum([0, *self.sizes])
-
-        def index(value: Value) -> int:
-            return -1 if value.region is None else int(starts[value.region]) + value.at
-
-        tasks = np.zeros(len(self.rows), plan.TASK)
-        for task, row in zip(tasks, self.rows, strict=True):
-            row |= {"target": self.totals[row["waits"]], "x": index(row["x"]), "y": index(row["y"])}
-            for name, number in row.items():
-                task[name] = number
-        self.tasks, self.kernels = frozen(tasks), plan.kernels(self.dtype)
-        self.size, self.start, self.shape = int(starts[-1]), index(y), y.shape
+        """Make the tables of the rows: an operation and a task for each. y is the output."""
+        starts = np.cumsum([0, *self.sizes]) * self.dtype.itemsize
+        self.ops, self.tasks = np.zeros(len(self.rows), kinds.OP), np.zeros(len(self.rows), plan.TASK)
+        self.of_images = {name: [row[name].region is None for row in self.rows] for name in ("x", "y")}
+        for k, (op, task, row) in enumerate(zip(self.ops, self.tasks, self.rows, strict=True)):
+            task["first_op"], task["last_op"], task["target"] = k, k + 1, self.totals[row["waits"]]
+            for name, value in row.items():
+                if isinstance(value, Value):
+                    value = 0 if value.region is None else int(starts[value.region]) + value.at * self.dtype.itemsize
+                (task if name in OF_TASK else op)[name] = value
+        self.kernels = plan.kernels(self.dtype, {row["kind"] for row in self.rows})
+        self.size, self.shape = int(starts[-1]), y.shape
+        self.start = -1 if y.region is None else int(starts[y.region]) + y.at * self.dtype.itemsize
         del self.rows
 
     def run(self, x: Array) -> Array:
         """The output for the images x, of the plan's shape and dtype."""
-        images, memory, counters = frozen(x).reshape(-1), empty((self.size,), self.dtype), np.zeros_like(self.totals)
-        readable, no_sums = frozen(memory), np.empty((2, 0))
-        failed: list[bool] = []
-
-        def execute(_: Any) -> None:
-            mine = np.full(1, -1)
-            try:
-                while not failed:
-                    plan.execute(self.tasks, self.kernels, counters, mine, images, readable, memory, no_sums)
-                    if mine[0] < 0:
-                        break
-                    time.sleep(0)
-            except BaseException:  # KeyboardInterrupt: the other threads wait for a task that will not be done
-                failed.append(True)
-                raise
-
-        in_parallel([(execute, None)] * (threads() if self.parallel else 1))
         if self.start < 0:
             return x
-        return memory[self.start:self.start + int(np.prod(self.shape))].reshape(self.shape).copy()
+        images, memory = np.ascontiguousarray(x), empty((self.size,), np.uint8)
+        ops = self.ops.copy()
+        for name, of_images in self.of_images.items():
+            ops[name] += np.where(of_images, images.ctypes.data, memory.ctypes.data)
+        plan.run(ops, np.empty(0, UNIT), self.tasks, self.kernels, len(self.totals), self.dtype,
+                 threads() if self.parallel else 1)
+        size = int(np.prod(self.shape)) * self.dtype.itemsize
+        return memory[self.start:self.start + size].view(self.dtype).reshape(self.shape).copy()
 
 
 def end(value: Value) -> int:
@@ -158,13 +149,13 @@ def add_layer(to: Plan, layer: Any, x: Value, y: Value, offset: int = 0) -> None
     N, H, W, _ = as_maps(x.shape)
     parts = PARTS if to.parallel else 1
     if isinstance(layer, MaxPool):
-        to.add(plan.MAX_POOL, x, y, ranges(N * y.shape[1], parts), **window(layer), offset=offset)
+        to.add(kinds.MAX_POOL, x, y, ranges(N * y.shape[1], parts), **window(layer), offset=offset)
     elif isinstance(layer, AvgPool):
-        to.add(plan.AVG_POOL, x, y, ranges(N, parts), **window(layer))
+        to.add(kinds.AVG_POOL, x, y, ranges(N, parts), **window(layer))
     elif isinstance(layer, GlobalAvgPool):
-        to.add(plan.AVG_POOL, x, y, ranges(N, parts), KH=H, KW=W, SH=1, SW=1)
+        to.add(kinds.AVG_POOL, x, y, ranges(N, parts), KH=H, KW=W, SH=1, SW=1)
     elif isinstance(layer, LRN):
         size, alpha, beta, k = layer.constants
-        to.add(plan.LRN, x, y, ranges(N * H, parts), KH=size, alpha=alpha / size, beta=beta, k=k)
+        to.add(kinds.LRN, x, y, ranges(N * H, parts), KH=size, alpha=alpha / size, exponent=beta, k=k)
     else:
         layer.add_to(to, x, y, offset)

@@ -1,6 +1,6 @@
 """Find in a network what has a faster form, and put that in its place. The network itself stays as it is."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any, NamedTuple
 
 from ..layers import BatchNorm, Block, Concat, Conv, Layer, MaxPool, ReLU, Sequential, Trunk
@@ -15,28 +15,29 @@ class Unit(NamedTuple):
     bn: BatchNorm | None
 
 
-def same(layer: Any) -> Any:
+def same(layer: Any, ends: Container[str] = ()) -> Any:
     return layer
 
 
 def rewrite(net: Layer, unit: Callable[[Conv, BatchNorm | None], Layer], concat: Callable[[list], Layer],
-            pool: Callable[[MaxPool], Layer] = same, plain: Callable[[Layer], Layer] = same) -> Layer:
+            pool: Callable[[MaxPool], Layer] = same,
+            chain: Callable[[dict[str, Layer], Container[str]], dict[str, Layer]] = same) -> Layer:
     """``net`` in faster forms, where its layers are known (``known.py``):
 
     every Unit as ``unit(conv, bn)``; every Concat of Units and max pools that keep the size as ``concat(branches)``,
-    lists of units, some after a MaxPool; every other max pool as ``pool(layer)``; all other layers as ``plain(layer)``.
-    What NumPy adds or concatenates next, heads and layers of a Concat that stays one, goes through ``plain`` as well.
+    lists of units, some after a MaxPool; every other max pool as ``pool(layer)``; all other layers as they are. Then
+    the layers of every sequence as ``chain(layers, taps)``, where heads read the outputs of the layers ``taps``.
     """
     def again(layer: Layer) -> Layer:
-        return rewrite(layer, unit, concat, pool, plain)
+        return rewrite(layer, unit, concat, pool, chain)
 
     if replaces(net, Trunk):
         if not replaces(net.trunk, Sequential):
-            return plain(net)
-        heads = {name: (tap, plain(again(head))) for name, (tap, head) in net.heads.items()}
-        return Trunk(Sequential(_children(net.trunk, again, unit)), heads)
+            return net
+        heads = {name: (tap, again(head)) for name, (tap, head) in net.heads.items()}
+        return Trunk(Sequential(chain(_children(net.trunk, again, unit), {tap for tap, _ in heads.values()})), heads)
     if replaces(net, Sequential) or replaces(net, Block):
-        return Sequential(_children(net, again, unit))
+        return Sequential(chain(_children(net, again, unit), ()))
     if replaces(net, Concat):
         branches = [[layer for _, layer in grouped(branch)] for branch in net.branches]
         if all(replaces(branch, Sequential) for branch in net.branches) and all(
@@ -44,12 +45,8 @@ def rewrite(net: Layer, unit: Callable[[Conv, BatchNorm | None], Layer], concat:
                 for branch in branches for place, layer in enumerate(branch)):
             return concat([[unit(*layer) if isinstance(layer, Unit) else layer for layer in branch]
                            for branch in branches])
-        def inner(layer: Layer) -> Layer:
-            return rewrite(layer, lambda conv, bn: plain(unit(conv, bn)), lambda branches: plain(concat(branches)),
-                           lambda layer: plain(pool(layer)), plain)
-
-        return plain(Concat(*(_branch(inner(branch)) for branch in net.branches)))
-    return pool(net) if replaces(net, MaxPool) else plain(net)
+        return Concat(*(_branch(again(branch)) for branch in net.branches))
+    return pool(net) if replaces(net, MaxPool) else net
 
 
 def _children(net: Sequential, again: Callable[[Layer], Layer], unit: Callable[..., Layer]) -> dict[str, Layer]:

@@ -1,171 +1,228 @@
-"""Fused convolutions and pools that train: the contract of ``layers/base.py``, in a few passes over memory. Inception
-modules are in ``concat.py``."""
+"""Layers that train as programs: the contract of ``layers/base.py``, in a few passes over memory. Inception modules are
+in ``concat.py``."""
 
-import contextlib
-from collections.abc import Callable, Iterator
-from typing import Any
+import functools
+from collections.abc import Callable, Container
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import ShapeError
-from ..kernels.max_pool import max_pool
-from ..kernels.max_pool_backward import max_pool_backward
+from ..kernels import plan_ops as kinds
 from ..kernels.memory import empty
-from ..kernels.threads import blas_on_one_thread, in_parallel, one_thread
+from ..kernels.threads import blas_on_one_thread
 from ..layers import Array, BatchNorm, Conv, Layer, MaxPool, Shape
-from .deferred import Deferred
-from .fused_conv import FusedConv, chunk_size
-from .passes import Backward, Forward, backward_pass, forward_pass
+from ..layers.containers import call
+from .fused_conv import FusedConv, Target
+from .passes import Backward, backward_pass, chunk_size, forward_pass
+from .plan import window
+from .program import DX, DY, KEPT, Program, Value, X, op
 
-SMALL = 250_000_000  # multiply-adds of a forward pass
+MOST = 8  # records of a chain: batches of so many shapes
 
 
-class Compiled(Layer):
-    """A compiled network. Filters are prepared for all its fused convolutions in one call, and nothing is left
-    deferred. One pass at a time: while it runs, filters and deferred work are kept here, and not in its cache."""
+class Recorded(Layer):
+    """A layer that is recorded. It does not run by itself: it is part of a chain."""
 
-    def __init__(self, net: Layer, deferred: Deferred, macs: Callable[[Shape], int]) -> None:
+    norms: list[int]        # channels of each pass that waits for batch norm's sums
+    bns: list[BatchNorm]
+
+    def record(self, to: Program, x: Value, train: bool) -> tuple[Value, Any]:
+        """Record forward: (y, what backward needs to know). Raises ShapeError where x does not fit."""
+        raise NotImplementedError
+
+    def record_backward(self, to: Program, dy: Value, state: Any, dx: Value | None) -> None:
+        """Record backward. Writes dx, or leaves it out; adds the gradients of parameters."""
+        raise NotImplementedError
+
+
+class FusedUnit(Recorded):
+    """Convolution, batch norm or bias, ReLU."""
+
+    def __init__(self, conv: Conv, bn: BatchNorm | None) -> None:
         super().__init__()
-        self.net, self.deferred, self.children = net, deferred, net.children
-        self.count = macs
-        self.macs_of: dict[Shape, int] = {}  # multiply-adds for an image of a shape, once counted
-        self.fused = [one for _, layer in net.walk() for one in getattr(layer, "fused", ())]
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return self.net.output_shape(shape)
-
-    def forward(self, x: Array, train: bool = False) -> tuple[Any, Any]:
-        small = self.small(x)
-        y, cache = self.run(small, FusedConv.prepare_forward, self.net.forward, x, train)
-        return y, (small, cache)
-
-    def backward(self, dy: Any, cache: Any) -> Array:
-        small, cache = cache
-        return self.run(small, FusedConv.prepare_backward, self.net.backward, dy, cache)
-
-    def predict(self, x: Array) -> Array:
-        return self.run(self.small(x), FusedConv.prepare_forward, self.net.predict, x)
-
-    def small(self, x: Array) -> bool:
-        """Whether the batch is so small that one thread is faster: two would mostly wait for each other's Python."""
-        shape = x.shape[1:]
-        if shape not in self.macs_of:
-            with contextlib.suppress(ShapeError):  # which forward raises with more words
-                self.macs_of[shape] = self.count(shape)
-        return 0 < len(x) * self.macs_of.get(shape, 0) < SMALL
-
-    def run(self, small: bool, prepare: Callable, function: Callable, *arguments: Any) -> Any:
-        with blas_on_one_thread(), one_thread() if small else contextlib.nullcontext():
-            try:
-                in_parallel([(prepare, one) for one in self.fused])
-                result = function(*arguments)
-                self.deferred.finish()
-                return result
-            finally:  # after an error too: what is left must not run in the next pass
-                self.deferred.clear()
-                for one in self.fused:
-                    one.u = np.empty(0)
-
-
-class AsWritten(Layer):
-    """A layer as it is written, which knows nothing of deferred passes: what it reads must be there."""
-
-    def __init__(self, layer: Layer, deferred: Deferred) -> None:
-        super().__init__()
-        self.layer, self.deferred = layer, deferred
-
-    def walk(self, path: str = "") -> Iterator[tuple[str, Layer]]:
-        return self.layer.walk(path)
-
-    def check_shape(self, shape: Shape) -> None:
-        self.layer.check_shape(shape)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        return self.layer.output_shape(shape)
-
-    def forward(self, x: Array, train: bool = False) -> tuple[Any, Any]:
-        return self.between(self.layer.forward, x, train)
-
-    def backward(self, dy: Any, cache: Any) -> Array:
-        return self.between(self.layer.backward, dy, cache)
-
-    def predict(self, x: Array) -> Array:
-        return self.between(self.layer.predict, x)
-
-    def between(self, function: Callable, *arguments: Any) -> Any:
-        self.deferred.run()
-        result = function(*arguments)
-        self.deferred.run()  # layers inside may have deferred something
-        return result
-
-
-class DeferredLayer(Layer):
-    """What the others share: they leave work deferred."""
-
-    def __init__(self, deferred: Deferred) -> None:
-        super().__init__()
-        self.deferred = deferred
-
-    def predict(self, x: Array) -> Array:
-        y, _ = self.forward(x)
-        self.deferred.run()  # or deferred work would keep alive what only backward needs
-        return y
-
-
-class FusedUnit(DeferredLayer):
-    """Convolution, batch norm or bias, ReLU. The cache is the PassState and y."""
-
-    def __init__(self, conv: Conv, bn: BatchNorm | None, deferred: Deferred) -> None:
-        super().__init__(deferred)
-        self.conv, self.bn = conv, bn
+        self.conv, self.bn, self.expects = conv, bn, conv.expects
         self.one = FusedConv([self])
-        self.fused, self.expects, self.input_gradient = [self.one], conv.expects, True
-        self.norms = [conv.F] if bn else []  # channels of each pass that waits for batch norm's sums
+        self.bns, self.norms = self.one.bns, [conv.F] if bn else []
 
     def output_shape(self, shape: Shape) -> Shape:
         return self.conv.output_shape(shape)
 
-    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
-        state = self.one.begin(x, train)
-        y = empty((*state.shape, self.conv.F), x.dtype)
-        forward_pass([Forward(self.one, state, [(y, 0)])], self.deferred)
-        return y, (state, y)
+    def record(self, to: Program, x: Value, train: bool) -> tuple[Value, Any]:
+        to.check(self.conv, x)
+        y = to.keep((x.shape[0], *self.output_shape(x.shape[1:])))
+        state = self.one.state(to, x, [Target(y)])
+        forward_pass(to, [(self.one, state)], train)
+        return y, state
 
-    def backward(self, dy: Array, cache: Any) -> Array:
-        state, y = cache
-        dy = np.require(dy, state.x.dtype, ["C", "W"])
-        dx = empty(state.x.shape, state.x.dtype) if self.input_gradient else None
-        backward_pass([Backward(self.one, state, [(dy, 0)], [(y, 0)], dx, True)], self.deferred)
-        return dx  # type: ignore[return-value]  # None: nobody asks for it
+    def record_backward(self, to: Program, dy: Value, state: Any, dx: Value | None) -> None:
+        backward_pass(to, [Backward(self.one, state, [Target(dy)], dx, True)])
 
 
-class DeferredMaxPool(DeferredLayer):
-    """A max pool. The cache is (x, y)."""
+class FusedPool(Recorded):
+    """A max pool."""
 
-    def __init__(self, pool: MaxPool, deferred: Deferred) -> None:
-        super().__init__(deferred)
-        self.pool, self.expects = pool, pool.expects
+    def __init__(self, layer: MaxPool) -> None:
+        super().__init__()
+        self.pool, self.expects, self.bns, self.norms = layer, layer.expects, [], []
 
     def output_shape(self, shape: Shape) -> Shape:
         return self.pool.output_shape(shape)
 
-    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
-        self.pool.check(x)
-        y = empty((len(x), *self.output_shape(x.shape[1:])), x.dtype)
-
-        def pool(chunk: slice) -> None:
-            max_pool(x[chunk], *self.pool.window, y=y[chunk])
-
-        self.deferred.defer(pool, len(x), chunk_size(*x.shape[:3]))
+    def record(self, to: Program, x: Value, train: bool) -> tuple[Value, Any]:
+        to.check(self.pool, x)
+        y = to.keep((x.shape[0], *self.output_shape(x.shape[1:])))
+        pool(to, self.pool, x, y)
         return y, (x, y)
 
+    def record_backward(self, to: Program, dy: Value, state: Any, dx: Value | None) -> None:
+        if dx:
+            x, y = state
+            unpool(to, self.pool, x, y, dy, dx, fresh=True)
+
+
+def pool(to: Program, layer: MaxPool, x: Value, y: Value, offset: int = 0) -> None:
+    """Record a max pool of x into the channels of y from ``offset`` on."""
+    (N, H, W, C), (_, OH, OW, Y) = x.shape, y.shape
+    to.each(N, chunk_size(N, H, W), op(kinds.MAX_POOL, x=x, y=y, N=N, H=H, W=W, C=C, OH=OH, OW=OW, Y=Y, offset=offset,
+                                       per=OH, **window(layer)))
+
+
+def unpool(to: Program, layer: MaxPool, x: Value, y: Value, dy: Value, dx: Value, fresh: bool) -> None:
+    """Record the gradient of ``pool``: added into dx, or written where that is ``fresh`` memory."""
+    (N, H, W, C), (_, OH, OW, _) = x.shape, y.shape
+    to.each(N, chunk_size(N, H, W), op(kinds.MAX_POOL_BACKWARD, x=x, y=y, dy=dy, dx=dx, fresh=fresh, N=N, H=H, W=W, C=C,
+                                       OH=OH, OW=OW, Y=C, **window(layer)))
+
+
+class Record(NamedTuple):
+    """The programs of a chain for batches of one shape and dtype; its output, and how to record backward."""
+
+    forward: Program
+    y: Value
+    backward: Callable[[], Program]
+
+
+class Chain(Layer):
+    """Layers, one after the other, that run as one program. The cache is x, what forward keeps, and the programs.
+
+    It goes by the name of its last layer in the network, so that a head that reads the output of that finds it.
+    """
+
+    def __init__(self, layers: dict[str, Recorded]) -> None:
+        super().__init__()
+        self.layers, self.input_gradient = layers, True
+        self.expects = next(iter(layers.values())).expects
+        self.norms = [width for layer in layers.values() for width in layer.norms]
+        self.bns = [bn for layer in layers.values() for bn in layer.bns]
+        self.records: dict[Any, Record] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self) | {"records": {}}  # a copy has other arrays
+
+    def output_shape(self, shape: Shape) -> Shape:
+        for name, layer in self.layers.items():
+            shape = call(name, layer.output_shape, shape)
+        return shape
+
+    def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
+        x = np.require(x, requirements=["C", "A"])
+        key = x.shape, x.dtype, train, *((bn.eps, bn.momentum, bn.all_reduce) for bn in self.bns)
+        record = self.records.get(key)
+        if record is None or not record.forward.fits():
+            try:
+                record = self.record(x.shape, x.dtype, train)
+            except ShapeError as error:
+                raise InsideAChain(error) from None
+            self.records = dict([*self.records.items()][1 - MOST:]) | {key: record}
+        kept = empty((record.forward.sizes[KEPT],), np.uint8)
+        record.forward.run({X: x, KEPT: kept})
+        y = record.y
+        return kept[y.at:y.at + y.nbytes].view(x.dtype).reshape(y.shape), (x, kept, record)
+
     def backward(self, dy: Array, cache: Any) -> Array:
-        x, y = cache
-        self.pool.check_gradient(dy, x.shape)
-        dx = empty(x.shape, x.dtype)
+        x, kept, record = cache
+        if dy.shape != record.y.shape:
+            raise ShapeError(f"got dy {dy.shape}, expected {record.y.shape}")
+        dy = np.require(dy, x.dtype, ["C", "A"])
+        dx = empty(x.shape, x.dtype) if self.input_gradient else None
+        record.backward().run({X: x, DY: dy, KEPT: kept} | ({} if dx is None else {DX: dx}))
+        return dx  # type: ignore[return-value]  # None: nobody asks for it
 
-        def unpool(chunk: slice) -> None:
-            max_pool_backward(dy[chunk], x[chunk], y[chunk], *self.pool.window, dx=dx[chunk], fresh=True)
+    def predict(self, x: Array) -> Array:
+        return self.forward(x)[0].copy()  # or it would keep all that only backward needs
 
-        self.deferred.defer(unpool, len(x), chunk_size(*x.shape[:3]))
-        return dx
+    def record(self, shape: Shape, dtype: np.dtype, train: bool) -> Record:
+        """Record the chain for batches of a shape. Raises ShapeError where that does not fit."""
+        to = Program(dtype)
+        value, steps = Value(X, 0, shape, dtype), []
+        for name, layer in self.layers.items():
+            y, state = call(name, layer.record, to, value, train)
+            steps.append((layer, value, state))
+            value = y
+
+        @functools.cache
+        def backward() -> Program:
+            to, dy = Program(dtype), Value(DY, 0, value.shape, dtype)
+            for k, (layer, x, state) in reversed([*enumerate(steps)]):
+                dx = to.temporary(x.shape) if k else Value(DX, 0, shape, dtype) if self.input_gradient else None
+                layer.record_backward(to, dy, state, dx)
+                to.free(dy)
+                dy = dx  # type: ignore[assignment]  # None for the first layer only
+            return to.finish()
+
+        return Record(to.finish(), value, backward)
+
+
+class InsideAChain(ShapeError):
+    """An error of one of a chain's layers. The path names that layer, and not the chain."""
+
+    def __init__(self, error: ShapeError) -> None:
+        super().__init__(error.args[0])
+        self.path, self.named = error.path, False
+
+    def inside(self, name: str) -> ShapeError:
+        self.named, first = True, not self.named
+        return self if first else super().inside(name)
+
+
+def chained(layers: dict[str, Layer], ends: Container[str] = ()) -> dict[str, Layer]:
+    """The layers of a sequence, with a chain in place of those that are recorded and follow each other. Chains end at
+    the layers ``ends``."""
+    found: dict[str, Layer] = {}
+    chain: dict[str, Recorded] = {}
+    for name, layer in layers.items():
+        if isinstance(layer, Recorded):
+            chain[name] = layer
+        if chain and (name in ends or not isinstance(layer, Recorded)):
+            found[last(chain)], chain = Chain(chain), {}
+        if not isinstance(layer, Recorded):
+            found[name] = layer
+    return found | ({last(chain): Chain(chain)} if chain else {})
+
+
+def last(names: dict[str, Any]) -> str:
+    return next(reversed(names))
+
+
+class Compiled(Layer):
+    """A compiled network: BLAS runs on one thread, because the network's own threads use all cores."""
+
+    def __init__(self, net: Layer) -> None:
+        super().__init__()
+        self.net, self.children = net, net.children
+
+    def output_shape(self, shape: Shape) -> Shape:
+        return self.net.output_shape(shape)
+
+    @blas_on_one_thread()
+    def forward(self, x: Array, train: bool = False) -> tuple[Any, Any]:
+        return self.net.forward(x, train)
+
+    @blas_on_one_thread()
+    def backward(self, dy: Any, cache: Any) -> Array:
+        return self.net.backward(dy, cache)
+
+    @blas_on_one_thread()
+    def predict(self, x: Array) -> Array:
+        return self.net.predict(x)

@@ -10,6 +10,7 @@ Nothing depends on it: what is missing afterwards is compiled by the first call,
 """
 
 import contextlib
+import functools
 import hashlib
 import importlib
 import os
@@ -64,7 +65,8 @@ def stamp_for(what: object) -> Path | None:
 
 
 def trace(run: Callable[[], object]) -> Wanted:
-    """The kernels, not compiled yet in this process, that ``run()`` calls in this thread, with their signatures."""
+    """The kernels, not compiled yet in this process, that ``run()`` calls in this thread or asks to be compiled, with
+    their signatures."""
     package = importlib.import_module(__package__)
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"{__package__}.{module.name}")  # before KERNELS is read
@@ -85,14 +87,23 @@ def trace(run: Callable[[], object]) -> Wanted:
             return numpy_form or (lambda *arguments: None)
         return called
 
+    def wanted(kernel, signature):
+        """Instead of compiling a kernel that a plan has (``plan_llvm.py``)."""
+        if threading.get_ident() != tracing:
+            type(kernel).compile(kernel, signature)
+        elif signature not in kernel.overloads:
+            found.setdefault(kernel, {})[signature] = None
+
     try:
         for kernel in KERNELS:
             kernel._compile_for_args = instead(kernel)
+            kernel.compile = functools.partial(wanted, kernel)
         with one_thread(), np.errstate(all="ignore"), contextlib.suppress(ArithmeticError):
             run()
     finally:
         for kernel in KERNELS:
             vars(kernel).pop("_compile_for_args", None)
+            vars(kernel).pop("compile", None)
     return [(kernel, list(signatures)) for kernel, signatures in found.items()]
 
 

@@ -3,7 +3,7 @@
 The compiled forms process blocks of pixels or of images that fit in the cache: each block's dz is computed once and
 used for both gradients. All functions share these arguments:
 
-    units       what dz is computed from (``fused.relu_mix``); ``convolve_columns_backward`` takes dz itself
+    units       what dz is computed from (``fused.relu_mix``)
     F           number of filters, over all units
     x           (N, H, W, C) input of the convolution
     transposed  the filters' matrix, or Winograd's 36 matrices, transposed and packed (``gemm.pack``)
@@ -11,18 +11,17 @@ used for both gradients. All functions share these arguments:
     fresh       overwrite dx instead of adding to it
     images      (first, last): compute only what these images contribute; None: all of them do
 
-They return the gradient with respect to the filters' matrix or matrices. The compiled ``convolve_columns_backward`` may
-read up to seven values past the end of dz, for which ``relu_mix`` allocates memory.
+They return the gradient with respect to the filters' matrix or matrices.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .conv_forward import Range, pixel_rows, tiles_per_block
-from .fused import Units, mix, relu_mix_numpy
+from .fused import Units, mix, records, relu_mix_numpy
 from .gemm import ADD, PANEL, ROWS, SPARE, WRITE, multiply, multiply_runs, prefetch_rows, unpack
 from .geometry import Pair
-from .im2col import BLOCK, im2col_numpy, lines_per_block, pad_lines
+from .im2col import BLOCK, add_columns, col2im_numpy, im2col_numpy, lines_per_block, pad_lines
 from .jit import JIT, frozen, njit
 from .memory import empty, scratch
 from .winograd import winograd_input, winograd_input_adjoint, winograd_output_adjoint
@@ -55,9 +54,19 @@ def convolve_pointwise_backward_numpy(units: Units, F: int, x: NDArray, transpos
     return pixel_rows(x).T @ dz
 
 
-def convolve_columns_backward_numpy(dz: NDArray, x: NDArray, kernel: Pair, stride: Pair, pad: Pair) -> NDArray:
-    """Any window, dw (KH·KW·C, F) only: dw = im2col(x)ᵀ dz. dz (N, OH, OW, F), x (N, H, W, C)."""
-    return im2col_numpy(x, kernel, stride, pad).T @ pixel_rows(dz)
+def convolve_columns_backward_numpy(units: Units, F: int, shape: tuple[int, ...], x: NDArray, transposed: NDArray,
+                                    dx: NDArray | None, kernel: Pair, stride: Pair, pad: Pair, fresh: bool = False,
+                                    images: Range | None = None) -> NDArray:
+    """Any window: dx = col2im(dz wᵀ). Returns dw = im2col(x)ᵀ dz (KH·KW·C, F).
+
+    kernel, stride, pad  the window
+    units, F, shape, x, transposed, dx, fresh, images  as in ``convolve_winograd_backward_numpy``
+    """
+    x, dx, pixels = selected(x, dx, shape, images)
+    dz, window = relu_mix_numpy(units, F, *pixels), (kernel, stride, pad)
+    columns = dz @ unpack(transposed, kernel[0] * kernel[1] * x.shape[3])
+    accumulate(col2im_numpy(columns, x.shape, *window), dx, fresh)
+    return im2col_numpy(x, *window).T @ dz
 
 
 def convolve_winograd_backward_numpy(units: Units, F: int, shape: tuple[int, ...], x: NDArray, transposed: NDArray,
@@ -91,18 +100,21 @@ def convolve_pointwise_backward_numba(units: Units, F: int, x: NDArray, transpos
     first, last = images or (0, N)
     across = C % 8 == 0 and C * F <= 2 ** 17  # else it would read beyond the end of x, or transposing costs too much
     du = empty((F, C) if across else (C, F), x.dtype)
-    target = np.empty(0, x.dtype) if dx is None else dx.reshape(-1)
-    _pointwise(units, frozen(x).reshape(-1), transposed, target, du.reshape(-1), C, F, first * H * W, last * H * W,
+    (table, _), target = records(units), np.empty(0, x.dtype) if dx is None else dx.reshape(-1)
+    _pointwise(table, frozen(x).reshape(-1), transposed, target, du.reshape(-1), C, F, first * H * W, last * H * W,
                dx is not None, WRITE if fresh else ADD, across)
     return du.T if across else du
 
 
-def convolve_columns_backward_numba(dz: NDArray, x: NDArray, kernel: Pair, stride: Pair, pad: Pair) -> NDArray:
+def convolve_columns_backward_numba(units: Units, F: int, shape: tuple[int, ...], x: NDArray, transposed: NDArray,
+                                    dx: NDArray | None, kernel: Pair, stride: Pair, pad: Pair, fresh: bool = False,
+                                    images: Range | None = None) -> NDArray:
     """As ``convolve_columns_backward_numpy``, compiled."""
-    (N, H, W, C), (_, OH, OW, F) = x.shape, dz.shape
-    du = np.zeros((kernel[0] * kernel[1] * C, F), x.dtype)
-    _columns(frozen(dz).reshape(-1), frozen(x).reshape(N, H, W * C), du.reshape(-1), C, F, OH, OW, *kernel, *stride,
-             *pad)
+    (N, H, W, C), (_, OH, OW), (first, last) = x.shape, shape, images or (0, len(x))
+    (table, _), du = records(units), empty((kernel[0] * kernel[1] * C, F), x.dtype)
+    target = np.empty((0, H, W * C), x.dtype) if dx is None else dx.reshape(N, H, W * C)
+    _columns(table, frozen(x).reshape(N, H, W * C), transposed, target, du.reshape(-1), C, F, OH, OW, *kernel, *stride,
+             *pad, first, last, dx is not None, fresh)
     return du
 
 
@@ -112,8 +124,8 @@ def convolve_winograd_backward_numba(units: Units, F: int, shape: tuple[int, ...
     """As ``convolve_winograd_backward_numpy``, compiled."""
     (N, H, W, C), (_, OH, OW), (first, last) = x.shape, shape, images or (0, len(x))
     du = empty((36, C, F), x.dtype)
-    target = np.empty((0, H, W * C), x.dtype) if dx is None else dx.reshape(N, H, W * C)
-    _winograd(units, frozen(x).reshape(N, H, W * C), transposed.reshape(-1), target, du.reshape(-1), C, F, OH, OW, pad,
+    (table, _), target = records(units), np.empty((0, H, W * C), x.dtype) if dx is None else dx.reshape(N, H, W * C)
+    _winograd(table, frozen(x).reshape(N, H, W * C), transposed.reshape(-1), target, du.reshape(-1), C, F, OH, OW, pad,
               m, first, last, dx is not None, fresh)
     return du
 
@@ -153,24 +165,38 @@ def _pointwise(units, x, transposed, dx, du, C, F, first, last, wants_dx, mode, 
 
 
 @njit
-def _columns(dz, x, du, C, F, OH, OW, KH, KW, SH, SW, PH, PW):
-    """The gradient with respect to the filters, any window.
+def _columns(units, x, transposed, dx, du, C, F, OH, OW, KH, KW, SH, SW, PH, PW, first_image, last_image, wants_dx,
+             fresh):
+    """Both gradients, any window.
 
-    dz                      (N·OH·OW·F,) and SPARE more values
-    x                       (N, H, W·C)
-    du                      (KH·KW·C·F,), added to
-    C, F, OH, OW            channels, filters, height and width of the output
-    KH, KW, SH, SW, PH, PW  kernel, stride and padding
+    units, transposed        see ``fused.relu_mix``; packed (F, KH·KW·C)
+    x, dx                    (N, H, W·C) input, and the gradient with respect to it
+    du                       (KH·KW·C·F,), written
+    C, F, OH, OW             channels, filters, height and width of the output
+    KH, KW, SH, SW, PH, PW   kernel, stride and padding
+    first_image, last_image  range of images
+    wants_dx, fresh          whether dx is computed; whether it is overwritten instead of added to
     """
-    run, wide, no_shift, lines = KW * C, x.shape[2] + 2 * PW * C, np.empty(0, x.dtype), len(x) * OH
+    H, run, wide, no_shift, pixels = x.shape[1], KW * C, x.shape[2] + 2 * PW * C, np.empty(0, x.dtype), OH * OW
     padded, block = lines_per_block(x, wide, OH, KH, SH)
-    line = 0
-    while line < lines:
-        end = pad_lines(x, padded, PW * C, wide, block, line, lines, OH, KH, SH, PH)
-        for i in range(KH):
-            multiply_runs(padded, i * wide, 1, SH * wide, SW * C, run, end - line, OW, dz, line * OW * F, 1, F, du,
-                          i * run * F, F, F, no_shift, 0, ADD)
-        line = end
+    dz, columns = scratch(pixels * F + SPARE, x), scratch(OW * KH * run if wants_dx else 1, x)
+    du[:] = 0
+    for n in range(first_image, last_image):
+        mix(units, n * pixels, (n + 1) * pixels, dz, F)
+        line = n * OH
+        while line < (n + 1) * OH:
+            end = pad_lines(x, padded, PW * C, wide, block, line, (n + 1) * OH, OH, KH, SH, PH)
+            for i in range(KH):
+                multiply_runs(padded, i * wide, 1, SH * wide, SW * C, run, end - line, OW, dz, (line - n * OH) * OW * F,
+                              1, F, du, i * run * F, F, F, no_shift, 0, ADD)
+            line = end
+        if wants_dx:
+            if fresh:
+                dx[n] = 0
+            for i in range(OH):
+                multiply(dz, i * OW * F, F, 1, OW, F, transposed, 0, F, 0, columns, 0, KH * run, KH * run, no_shift, 0,
+                         WRITE)
+                add_columns(columns.reshape(OW, KH, run), dx[n], C, i * SH - PH, H, SW, PW)
 
 
 @njit

@@ -2,21 +2,21 @@
 
 Arrays are (pixels, channels). A *unit* is one conv–norm–ReLU block. The convolutions of several units may be computed
 as one; their outputs z are then concatenated along the channels of one array. ``units`` is a tuple with one tuple for
-each unit, of some of these:
+each unit, of these, or of the first seven:
 
+    y, y_offset    the array that the unit's output is written to, such as a concatenation, and its first channel there;
+                   in the backward pass dy, the gradient with respect to it
     z, z_offset    the array that contains the unit's z, and the first of its channels there
     width          number of the unit's channels
     scale, shift   (width,) of the affine map before the ReLU: batch norm's, or 1 and the biases
-    y, y_offset    the array that the unit's output is written to, such as a concatenation, and its first channel there
-    dy, dy_offset  the same for the gradient with respect to y
     b, c           (width,) of dz = scale · g + b · z + c (see ``layers/batchnorm.py``)
 
 g is dy where scale · z + shift > 0, else 0. The sign is computed again, so y is not needed. ``first`` and ``last`` are
-the range of pixels to compute, so that all threads share one tuple of units.
+the range of pixels to compute.
 
-The numba forms are called often, on little data, so they are jitted functions without a Python wrapper. Sums are
-accumulated in the array's own dtype over 64 pixels, in SIMD registers (``simd.py``) at a negligible loss of precision,
-and in float64 from there on.
+The compiled kernels take a unit as a record with the addresses of its arrays (``UNIT``). Sums are accumulated in the
+array's own dtype over 64 pixels, in SIMD registers (``simd.py``) at a negligible loss of precision, and in float64 from
+there on.
 """
 
 from typing import Any, TypeAlias
@@ -24,9 +24,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from .gemm import SPARE
 from .jit import JIT, inlined, njit
 from .simd import LANES, full_like, greater, load, store, where
+
+if JIT:
+    from .plan_llvm import array_at
 
 Units: TypeAlias = tuple[tuple[Any, ...], ...]
 
@@ -36,9 +38,9 @@ Units: TypeAlias = tuple[tuple[Any, ...], ...]
 def affine_relu_numpy(units: Units, first: int, last: int) -> None:
     """y = max(scale · z + shift, 0), written into y.
 
-    ``units``: (z, z_offset, width, scale, shift, y, y_offset) each.
+    ``units``: (y, y_offset, z, z_offset, width, scale, shift) each.
     """
-    for z, z_offset, width, scale, shift, y, y_offset in units:
+    for y, y_offset, z, z_offset, width, scale, shift in units:
         z = z[first:last, z_offset:z_offset + width]
         y[first:last, y_offset:y_offset + width] = np.maximum(z * scale + shift, 0)
 
@@ -71,68 +73,49 @@ def relu_mix_numpy(units: Units, F: int, first: int, last: int) -> NDArray:
     return np.concatenate([mixed(*unit) for unit in units], axis=1)
 
 
-def batch_constants_numpy(total: NDArray, squares: NDArray, M: float, eps: float, gamma: NDArray, beta: NDArray,
-                          momentum: float, running_mean: NDArray, running_variance: NDArray
-                          ) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """Batch norm as an affine map per channel; updates the running statistics.
-
-        mean = total / M        variance = squares / M - mean²        inverse = 1 / sqrt(variance + eps)
-        scale = gamma · inverse        shift = beta - mean · scale
-
-    total, squares                  (F,) float64: Σ z and Σ z² over the batch
-    M                               number of values in each channel
-    eps, gamma, beta                batch norm's ε, and its parameters (F,)
-    momentum                        how far the running statistics move towards the batch's
-    running_mean, running_variance  (F,) updated in place; the variance with M - 1
-
-    Returns (mean, inverse, scale, shift), each (F,): the first two in float64, the others in gamma's dtype.
-    """
-    mean = total / M
-    variance = np.maximum(squares / M - mean**2, 0)
-    inverse = 1 / np.sqrt(variance + eps)
-    scale = gamma * inverse
-    for running, value in ((running_mean, mean), (running_variance, variance * M / max(M - 1, 1))):
-        running += momentum * (value - running)
-    return mean, inverse, scale.astype(gamma.dtype), (beta - mean * scale).astype(gamma.dtype)
-
-
-def batch_constants_backward_numpy(own_sum: NDArray, own_dot: NDArray, total: NDArray, dot: NDArray, M: float,
-                                   mean: NDArray, inverse: NDArray, scale: NDArray, dgamma: NDArray, dbeta: NDArray
-                                   ) -> tuple[NDArray, NDArray]:
-    """b and c (F,) of dz = scale · g + b · z + c (see ``layers/batchnorm.py``); adds the gradients of γ and β.
-
-    own_sum, own_dot      (F,) float64: Σ g and Σ g · z over this process's part of the batch
-    total, dot            (F,) float64: the same over the whole batch, of all processes
-    M                     number of values in each channel of the whole batch
-    mean, inverse, scale  (F,) from ``batch_constants``
-    dgamma, dbeta         (F,) gradients, added to in place
-    """
-    dbeta += own_sum.astype(scale.dtype)
-    dgamma += ((own_dot - mean * own_sum) * inverse).astype(scale.dtype)
-    b = -scale * inverse**2 * (dot - mean * total) / M
-    return b.astype(scale.dtype), (-b * mean - scale * total / M).astype(scale.dtype)
-
-
 # -- numba ------------------------------------------------------------------------------------------------------------
 
 BLOCK = 64
 
+#: A unit: addresses of arrays, the numbers of their channels (Y, Z) and the numbers above.
+UNIT = np.dtype([(name, np.int64) for name in (
+    "y", "Y", "y_offset", "z", "Z", "z_offset", "width", "scale", "shift", "b", "c")])
 
-@njit
+
+def records(units: Units) -> tuple[NDArray, NDArray]:
+    """Units as records, which are valid as long as their arrays; and an empty array of their dtype."""
+    table = np.zeros(len(units), UNIT)
+    for row, (y, y_offset, z, z_offset, width, *constants) in zip(table, units, strict=True):
+        row["y"], row["Y"], row["y_offset"] = y.ctypes.data, y.shape[1], y_offset
+        row["z"], row["Z"], row["z_offset"], row["width"] = z.ctypes.data, z.shape[1], z_offset, width
+        for name, constant in zip(("scale", "shift", "b", "c"), constants, strict=False):
+            row[name] = constant.ctypes.data
+    return table, np.empty(0, units[0][0].dtype)
+
+
 def affine_relu_numba(units: Units, first: int, last: int) -> None:
     """As ``affine_relu_numpy``, compiled."""
-    for z, z_offset, width, scale, shift, y, y_offset in units:
-        Z, Y, full, flat_z, flat_y = z.shape[1], y.shape[1], width // LANES * LANES, z.reshape(-1), y.reshape(-1)
+    table, like = records(units)
+    _affine_relu(table, first, last, like)
+
+
+@njit
+def _affine_relu(units, first, last, like):
+    for unit in units:
+        Z, Y, width, z, y = unit["Z"], unit["Y"], unit["width"], unit["z"], unit["y"]
+        flat_z, flat_y = array_at(z, last * Z, like), array_at(y, last * Y, like)
+        scale, shift = array_at(unit["scale"], width, like), array_at(unit["shift"], width, like)
+        full = width // LANES * LANES
         for p in range(first, last):
-            z_at, y_at = p * Z + z_offset, p * Y + y_offset
+            z_at, y_at = p * Z + unit["z_offset"], p * Y + unit["y_offset"]
             for f in range(0, full, LANES):
-                _affine_relu(flat_z, z_at + f, scale, shift, f, flat_y, y_at + f, LANES)
+                _map(flat_z, z_at + f, scale, shift, f, flat_y, y_at + f, LANES)
             if full < width:
-                _affine_relu(flat_z, z_at + full, scale, shift, full, flat_y, y_at + full, width - full)
+                _map(flat_z, z_at + full, scale, shift, full, flat_y, y_at + full, width - full)
 
 
 @inlined
-def _affine_relu(z, z_at, scale, shift, f, y, y_at, n):
+def _map(z, z_at, scale, shift, f, y, y_at, n):
     """n channels of one pixel, from z[z_at] to y[y_at], with the map from scale[f] and shift[f] on; flat arrays."""
     value = load(z, z_at, n) * load(scale, f, n) + load(shift, f, n)
     zero = full_like(value, 0)
@@ -183,26 +166,35 @@ def _add_block(first, second, block, sums, f, n):
         sums[1, f + k] += block[LANES + k]
 
 
-@njit
 def relu_sums_numba(units: Units, F: int, first: int, last: int) -> NDArray:
     """As ``relu_sums_numpy``, compiled."""
-    sums, at = np.zeros((2, F)), 0
-    for dy, dy_offset, z, z_offset, width, scale, shift in units:
-        Z, D, full, flat_z, flat_dy = z.shape[1], dy.shape[1], width // LANES * LANES, z.reshape(-1), dy.reshape(-1)
-        block = np.empty(2 * LANES, z.dtype)
-        for start in range(first, last, BLOCK):
-            pixels, z_at, dy_at = min(last - start, BLOCK), start * Z + z_offset, start * D + dy_offset
-            for f in range(0, full, LANES):
-                _relu_sums(flat_dy, dy_at + f, D, flat_z, z_at + f, Z, pixels, scale, shift, f, block, sums, at, LANES)
-            if full < width:
-                _relu_sums(flat_dy, dy_at + full, D, flat_z, z_at + full, Z, pixels, scale, shift, full, block, sums,
-                           at, width - full)
-        at += width
+    (table, like), sums = records(units), np.empty((2, F))
+    _relu_sums(table, sums, first, last, like)
     return sums
 
 
+@njit
+def _relu_sums(units, sums, first, last, like):
+    """As ``relu_sums_numpy``, into ``sums`` (2, F)."""
+    sums[:] = 0
+    block, at = np.empty(2 * LANES, like.dtype), 0
+    for unit in units:
+        Z, D, width, z, dy = unit["Z"], unit["Y"], unit["width"], unit["z"], unit["y"]
+        flat_z, flat_dy = array_at(z, last * Z, like), array_at(dy, last * D, like)
+        scale, shift = array_at(unit["scale"], width, like), array_at(unit["shift"], width, like)
+        full = width // LANES * LANES
+        for start in range(first, last, BLOCK):
+            pixels, z_at, dy_at = min(last - start, BLOCK), start * Z + unit["z_offset"], start * D + unit["y_offset"]
+            for f in range(0, full, LANES):
+                _sum(flat_dy, dy_at + f, D, flat_z, z_at + f, Z, pixels, scale, shift, f, block, sums, at, LANES)
+            if full < width:
+                _sum(flat_dy, dy_at + full, D, flat_z, z_at + full, Z, pixels, scale, shift, full, block, sums, at,
+                     width - full)
+        at += width
+
+
 @inlined
-def _relu_sums(dy, dy_at, D, z, z_at, Z, pixels, scale, shift, f, block, sums, at, n):
+def _sum(dy, dy_at, D, z, z_at, Z, pixels, scale, shift, f, block, sums, at, n):
     """n channels of a block of pixels.
 
     dy, dy_at, D     flat array, the index of the first channel of the first pixel, the distance between pixels
@@ -220,23 +212,29 @@ def _relu_sums(dy, dy_at, D, z, z_at, Z, pixels, scale, shift, f, block, sums, a
     _add_block(first, second, block, sums, at + f, n)
 
 
-@njit
 def relu_mix_numba(units: Units, F: int, first: int, last: int) -> NDArray:
-    """As ``relu_mix_numpy``, compiled; its memory has SPARE more values past the end."""
-    P = last - first
-    dz = np.empty(P * F + SPARE, units[0][0].dtype)
+    """As ``relu_mix_numpy``, compiled."""
+    (table, _), dz = records(units), np.empty((last - first, F), units[0][0].dtype)
+    _relu_mix(table, first, last, dz.reshape(-1), F)
+    return dz
+
+
+@njit
+def _relu_mix(units, first, last, dz, F):
     mix(units, first, last, dz, F)
-    return dz[:P * F].reshape(P, F)
 
 
 @inlined
-def mix(units: Units, first: int, last: int, dz: NDArray, F: int) -> None:
-    """As ``relu_mix_numpy``, for the pixels from ``first`` to ``last`` only, into the flat array dz."""
+def mix(units: NDArray, first: int, last: int, dz: NDArray, F: int) -> None:
+    """As ``relu_mix_numpy``, from records (UNIT) into the flat array dz."""
     start = 0
-    for dy, dy_offset, z, z_offset, width, scale, shift, b, c in units:
-        Z, D, full, flat_z, flat_dy = z.shape[1], dy.shape[1], width // LANES * LANES, z.reshape(-1), dy.reshape(-1)
+    for unit in units:
+        Z, D, width, z, dy = unit["Z"], unit["Y"], unit["width"], unit["z"], unit["y"]
+        flat_z, flat_dy = array_at(z, last * Z, dz), array_at(dy, last * D, dz)
+        scale, shift = array_at(unit["scale"], width, dz), array_at(unit["shift"], width, dz)
+        b, c, full = array_at(unit["b"], width, dz), array_at(unit["c"], width, dz), width // LANES * LANES
         for p in range(first, last):
-            dy_at, z_at, at = p * D + dy_offset, p * Z + z_offset, (p - first) * F + start
+            dy_at, z_at, at = p * D + unit["y_offset"], p * Z + unit["z_offset"], (p - first) * F + start
             for f in range(0, full, LANES):
                 _mix(flat_dy, dy_at + f, flat_z, z_at + f, scale, shift, b, c, f, dz, at + f, LANES)
             if full < width:
@@ -253,43 +251,6 @@ def _mix(dy, dy_at, z, z_at, scale, shift, b, c, f, dz, at, n):
     store(dz, at, n, slope * g + load(b, f, n) * value + load(c, f, n))
 
 
-@njit
-def batch_constants_numba(total: NDArray, squares: NDArray, M: float, eps: float, gamma: NDArray, beta: NDArray,
-                          momentum: float, running_mean: NDArray, running_variance: NDArray
-                          ) -> tuple[NDArray, NDArray, NDArray, NDArray]:
-    """As ``batch_constants_numpy``, compiled."""
-    F = len(gamma)
-    mean, inverse = np.empty(F), np.empty(F)
-    scale, shift = np.empty(F, gamma.dtype), np.empty(F, gamma.dtype)
-    for f in range(F):
-        mean[f] = total[f] / M
-        variance = max(squares[f] / M - mean[f] * mean[f], 0.0)
-        inverse[f] = 1 / np.sqrt(variance + eps)
-        scale[f] = gamma[f] * inverse[f]
-        shift[f] = beta[f] - mean[f] * (gamma[f] * inverse[f])
-        running_mean[f] += momentum * (mean[f] - running_mean[f])
-        running_variance[f] += momentum * (variance * M / max(M - 1, 1.0) - running_variance[f])
-    return mean, inverse, scale, shift
-
-
-@njit
-def batch_constants_backward_numba(own_sum: NDArray, own_dot: NDArray, total: NDArray, dot: NDArray, M: float,
-                                   mean: NDArray, inverse: NDArray, scale: NDArray, dgamma: NDArray, dbeta: NDArray
-                                   ) -> tuple[NDArray, NDArray]:
-    """As ``batch_constants_backward_numpy``, compiled."""
-    F = len(scale)
-    b, c = np.empty(F, scale.dtype), np.empty(F, scale.dtype)
-    for f in range(F):
-        dbeta[f] += own_sum[f]
-        dgamma[f] += (own_dot[f] - mean[f] * own_sum[f]) * inverse[f]
-        slope = -scale[f] * inverse[f] * inverse[f] * (dot[f] - mean[f] * total[f]) / M
-        b[f] = slope
-        c[f] = -slope * mean[f] - scale[f] * total[f] / M
-    return b, c
-
-
 affine_relu = affine_relu_numba if JIT else affine_relu_numpy
 relu_sums = relu_sums_numba if JIT else relu_sums_numpy
 relu_mix = relu_mix_numba if JIT else relu_mix_numpy
-batch_constants = batch_constants_numba if JIT else batch_constants_numpy
-batch_constants_backward = batch_constants_backward_numba if JIT else batch_constants_backward_numpy

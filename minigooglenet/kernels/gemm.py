@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from .jit import JIT, frozen, inlined, njit, size
+from .jit import JIT, inlined, njit, size
 from .memory import empty
 from .simd import prefetch
 
@@ -105,7 +105,7 @@ def pack_numba(b: NDArray) -> NDArray:
     """As ``pack_numpy``, compiled, with panels of at most PANEL columns."""
     *before, K, F = b.shape
     packed = empty((*before, K * padded(F)), b.dtype)
-    _pack(frozen(b).reshape(-1, K, F), packed.reshape(-1, K * padded(F)))
+    _pack(b.reshape(-1), packed.reshape(-1), packed.size // max(1, K * padded(F)), K, F, F, 1)
     return packed
 
 
@@ -118,18 +118,25 @@ def _width(F):
 
 
 @njit
-def _pack(b, packed):
-    n, K, F = b.shape
+def _pack(b, packed, n, K, F, row, column):
+    """As ``pack_numpy``, for n matrices (K, F), one after the other in a flat array; ``row`` and ``column`` are the
+    distances between their rows and between their columns."""
+    at = size(0)
     for i in range(n):
-        at, f = size(0), 0
+        f = 0
         while f < F:
             width = _width(F - f)
             inside = min(width, F - f)
             for k in range(K):
-                for j in range(size(inside)):
-                    packed[i, at + j] = b[i, k, size(f) + j]
+                first = (i * K * F + k * row + f * column)
+                if column == 1:
+                    for j in range(size(inside)):
+                        packed[at + j] = b[size(first) + j]
+                else:
+                    for j in range(inside):
+                        packed[at + size(j)] = b[first + j * column]
                 for j in range(size(inside), size(width)):
-                    packed[i, at + j] = 0
+                    packed[at + j] = 0
                 at += size(width)
             f += width
 

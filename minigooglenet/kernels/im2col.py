@@ -93,24 +93,28 @@ def col2im_numba(columns: NDArray, shape: tuple[int, ...], kernel: Pair, stride:
     OH, OW = output_hw(H, W, kernel, stride, pad)
     x = np.zeros((N, H, W * C), columns.dtype)
     columns = frozen(columns).reshape(N, OH, OW, KH, KW * C)
-    over_parts(lambda s: _col2im(columns[s].reshape(-1, OW, KH, KW * C), x[s], C, KW, *stride, *pad), N)
+    over_parts(lambda s: _col2im(columns[s].reshape(-1, OW, KH, KW * C), x[s], C, *stride, *pad), N)
     return x.reshape(shape)
 
 
 @njit
-def _col2im(columns, x, C, KW, SH, SW, PH, PW):
-    N, H, WC = x.shape
-    _, OW, KH, run = columns.shape
-    OH = columns.shape[0] // N
+def _col2im(columns, x, C, SH, SW, PH, PW):
+    N, OH = len(x), columns.shape[0] // len(x)
     for ni in range(N * OH):
-        n, top = ni // OH, ni % OH * SH - PH
-        for j in range(OW):
-            left = (j * SW - PW) * C
-            first = min(run, max(0, -left))
-            last = max(first, min(run, WC - left))
-            for u in range(max(0, -top), min(KH, H - top)):
-                for k in range(first, last):
-                    x[n, top + u, left + k] += columns[ni, j, u, k]
+        add_columns(columns[ni], x[ni // OH], C, ni % OH * SH - PH, x.shape[1], SW, PW)
+
+
+@inlined
+def add_columns(columns: NDArray, x: NDArray, C: int, top: int, H: int, SW: int, PW: int) -> None:
+    """Add a line of windows (OW, KH, KW·C), the first row of which is ``top``, to the image x (H, W·C)."""
+    OW, KH, run = columns.shape
+    for j in range(OW):
+        left = (j * SW - PW) * C
+        first = min(run, max(0, -left))
+        last = max(first, min(run, x.shape[1] - left))
+        for u in range(max(0, -top), min(KH, H - top)):
+            for k in range(first, last):
+                x[top + u, left + k] += columns[j, u, k]
 
 
 im2col = im2col_numba if JIT else im2col_numpy

@@ -6,11 +6,14 @@ Imported only if numba is used.
 from collections.abc import Callable
 from typing import Any
 
+from numba import carray
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from .jit import inlined
 
-def _pointer(context, builder, sig, arguments):
+
+def _counter(context, builder, sig, arguments):
     counters = context.make_array(sig.args[0])(context, builder, arguments[0])
     return builder.gep(counters.data, [context.cast(builder, arguments[1], sig.args[1], types.intp)])
 
@@ -23,7 +26,7 @@ def add(typing: Any, counters: Any, at: Any, value: Any) -> tuple:
     """
     def emit(context, builder, sig, arguments):
         more = context.cast(builder, arguments[2], sig.args[2], types.int64)
-        return builder.atomic_rmw("add", _pointer(context, builder, sig, arguments), more, "seq_cst")
+        return builder.atomic_rmw("add", _counter(context, builder, sig, arguments), more, "seq_cst")
     return types.int64(counters, at, value), emit
 
 
@@ -31,13 +34,13 @@ def add(typing: Any, counters: Any, at: Any, value: Any) -> tuple:
 def read(typing: Any, counters: Any, at: Any) -> tuple:
     """counters[at], an int64 that threads share, as it is now."""
     def emit(context, builder, sig, arguments):
-        return builder.load_atomic(_pointer(context, builder, sig, arguments), "seq_cst", 8)
+        return builder.load_atomic(_counter(context, builder, sig, arguments), "seq_cst", 8)
     return types.int64(counters, at), emit
 
 
 @intrinsic
-def pointer(typing: Any, address: Any, like: Any) -> tuple:
-    """A pointer to values of the dtype of ``like``, for ``numba.carray``."""
+def _pointer(typing: Any, address: Any, like: Any) -> tuple:
+    """A pointer to values of the dtype of ``like``, an array or a dtype."""
     kind = types.CPointer(like.dtype)  # type: ignore[attr-defined]
 
     def emit(context, builder, sig, arguments):
@@ -45,33 +48,40 @@ def pointer(typing: Any, address: Any, like: Any) -> tuple:
     return kind(types.int64, like), emit
 
 
+@inlined
+def array_at(address: int, n: int, like: Any) -> Any:
+    """The array of n values at an address, of the dtype of ``like``, an array or a dtype. Nothing keeps it alive."""
+    return carray(_pointer(address, like), (n,))
+
+
 def machine_code(kernel: Any, arguments: tuple) -> int:
     """The address of a kernel's machine code for arguments of these types, for ``caller``.
 
-    So a kernel that calls others need not contain them: numba would compile them once more into it.
+    So a kernel that calls others need not contain them: numba would compile them once more into it. While ``ahead.py``
+    finds out which kernels are needed it is 0, as nothing is compiled.
     """
     kernel.compile(arguments)
-    compiled = kernel.overloads[arguments]
-    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+    compiled = kernel.overloads.get(arguments)
+    return 0 if compiled is None else compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
 
 
 def caller(kernel: Any, arguments: Callable[[Any], dict[Any, tuple]]) -> Any:
-    """A function for other kernels, (address, values): call the machine code of ``kernel``, which returns nothing.
+    """A function for other kernels, (address, like, values): call the machine code of ``kernel`` with a tuple of
+    arguments. It returns nothing.
 
-    ``arguments(dtype)[kernel]`` are the types that it is compiled for; ``values`` is a tuple whose first is an array of
-    that dtype.
+    ``arguments(dtype)[kernel]`` are the types that it is compiled for, where ``like`` is an array of that dtype.
     """
     @intrinsic
-    def call(typing, address, values):
-        wanted = arguments(values[0].dtype)[kernel]
+    def call(typing, address, like, values):
+        wanted = arguments(like.dtype)[kernel]
 
         def emit(context, builder, sig, given):
             code = builder.inttoptr(given[0], context.call_conv.get_function_type(types.void, wanted).as_pointer())
-            passed = [context.cast(builder, builder.extract_value(given[1], k), have, want)
-                      for k, (have, want) in enumerate(zip(sig.args[1], wanted, strict=True))]
+            passed = [context.cast(builder, builder.extract_value(given[2], k), have, want)
+                      for k, (have, want) in enumerate(zip(sig.args[2], wanted, strict=True))]
             status, _ = context.call_conv.call_function(builder, code, types.void, wanted, passed)
             with cgutils.if_unlikely(builder, status.is_error):
                 context.call_conv.return_status_propagate(builder, status)
             return context.get_dummy_value()
-        return types.void(types.int64, values), emit
+        return types.void(types.int64, like, values), emit
     return call

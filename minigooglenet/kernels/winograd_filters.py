@@ -27,15 +27,14 @@ def packed_filters_numpy(w: NDArray, transposed: bool = False) -> NDArray:
     return pack_numpy(u.swapaxes(1, 2) if transposed else u)
 
 
-def filter_gradient_numpy(parts: list[NDArray], r: int) -> NDArray:
-    """dw = Gᵀ dU G. dU is the sum of ``parts``, (36, C, F) each -> dw (r, r, C, F). The parts may be overwritten."""
-    return winograd_filter_adjoint(np.sum(parts, axis=0), r)
+def filter_gradient_numpy(parts: NDArray, dw: NDArray) -> None:
+    """dw += Gᵀ dU G. dU is the sum of ``parts`` (parts, 36, C, F), in their order; dw (r, r, C, F)."""
+    dw += winograd_filter_adjoint(parts.sum(axis=0), len(dw))
 
 
 # -- numba ------------------------------------------------------------------------------------------------------------
 
 BLOCK = 256  # values of each of the 36 matrices that are summed at a time
-PARTS = 4    # that many are summed in one pass
 
 
 def packed_filters_numba(w: NDArray, transposed: bool = False) -> NDArray:
@@ -111,39 +110,30 @@ def filter_values(g0: Any, g1: Any, g2: Any, g3: Any, g4: Any, last: Any) -> Six
     return g0 * 0.25, even + odd, even - odd, large_even + large_odd, large_even - large_odd, last
 
 
-def filter_gradient_numba(parts: list[NDArray], r: int) -> NDArray:
+def filter_gradient_numba(parts: NDArray, dw: NDArray) -> None:
     """As ``filter_gradient_numpy``, compiled."""
-    _, C, F = parts[0].shape
-    dw, total = empty((r, r, C, F), parts[0].dtype), parts[0]
-    for part in parts[1:1 - PARTS]:  # the first ones, so that the order of summation is that of the parts
-        total += part
-    chosen = [part.reshape(-1) for part in (total, *parts[max(1, len(parts) + 1 - PARTS):])]
-    p0, p1, p2, p3 = chosen + chosen[:1] * (PARTS - len(chosen))
-    _filter_gradient(p0, p1, p2, p3, len(chosen), dw.reshape(-1), r, C * F)
-    return dw
+    r, _, C, F = dw.shape
+    _filter_gradient(parts.reshape(-1), len(parts), dw.reshape(-1), r, C * F, 0, C * F)
 
 
 @njit
-def _filter_gradient(p0, p1, p2, p3, parts, dw, r, CF):
-    """dw = Gᵀ dU G, where dU is the sum of some of four arrays; all arrays are flat.
+def _filter_gradient(parts, count, dw, r, CF, start, end):
+    """As ``filter_gradient_numpy``; all arrays are flat.
 
-    p0, p1, p2, p3, parts  the arrays, and how many of them are summed
-    dw                     the gradient, written
-    r, CF                  size of a filter; channels times filters
+    parts, count  the parts, and how many
+    dw            the gradient, added to
+    r, CF         size of a filter; channels times filters
+    start, end    range of these to compute
     """
     total, half = np.empty(36 * BLOCK, dw.dtype), np.empty(6 * r * LANES, dw.dtype)
-    for first in range(0, CF, BLOCK):
-        n = min(BLOCK, CF - first)
+    for first in range(start, end, BLOCK):
+        n = min(BLOCK, end - first)
         for i in range(36):
             for k in range(0, n, LANES):  # in registers, in this order: that of a loop over values may be changed, and
                 at, m = i * CF + first + k, min(n - k, LANES)  # differs with the place of the arrays in memory
-                value = load(p0, at, m)
-                if parts > 1:
-                    value = value + load(p1, at, m)
-                if parts > 2:
-                    value = value + load(p2, at, m)
-                if parts > 3:
-                    value = value + load(p3, at, m)
+                value = load(parts, at, m)
+                for part in range(1, count):
+                    value = value + load(parts, part * 36 * CF + at, m)
                 store(total, i * BLOCK + k, LANES, value)
         for k in range(0, n, LANES):
             _transform_back(total, k, r, half, dw, first + k, CF, min(n - k, LANES))
@@ -155,32 +145,40 @@ def _transform_back(total, k, r, half, dw, at, CF, n):
 
     total, k    dU: flat array, and the index of the first of 36 values BLOCK apart
     r, half     size of a filter; memory for Gᵀ dU
-    dw, at, CF  the gradient, the index of the first of r² values, the distance between them
+    dw, at, CF  the gradient, added to, the index of the first of r² values, the distance between them
     """
     for b in range(6):
-        _store_row(half, b * LANES, 6 * LANES, LANES, r, filter_gradients(
+        _put_row(half, b * LANES, 6 * LANES, LANES, r, filter_gradients(
             load(total, k + b * BLOCK, LANES), load(total, k + (6 + b) * BLOCK, LANES),
             load(total, k + (12 + b) * BLOCK, LANES), load(total, k + (18 + b) * BLOCK, LANES),
-            load(total, k + (24 + b) * BLOCK, LANES), load(total, k + (30 + b) * BLOCK, LANES)))
+            load(total, k + (24 + b) * BLOCK, LANES), load(total, k + (30 + b) * BLOCK, LANES)), False)
     for u in range(r):
         a = 6 * u * LANES
-        _store_row(dw, at + u * r * CF, CF, n, r, filter_gradients(
+        _put_row(dw, at + u * r * CF, CF, n, r, filter_gradients(
             load(half, a, LANES), load(half, a + LANES, LANES), load(half, a + 2 * LANES, LANES),
-            load(half, a + 3 * LANES, LANES), load(half, a + 4 * LANES, LANES), load(half, a + 5 * LANES, LANES)))
+            load(half, a + 3 * LANES, LANES), load(half, a + 4 * LANES, LANES), load(half, a + 5 * LANES, LANES)), True)
 
 
 @inlined
-def _store_row(a, at, step, n, r, values):
-    """r registers of n values to a[at], a[at + step], …"""
+def _put_row(a, at, step, n, r, values, add):
+    """r registers of n values to a[at], a[at + step], …; ``add``: added to what is there."""
     g0, g1, g2, g3, g4, last = values
-    store(a, at, n, g0)
-    store(a, at + step, n, g1)
+    _put(a, at, n, g0, add)
+    _put(a, at + step, n, g1, add)
     if r == 5:
-        store(a, at + 2 * step, n, g2)
-        store(a, at + 3 * step, n, g3)
-        store(a, at + 4 * step, n, g4 + last)
+        _put(a, at + 2 * step, n, g2, add)
+        _put(a, at + 3 * step, n, g3, add)
+        _put(a, at + 4 * step, n, g4 + last, add)
     else:
-        store(a, at + 2 * step, n, g2 + last)
+        _put(a, at + 2 * step, n, g2 + last, add)
+
+
+@inlined
+def _put(a, at, n, value, add):
+    if add:
+        store(a, at, n, load(a, at, n) + value)
+    else:
+        store(a, at, n, value)
 
 
 @inlined
