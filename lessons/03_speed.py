@@ -208,15 +208,16 @@ assert np.allclose(Y.reshape(8, 28, 28, 128)[0], expected, atol=1e-4)
 # matrix products are too small for BLAS to be efficient, so they have their own kernel, `kernels/gemm.py`.
 
 # %%
-from minigooglenet.engine.algorithms import choose
+from minigooglenet.kernels.conv_forward import convolve_winograd
 from minigooglenet.kernels.gemm import pack
+from minigooglenet.kernels.winograd import winograd_filter
 
 wall = min(timeit.repeat(lambda: conv.predict(images), number=1, repeat=REPEATS))
 results[f"Conv, {threads()} threads"] = gflops(28, 28, 128, 3, 96, wall, N=16)
 
-winograd = choose(conv)
-u, z = pack(winograd.matrix(weights)), np.empty((8, 28, 28, 128), np.float32)
-results["engine: Winograd"] = gflops(28, 28, 128, 3, 96, fastest(lambda: winograd.forward(eight, u, 128, z)), N=8)
+u, z = pack(winograd_filter(weights)), np.empty((8, 28, 28, 128), np.float32)
+seconds = fastest(lambda: convolve_winograd(eight, u, 128, z, pad=1, m=4))
+results["engine: Winograd"] = gflops(28, 28, 128, 3, 96, seconds, N=8)
 assert np.allclose(z[0], expected, atol=1e-3) and 4 * 4 * 9 == 144 and (4 + 3 - 1) ** 2 == 36
 
 macs = count("googlenet").macs

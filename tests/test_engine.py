@@ -134,6 +134,25 @@ def test_every_batch_norm_has_its_own_epsilon_and_momentum(train):
     compare(net, (6, 5, 4), 3, train=train)
 
 
+def test_batch_norm_over_several_processes():
+    """As if another process had the same part of the batch; one message for each pass that waits for sums."""
+    rng, messages = np.random.default_rng(0), []
+
+    def double(array):
+        messages.append(array.size)
+        return 2 * array
+
+    style = Style(norm="batch", rng=rng, all_reduce=double)
+    net = Sequential({"conv": block(style, 3, 4, 3), "5a": inception(style, 4, 8, 6, 8, 4, 8, 8),
+                      "gap": GlobalAvgPool()})
+    compare(net, (9, 7, 3), 5)
+    messages.clear()
+    compiled, x = engine.compile(net), rng.standard_normal((5, 9, 7, 3))
+    y, cache = compiled.forward(x, True)
+    compiled.backward(y, cache)
+    assert messages == [9, 53, 33, 32, 52, 8]
+
+
 def test_gradients_add_up_over_two_backward_passes():
     rng = np.random.default_rng(0)
     net = shaken(mini_googlenet(0.125, heads=False, rng=rng), rng, np.float64)

@@ -43,7 +43,7 @@ def test_the_compiled_network_is_checked(monkeypatch):
 
 def of_half_the_filters(to, one, parts, across, right=passes.reduce):
     right(to, one, parts, across)
-    for (operation,), ranges in (work for work, _ in to.later):
+    for (operation,), _ in (work for work, _ in to.later):
         operation["C" if operation["kind"] == passes.kinds.FILTER_GRADIENT else "width"] //= 2
 
 

@@ -212,7 +212,6 @@ def test_fused_kernels_equal_their_plain_forms(dtype, tolerance):
     rng = np.random.default_rng(0)
     dy, y, z = (rng.standard_normal((189, C)).astype(dtype) for C in (8, 9, 9))
     constants = rng.standard_normal((4, 7)).astype(dtype)
-    F = 5
     results = []
     for form in FORMS:
         affine_relu, relu_mix, relu_sums = (
@@ -244,8 +243,8 @@ def test_batch_norms_constants_equal_their_plain_forms(M, dtype, tolerance):
     for form in FORMS:
         gamma, beta, mean, dgamma, dbeta, running = (array.copy() for array in (*arrays, np.abs(variance)))
         moments, affine, mix = np.empty((2, F)), np.empty((2, F), dtype), np.empty((2, F), dtype)
-        getattr(batch_norm, f"batch_constants_{form}")(forward, start, M, 1e-3, gamma, beta, 0.1, mean, running, moments,
-                                                       affine)
+        getattr(batch_norm, f"batch_constants_{form}")(forward, start, M, 1e-3, gamma, beta, 0.1, mean, running,
+                                                       moments, affine)
         getattr(batch_norm, f"batch_constants_backward_{form}")(own, whole, start, M, moments, affine, dgamma, dbeta,
                                                                 mix)
         getattr(batch_norm, f"bias_gradient_{form}")(own, start, beta)

@@ -180,7 +180,7 @@ class Program:
         units: list[dict[str, Any]] = []
         tasks: list[tuple] = []
         self.pieces: list[tuple[int, int, Function]] = []  # tasks, and what is called after them
-        self.counters, self.width = [0, 0], 1  # how far each counter counts: 0 tasks taken, 1 nothing; then a stage each
+        self.counters, self.width = [0, 0], 1  # how far they count; 0: tasks taken, 1: nothing, then one for each stage
         first, counter = 0, 1
         for stage in self.stages:
             if callable(stage):

@@ -103,8 +103,8 @@ def affine_relu_numba(units: Units, first: int, last: int) -> None:
 def _affine_relu(units, first, last, like):
     for unit in units:
         Z, Y, width, z, y = unit["Z"], unit["Y"], unit["width"], unit["z"], unit["y"]
-        flat_z, flat_y = array_at(z, last * Z, like), array_at(y, last * Y, like)
-        scale, shift = array_at(unit["scale"], width, like), array_at(unit["shift"], width, like)
+        flat_z, flat_y = array_at(z, (last * Z,), like), array_at(y, (last * Y,), like)
+        scale, shift = array_at(unit["scale"], (width,), like), array_at(unit["shift"], (width,), like)
         full = width // LANES * LANES
         for p in range(first, last):
             z_at, y_at = p * Z + unit["z_offset"], p * Y + unit["y_offset"]
@@ -180,8 +180,8 @@ def _relu_sums(units, sums, first, last, like):
     block, at = np.empty(2 * LANES, like.dtype), 0
     for unit in units:
         Z, D, width, z, dy = unit["Z"], unit["Y"], unit["width"], unit["z"], unit["y"]
-        flat_z, flat_dy = array_at(z, last * Z, like), array_at(dy, last * D, like)
-        scale, shift = array_at(unit["scale"], width, like), array_at(unit["shift"], width, like)
+        flat_z, flat_dy = array_at(z, (last * Z,), like), array_at(dy, (last * D,), like)
+        scale, shift = array_at(unit["scale"], (width,), like), array_at(unit["shift"], (width,), like)
         full = width // LANES * LANES
         for start in range(first, last, BLOCK):
             pixels, z_at, dy_at = min(last - start, BLOCK), start * Z + unit["z_offset"], start * D + unit["y_offset"]
@@ -230,9 +230,9 @@ def mix(units: NDArray, first: int, last: int, dz: NDArray, F: int) -> None:
     start = 0
     for unit in units:
         Z, D, width, z, dy = unit["Z"], unit["Y"], unit["width"], unit["z"], unit["y"]
-        flat_z, flat_dy = array_at(z, last * Z, dz), array_at(dy, last * D, dz)
-        scale, shift = array_at(unit["scale"], width, dz), array_at(unit["shift"], width, dz)
-        b, c, full = array_at(unit["b"], width, dz), array_at(unit["c"], width, dz), width // LANES * LANES
+        flat_z, flat_dy = array_at(z, (last * Z,), dz), array_at(dy, (last * D,), dz)
+        scale, shift = array_at(unit["scale"], (width,), dz), array_at(unit["shift"], (width,), dz)
+        b, c, full = array_at(unit["b"], (width,), dz), array_at(unit["c"], (width,), dz), width // LANES * LANES
         for p in range(first, last):
             dy_at, z_at, at = p * D + unit["y_offset"], p * Z + unit["z_offset"], (p - first) * F + start
             for f in range(0, full, LANES):

@@ -6,11 +6,9 @@ Imported only if numba is used.
 from collections.abc import Callable
 from typing import Any
 
-from numba import carray
 from numba.core import cgutils, types
 from numba.extending import intrinsic
-
-from .jit import inlined
+from numba.np.arrayobj import populate_array
 
 
 def _counter(context, builder, sig, arguments):
@@ -39,19 +37,21 @@ def read(typing: Any, counters: Any, at: Any) -> tuple:
 
 
 @intrinsic
-def _pointer(typing: Any, address: Any, like: Any) -> tuple:
-    """A pointer to values of the dtype of ``like``, an array or a dtype."""
-    kind = types.CPointer(like.dtype)  # type: ignore[attr-defined]
+def array_at(typing: Any, address: Any, shape: Any, like: Any) -> tuple:
+    """The contiguous array at an address, of the dtype of ``like``, an array or a dtype. Nothing keeps it alive."""
+    kind = types.Array(like.dtype, len(shape), "C")
 
     def emit(context, builder, sig, arguments):
-        return builder.inttoptr(arguments[0], context.get_value_type(kind))
-    return kind(types.int64, like), emit
-
-
-@inlined
-def array_at(address: int, n: int, like: Any) -> Any:
-    """The array of n values at an address, of the dtype of ``like``, an array or a dtype. Nothing keeps it alive."""
-    return carray(_pointer(address, like), (n,))
+        array = context.make_array(kind)(context, builder)
+        itemsize = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+        lengths = [context.cast(builder, builder.extract_value(arguments[1], k), have, types.intp)
+                   for k, have in enumerate(sig.args[1])]
+        strides = [itemsize]
+        for length in lengths[:0:-1]:
+            strides.insert(0, builder.mul(strides[0], length))
+        populate_array(array, builder.inttoptr(arguments[0], array.data.type), lengths, strides, itemsize, None)
+        return array._getvalue()
+    return kind(types.int64, shape, like), emit
 
 
 def machine_code(kernel: Any, arguments: tuple) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numba import from_dtype, types
+from numpy.typing import NDArray
 
 from .avg_pool import _avg_pool
 from .batch_norm import batch_constants_backward_numba, batch_constants_numba, bias_gradient_numba
@@ -95,6 +96,8 @@ def arguments(dtype: types.Type) -> dict[Any, tuple]:
     }
 
 
+UNIT_SIZE = UNIT.itemsize
+
 (_call_pointwise, _call_columns, _call_winograd, _call_max_pool, _call_avg_pool, _call_lrn, _call_pack, _call_filters,
  _call_copy, _call_constants, _call_affine_relu, _call_relu_sums, _call_constants_backward, _call_bias,
  _call_pointwise_backward, _call_columns_backward, _call_winograd_backward, _call_max_pool_backward, _call_add_parts,
@@ -102,7 +105,7 @@ def arguments(dtype: types.Type) -> dict[Any, tuple]:
 
 
 @inlined
-def operation(t, units, kernels, first, last, chunk, like):
+def operation(t: Any, units: NDArray, kernels: NDArray, first: int, last: int, chunk: int, like: NDArray) -> None:
     """Execute one operation for a part of a batch: the range of a task, and the number of the part."""
     kind = t["kind"]
     first, last = first * t["per"], last * t["per"]
@@ -113,10 +116,9 @@ def operation(t, units, kernels, first, last, chunk, like):
     elif kind <= LRN or kind == MAX_POOL_BACKWARD:
         _pool(t, kernels, first, last, like)
     elif kind == NORMALIZE:
-        _call_affine_relu(kernels[NORMALIZE], like, (units[t["unit"]:t["unit"] + t["units"]], first, last, like))
+        _call_affine_relu(kernels[NORMALIZE], like, (_units(t, units), first, last, like))
     elif kind == SUMS:
-        _call_relu_sums(kernels[SUMS], like, (units[t["unit"]:t["unit"] + t["units"]], _sums(t, chunk), first, last,
-                                              like))
+        _call_relu_sums(kernels[SUMS], like, (_units(t, units), _sums(t, chunk), first, last, like))
     elif kind == CONSTANTS or kind == CONSTANTS_BACKWARD or kind == BIAS:
         _constants(t, kernels, like)
     else:
@@ -124,10 +126,15 @@ def operation(t, units, kernels, first, last, chunk, like):
 
 
 @inlined
+def _units(t, units):
+    """The records of the fused units."""
+    return array_at(units.ctypes.data + t["unit"] * UNIT_SIZE, (t["units"],), units)
+
+
+@inlined
 def _sums(t, chunk):
     """(2, F) of a chunk."""
-    F = t["F"]
-    return array_at(t["sums"] + chunk * 2 * F * 8, 2 * F, np.float64).reshape(2, F)
+    return array_at(t["sums"] + chunk * 2 * t["F"] * 8, (2, t["F"]), np.float64)
 
 
 @inlined
@@ -135,12 +142,13 @@ def _convolve(t, kernels, first, last, chunk, like):
     kind, C, F, Y, offset = t["kind"], t["C"], t["F"], t["Y"], t["offset"]
     N, H, W, OH, OW = t["N"], t["H"], t["W"], t["OH"], t["OW"]
     KH, KW, SH, SW, PH, PW = t["KH"], t["KW"], t["SH"], t["SW"], t["PH"], t["PW"]
-    x, y = array_at(t["x"], N * H * W * C, like), array_at(t["y"], N * OH * OW * Y, like)
-    u, shift, mode = array_at(t["u"], t["values"], like), array_at(t["shift"], F, like), RELU
-    sums = array_at(t["sums"], 0, np.float64).reshape(2, 0)
+    x, y = array_at(t["x"], (N, H, W * C), like), array_at(t["y"], (N * OH * OW * Y,), like)
+    u, shift, mode = array_at(t["u"], (t["values"],), like), array_at(t["shift"], (F,), like), RELU
+    sums = array_at(t["sums"], (2, 0), np.float64)
     if t["counted"]:
         sums = _sums(t, chunk)
-        sums[:] = 0
+        for f in range(F):
+            sums[0, f] = sums[1, f] = 0
     if t["linear"]:
         mode = WRITE
         if t["shift"]:  # a fully connected layer
@@ -149,14 +157,15 @@ def _convolve(t, kernels, first, last, chunk, like):
                 for f in range(F):
                     y[n * Y + offset + f] = shift[f]
     if kind == COLUMNS:
-        _call_columns(kernels[COLUMNS], like, (x.reshape(N, H, W * C), u, C, F, y, Y, OH, OW, KH, KW, SH, SW, PH, PW,
-                                               first, last, offset, shift, mode, sums))
+        _call_columns(kernels[COLUMNS], like, (x, u, C, F, y, Y, OH, OW, KH, KW, SH, SW, PH, PW, first, last, offset,
+                                               shift, mode, sums))
     elif kind == WINOGRAD:
         m = 7 - KH
-        _call_winograd(kernels[WINOGRAD], like, (x.reshape(N, H, W * C), u, C, y.reshape(N, OH, OW * Y), Y, -(-OH // m),
+        _call_winograd(kernels[WINOGRAD], like, (x, u, C, array_at(t["y"], (N, OH, OW * Y), like), Y, -(-OH // m),
                                                  -(-OW // m), PH, m, first, last, 0, F, offset, shift, mode, sums))
     else:
-        _call_pointwise(kernels[POINTWISE], like, (x, u, C, F, y, Y, first, last, offset, shift, mode, sums))
+        _call_pointwise(kernels[POINTWISE], like, (array_at(t["x"], (N * H * W * C,), like), u, C, F, y, Y, first, last,
+                                                   offset, shift, mode, sums))
 
 
 @inlined
@@ -164,20 +173,19 @@ def _convolve_backward(t, units, kernels, first, last, chunk, like):
     kind, C, F, N, H, W, OH, OW = t["kind"], t["C"], t["F"], t["N"], t["H"], t["W"], t["OH"], t["OW"]
     KH, KW, SH, SW, PH, PW = t["KH"], t["KW"], t["SH"], t["SW"], t["PH"], t["PW"]
     wants_dx, fresh, size = t["counted"] != 0, t["fresh"] != 0, C * F * (36 if kind == WINOGRAD_BACKWARD else KH * KW)
-    own, u = units[t["unit"]:t["unit"] + t["units"]], array_at(t["u"], t["values"], like)
-    x, dx = array_at(t["x"], N * H * W * C, like), array_at(t["dx"], N * H * W * C, like)
-    du = array_at(t["parts"] + chunk * size * like.itemsize, size, like)
+    own, u = _units(t, units), array_at(t["u"], (t["values"],), like)
+    x, dx = array_at(t["x"], (N, H, W * C), like), array_at(t["dx"], (N, H, W * C), like)
+    du = array_at(t["parts"] + chunk * size * like.itemsize, (size,), like)
     if kind == POINTWISE_BACKWARD:
+        x, dx = array_at(t["x"], (N * H * W * C,), like), array_at(t["dx"], (N * H * W * C,), like)
         _call_pointwise_backward(kernels[POINTWISE_BACKWARD], like, (
             own, x, u, dx, du, C, F, first, last, wants_dx, WRITE if fresh else ADD, t["across"] != 0))
     elif kind == COLUMNS_BACKWARD:
         _call_columns_backward(kernels[COLUMNS_BACKWARD], like, (
-            own, x.reshape(N, H, W * C), u, dx.reshape(N, H, W * C), du, C, F, OH, OW, KH, KW, SH, SW, PH, PW, first,
-            last, wants_dx, fresh))
+            own, x, u, dx, du, C, F, OH, OW, KH, KW, SH, SW, PH, PW, first, last, wants_dx, fresh))
     else:
         _call_winograd_backward(kernels[WINOGRAD_BACKWARD], like, (
-            own, x.reshape(N, H, W * C), u, dx.reshape(N, H, W * C), du, C, F, OH, OW, PH, 7 - KH, first, last,
-            wants_dx, fresh))
+            own, x, u, dx, du, C, F, OH, OW, PH, 7 - KH, first, last, wants_dx, fresh))
 
 
 @inlined
@@ -185,65 +193,62 @@ def _pool(t, kernels, first, last, like):
     """Pools, and local response normalization."""
     kind, N, H, W, C, OH, OW, Y = t["kind"], t["N"], t["H"], t["W"], t["C"], t["OH"], t["OW"], t["Y"]
     KH, KW, SH, SW, PH, PW = t["KH"], t["KW"], t["SH"], t["SW"], t["PH"], t["PW"]
-    x, y = array_at(t["x"], N * H * W * C, like), array_at(t["y"], N * OH * OW * Y, like)
+    n, of_x, of_y = last - first, H * W * C * like.itemsize, OH * OW * C * like.itemsize  # bytes of an image
     if kind == MAX_POOL:
-        _call_max_pool(kernels[MAX_POOL], like, (x.reshape(N, H, W * C), y.reshape(N, OH, OW * Y), C, Y, t["offset"],
-                                                 KH, KW, SH, SW, PH, PW, first, last))
+        x, y = array_at(t["x"], (N, H, W * C), like), array_at(t["y"], (N, OH, OW * Y), like)
+        _call_max_pool(kernels[MAX_POOL], like, (x, y, C, Y, t["offset"], KH, KW, SH, SW, PH, PW, first, last))
     elif kind == AVG_POOL:
-        _call_avg_pool(kernels[AVG_POOL], like, (x.reshape(N, H, W, C)[first:last], y.reshape(N, OH, OW, C)[first:last],
-                                                 KH, KW, SH, SW, PH, PW))
+        x = array_at(t["x"] + first * of_x, (n, H, W, C), like)
+        y = array_at(t["y"] + first * of_y, (n, OH, OW, C), like)
+        _call_avg_pool(kernels[AVG_POOL], like, (x, y, KH, KW, SH, SW, PH, PW))
     elif kind == LRN:
-        _call_lrn(kernels[LRN], like, (x.reshape(N * H, W, C)[first:last], y.reshape(N * H, W, C)[first:last], KH,
-                                       t["alpha"], t["exponent"], t["k"]))
+        at = first * W * C * like.itemsize
+        x, y = array_at(t["x"] + at, (n, W, C), like), array_at(t["y"] + at, (n, W, C), like)
+        _call_lrn(kernels[LRN], like, (x, y, KH, t["alpha"], t["exponent"], t["k"]))
     else:
-        size, of_y = H * W * C, OH * OW * C
-        dy, dx = array_at(t["dy"], N * of_y, like), array_at(t["dx"], N * size, like)
-        _call_max_pool_backward(kernels[MAX_POOL_BACKWARD], like, (
-            dy[first * of_y:last * of_y], x[first * size:last * size], y[first * of_y:last * of_y],
-            dx[first * size:last * size], H, W, OH, OW, C, KH, KW, SH, SW, PH, PW, t["fresh"] != 0))
+        size, size_y, at_x, at_y = n * H * W * C, n * OH * OW * C, first * of_x, first * of_y
+        x, dx = array_at(t["x"] + at_x, (size,), like), array_at(t["dx"] + at_x, (size,), like)
+        y, dy = array_at(t["y"] + at_y, (size_y,), like), array_at(t["dy"] + at_y, (size_y,), like)
+        _call_max_pool_backward(kernels[MAX_POOL_BACKWARD], like, (dy, x, y, dx, H, W, OH, OW, C, KH, KW, SH, SW, PH,
+                                                                   PW, t["fresh"] != 0))
 
 
 @inlined
 def _constants(t, kernels, like):
-    kind, chunks, others, F, start, width = t["kind"], t["chunks"], t["others"], t["F"], t["start"], t["width"]
-    sums = array_at(t["sums"], chunks * 2 * F, np.float64).reshape(chunks, 2, F)
-    gamma, beta = array_at(t["gamma"], width, like), array_at(t["beta"], width, like)
-    M, moments = array_at(t["M"], 1, np.float64), array_at(t["moments"], 2 * width, np.float64).reshape(2, width)
-    affine = array_at(t["affine"], 2 * width, like).reshape(2, width)
+    kind, width = t["kind"], t["width"]
+    sums = array_at(t["sums"], (t["chunks"], 2, t["F"]), np.float64)
+    gamma, beta = array_at(t["gamma"], (width,), like), array_at(t["beta"], (width,), like)
+    M, moments = array_at(t["M"], (1,), np.float64), array_at(t["moments"], (2, width), np.float64)
+    affine = array_at(t["affine"], (2, width), like)
     if kind == CONSTANTS:
-        mean, variance = array_at(t["mean"], width, like), array_at(t["variance"], width, like)
-        _call_constants(kernels[CONSTANTS], like, (sums, start, M, t["eps"], gamma, beta, t["momentum"], mean, variance,
-                                                   moments, affine))
+        mean, variance = array_at(t["mean"], (width,), like), array_at(t["variance"], (width,), like)
+        _call_constants(kernels[CONSTANTS], like, (sums, t["start"], M, t["eps"], gamma, beta, t["momentum"], mean,
+                                                   variance, moments, affine))
     elif kind == CONSTANTS_BACKWARD:
-        whole = array_at(t["whole"], others * 2 * F, np.float64).reshape(others, 2, F)
-        _call_constants_backward(kernels[CONSTANTS_BACKWARD], like, (
-            sums, whole, start, M, moments, affine, gamma, beta, array_at(t["mix"], 2 * width, like).reshape(2, width)))
+        whole, mix = array_at(t["whole"], (t["others"], 2, t["F"]), np.float64), array_at(t["mix"], (2, width), like)
+        _call_constants_backward(kernels[CONSTANTS_BACKWARD], like, (sums, whole, t["start"], M, moments, affine, gamma,
+                                                                     beta, mix))
     else:
-        _call_bias(kernels[BIAS], like, (sums, start, beta))
+        _call_bias(kernels[BIAS], like, (sums, t["start"], beta))
 
 
 @inlined
 def _filters(t, kernels, first, last, like):
     """What is done to filters and their gradients; and copies of channels."""
-    kind, C, F, KH, size = t["kind"], t["C"], t["F"], t["KH"], t["C"] * t["F"] * t["KH"] * t["KW"]
+    kind, C, F, Y, KH, size = t["kind"], t["C"], t["F"], t["Y"], t["KH"], t["C"] * t["F"] * t["KH"] * t["KW"]
+    w, u = array_at(t["w"], (size,), like), array_at(t["u"], (t["values"],), like)
     if kind == COPY:
-        x, y = array_at(t["x"], last * t["C"], like), array_at(t["y"], last * t["Y"], like)
-        _call_copy(kernels[COPY], like, (x, t["C"], t["start"], y, t["Y"], t["offset"], t["width"], first, last))
+        x, y = array_at(t["x"], (last * C,), like), array_at(t["y"], (last * Y,), like)
+        _call_copy(kernels[COPY], like, (x, C, t["start"], y, Y, t["offset"], t["width"], first, last))
     elif kind == PACK:
-        w, u, K = array_at(t["w"], size, like), array_at(t["u"], t["values"], like), size // F
-        if t["across"]:
-            _call_pack(kernels[PACK], like, (w, u, 1, F, K, 1, F))
-        else:
-            _call_pack(kernels[PACK], like, (w, u, 1, K, F, F, 1))
+        rows, columns, row, column = (F, size // F, 1, F) if t["across"] else (size // F, F, F, 1)
+        _call_pack(kernels[PACK], like, (w, u, 1, rows, columns, row, column))
     elif kind == FILTERS:
-        w, u = array_at(t["w"], size, like), array_at(t["u"], t["values"], like)
         _call_filters(kernels[FILTERS], like, (w, u, KH, C, F, t["across"] != 0))
     elif kind == ADD_PARTS:
-        n, K = t["width"], size // F
-        _call_add_parts(kernels[ADD_PARTS], like, (
-            array_at(t["parts"], t["chunks"] * size, like), t["chunks"], F, t["across"] != 0, t["start"],
-            array_at(t["w"], K * n, like), K, n, first, last))
+        parts = array_at(t["parts"], (t["chunks"] * size,), like)
+        _call_add_parts(kernels[ADD_PARTS], like, (parts, t["chunks"], F, t["across"] != 0, t["start"], w, size // F,
+                                                   t["width"], first, last))
     else:
-        _call_filter_gradient(kernels[FILTER_GRADIENT], like, (
-            array_at(t["parts"], t["chunks"] * 36 * C * F, like), t["chunks"], array_at(t["w"], size, like), KH, C * F,
-            first, last))
+        parts = array_at(t["parts"], (t["chunks"] * 36 * C * F,), like)
+        _call_filter_gradient(kernels[FILTER_GRADIENT], like, (parts, t["chunks"], w, KH, C * F, first, last))
