@@ -84,15 +84,17 @@ def executed(lesson: Lesson, path: Path, quick: bool) -> tuple[Notebook, str | N
     notebook.metadata = nbformat.from_dict({
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"},
         "language_info": {"name": "python"}})
-    failure, kernel = None, _kernel()
-    try:
-        NotebookClient(notebook, km=kernel, timeout=None, coalesce_streams=True,
-                       resources={"metadata": {"path": str(ROOT)}}).execute()
-        notebook.metadata[KEY] = now
-    except CellExecutionError as error:
-        failure = str(error).strip().splitlines()[-1]
-    finally:
-        kernel.shutdown_kernel(now=True)
+    failure = None
+    with tempfile.TemporaryDirectory() as private:
+        kernel = _kernel(private)
+        try:
+            NotebookClient(notebook, km=kernel, timeout=None, coalesce_streams=True,
+                           resources={"metadata": {"path": str(ROOT)}}).execute()
+            notebook.metadata[KEY] = now
+        except CellExecutionError as error:
+            failure = str(error).strip().splitlines()[-1]
+        finally:
+            kernel.shutdown_kernel(now=True)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # start and end times, which readers do not need
     save(notebook, path, ENGLISH)
@@ -129,7 +131,11 @@ def add_wheel(folder: Path) -> None:
               f"{(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
 
 
-def _kernel():
-    """A kernel of the running Python. Except on Windows, it uses Unix sockets, which other users cannot read."""
+def _kernel(private):
+    """A kernel of the running Python. Except on Windows, it uses Unix sockets in the folder ``private``, which other
+    users cannot read: by default they were in the current folder, where a kernel of another folder does not find them.
+    """
     from jupyter_client import KernelManager
-    return KernelManager(kernel_name="python3", transport="tcp" if os.name == "nt" else "ipc")
+    if os.name == "nt":
+        return KernelManager(kernel_name="python3", transport="tcp")
+    return KernelManager(kernel_name="python3", transport="ipc", ip=str(Path(private) / "kernel"))
