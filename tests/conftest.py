@@ -52,6 +52,7 @@ def no_garbage():
     """Frees what a module leaves, such as networks in reference cycles, before the next one needs memory."""
     yield
     gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
