@@ -22,10 +22,10 @@ gc.disable()    # until all tests are collected: nothing is garbage before
 COMPILING = "MINIGOOGLENET_TESTS_COMPILING"
 
 #: The files that take longest come first, so that no worker still has one of them when the others are done.
-LONGEST = ("resume", "examples", "gradcheck_suite", "benchmarks", "streams", "cli_runs", "layers",
-           "weights_onnx_import", "finetune_command", "kernels_jit", "lessons", "kernels_conv", "ensemble", "predict",
-           "data_exif", "check", "estimator", "known", "threads", "report", "interpret_commands", "training", "fuzz",
-           "training_images")
+LONGEST = ("examples", "resume", "kernels_conv", "streams", "gradcheck_suite", "estimator", "weights_onnx_import",
+           "weights_limits", "benchmarks_command", "kernels_jit", "threads", "kernels_ahead", "fuzz", "benchmarks",
+           "layers", "known", "finetune", "finetune_command", "report", "data_exif", "check", "lessons", "figures",
+           "wheel", "predict", "interpret_commands", "weights_torchvision", "training", "flops_onnx", "cli_runs")
 
 
 def pytest_collection_modifyitems(items):
@@ -78,6 +78,14 @@ def threads():
     from minigooglenet.kernels.threads import set_threads
     yield set_threads
     set_threads()
+
+
+@pytest.fixture
+def own_places(tmp_path, monkeypatch):
+    """The course keeps a learner's progress and figures in the folder of the test."""
+    from lessons import helpers
+    monkeypatch.setenv("MINIGOOGLENET_PROGRESS", str(tmp_path / "progress.json"))
+    monkeypatch.setattr(helpers, "FIGURES", tmp_path)
 
 
 @pytest.fixture

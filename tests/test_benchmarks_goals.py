@@ -2,7 +2,8 @@
 
 import os
 
-from test_benchmarks import Target, made_up
+from test_benchmarks import made_up
+from test_benchmarks_command import Target
 
 from benchmarks import goals, isa, machine, results, side, work, worker
 
