@@ -1,5 +1,5 @@
-"""The benchmarks: all sides compute the same values, operations are counted correctly, sides alternate. No test here depends
-on how long anything takes."""
+"""The benchmarks: all sides compute the same values, operations are counted correctly, sides alternate.
+No test here depends on how long anything takes."""
 
 import importlib.util
 import json
