@@ -1,8 +1,9 @@
 """The structure of the package: which folder imports which, where names lead, how long a file may be."""
 
 import ast
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,14 @@ def name(file: Path) -> str:
     return file.relative_to(PACKAGE).as_posix()
 
 
+@functools.cache
 def tree(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@functools.cache
+def nodes(file: Path) -> list[ast.AST]:
+    return list(ast.walk(tree(file)))
 
 
 def is_module(value: object) -> bool:
@@ -29,13 +36,13 @@ def is_module(value: object) -> bool:
             and (PACKAGE / f"{value.replace('.', '/')}.py").is_file())
 
 
-def imports(source: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[int, str]]:
+def imports(source: Iterable[ast.AST], package: tuple[str, ...]) -> Iterator[tuple[int, str]]:
     """(line, module) for every import of something of minigooglenet, those inside functions and by name included.
 
     ``package``: the folders of the importing file, such as ("minigooglenet", "layers"). What ``from … import name``
     imports may be a module itself, so ``name`` counts as a part of the module's path.
     """
-    for node in ast.walk(source):
+    for node in source:
         if isinstance(node, ast.Import):
             modules = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -50,7 +57,7 @@ def imports(source: ast.AST, package: tuple[str, ...]) -> Iterator[tuple[int, st
 
 
 def imports_of(file: Path) -> Iterator[tuple[int, str]]:
-    return imports(tree(file), ("minigooglenet", *file.relative_to(PACKAGE).parent.parts))
+    return imports(nodes(file), ("minigooglenet", *file.relative_to(PACKAGE).parent.parts))
 
 
 def part(module: str) -> str:
@@ -59,6 +66,7 @@ def part(module: str) -> str:
     return first if (PACKAGE / first).is_dir() and first or (PACKAGE / f"{first}.py").is_file() else "__init__"
 
 
+@functools.cache
 def arrows() -> dict[str, dict[str, str]]:
     """{part: {part that it imports: where, as file:line}}; a part is a folder or a file of the package."""
     graph: dict[str, dict[str, str]] = {}
@@ -101,7 +109,7 @@ def test_a_cycle_is_found_even_inside_a_function():
                        "import minigooglenet.engine as e\nfrom .. import flops\n"
                        "from minigooglenet import layers, files\n"
                        "COMMANDS = {'train': 'commands.train'}")
-    assert sorted(imports(source, ("minigooglenet", "layers"))) == [
+    assert sorted(imports(ast.walk(source), ("minigooglenet", "layers"))) == [
         (2, "minigooglenet.kernels.threads"), (3, "minigooglenet.layers.base.Layer"), (5, "minigooglenet.engine"),
         (6, "minigooglenet.flops"), (7, "minigooglenet.files"), (7, "minigooglenet.layers"),
         (8, "minigooglenet.commands.train")]
@@ -116,7 +124,7 @@ def test_layers_import_only_kernels_and_errors_and_no_threads():
     for file in (PACKAGE / "layers").glob("*.py"):
         modules = {module for _, module in imports_of(file)}
         assert not [module for module in modules if module.startswith("minigooglenet.kernels.threads")], file
-        for node in ast.walk(tree(file)):
+        for node in nodes(file):
             found = [alias.name for alias in node.names] if isinstance(node, ast.Import) else (
                 [node.module or ""] if isinstance(node, ast.ImportFrom) and not node.level else [])
             assert not standard & {module.split(".")[0] for module in found}, f"{file}:{node.lineno}"
@@ -133,10 +141,9 @@ def test_files_are_short(file):
 
 def kernel_calls(file: Path) -> list[tuple[str, int, int]]:
     """(name, line, column) of every use, in a call, of a name imported from ``..kernels``."""
-    source = tree(file)
-    imported = {alias.asname or alias.name for node in ast.walk(source) if isinstance(node, ast.ImportFrom)
+    imported = {alias.asname or alias.name for node in nodes(file) if isinstance(node, ast.ImportFrom)
                 and node.level == 2 and (node.module or "").startswith("kernels.") for alias in node.names}
-    return [(node.func.id, node.func.lineno, node.func.col_offset) for node in ast.walk(source)
+    return [(node.func.id, node.func.lineno, node.func.col_offset) for node in nodes(file)
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in imported]
 
 
@@ -168,11 +175,11 @@ def documented_arguments(file: Path) -> Iterator[tuple[ast.FunctionDef, list[str
 
     The text is the docstring; for ``__init__`` that of its class, for a numba form also that of the NumPy form.
     """
-    source = tree(file)
-    texts = {node.name: ast.get_docstring(node) or "" for node in ast.walk(source) if isinstance(node, ast.FunctionDef)}
-    classes = {method: ast.get_docstring(node) or "" for node in ast.walk(source) if isinstance(node, ast.ClassDef)
+    source = nodes(file)
+    texts = {node.name: ast.get_docstring(node) or "" for node in source if isinstance(node, ast.FunctionDef)}
+    classes = {method: ast.get_docstring(node) or "" for node in source if isinstance(node, ast.ClassDef)
                for method in node.body}
-    for node in ast.walk(source):
+    for node in source:
         if isinstance(node, ast.FunctionDef):
             arguments = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
             arguments = [argument for argument in arguments if argument not in ("self", "cls")]
