@@ -7,7 +7,7 @@ from ..kernels import plan_ops as kinds
 from ..layers import MaxPool, Shape
 from .algorithms import Pointwise
 from .fused_conv import FusedConv, State, Target
-from .passes import Backward, backward_pass, chunk_size, forward_pass
+from .passes import Backward, backward_pass, forward_pass
 from .program import Program, Value, op
 from .training import FusedUnit, Recorded, pool, unpool
 
@@ -34,7 +34,7 @@ class FusedConcat(Recorded):
         if opening:
             self.steps[0].insert(0, (opening, FusedConv([self.branches[b][0] for b in opening])))
         self.norms = [sum(one.F for _, one in step) for step in self.steps if step[0][1].bns]
-        self.bns = [bn for step in self.steps for _, one in step for bn in one.bns]
+        self.fused = [one for step in self.steps for _, one in step]
 
     def ends(self, C: int) -> list[int]:
         """Where each branch's channels end in the output, for C channels of input."""
@@ -90,7 +90,7 @@ class FusedConcat(Recorded):
             if dx is None:
                 break
             if not self.branches[b]:
-                to.each(N, chunk_size(N, H, W), op(kinds.COPY, x=dy, C=dy.shape[-1], start=offsets[b], y=dpooled[b],
-                                                   Y=C, width=C, per=H * W))
+                to.each((N, H, W), op(kinds.COPY, x=dy, C=dy.shape[-1], start=offsets[b], y=dpooled[b], Y=C, width=C,
+                                      per=H * W))
             unpool(to, layer, x, pooled[b], dpooled[b], dx, fresh=not reads_x and k == 0)
         to.free(*dpooled.values())

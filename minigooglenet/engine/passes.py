@@ -16,19 +16,6 @@ REDUCED = 1 << 18  # values of a gradient of filters that one task adds up, abou
 MOST = 4           # such tasks for one gradient
 
 
-def chunk_size(N: int, H: int, W: int) -> int:
-    """How many images make one task: few enough to stay in the cache, at least four tasks but none of fewer than 512
-    pixels, as short tasks cost more than they save; and the last task about as long as the others. Never depends on the
-    number of threads."""
-    most = max(1, min(4096 // (H * W), max(-(-N // 4), 512 // (H * W))))
-    return -(-N // max(1, -(-N // most)))
-
-
-def chunk_count(N: int, H: int, W: int) -> int:
-    """How many chunks there are."""
-    return -(-N // max(1, chunk_size(N, H, W)))
-
-
 class Backward(NamedTuple):
     """One fused convolution of a step backward: its state, the gradients ``dys`` of its outputs, the gradient ``dx`` of
     its input (None leaves it out), and whether that is ``fresh`` memory, which need not be added to."""
@@ -63,15 +50,15 @@ def forward_pass(to: Program, step: Sequence[tuple[FusedConv, State]], train: bo
     """Convolve, normalize and rectify, chunk by chunk; where batch norm needs the sums over the whole batch first,
     these are waited for in between."""
     (N, OH, OW), bns = step[0][1].shape, step[0][0].bns
-    size, count = chunk_size(N, OH, OW), chunk_count(N, OH, OW)
+    count = len(to.chunks(N, OH, OW))
     if not bns:
         for one, state in step:
             state.affine = [neutral(to, width) for width in one.widths]
             for conv, (y, offset) in zip(one.convs, state.ys, strict=True):
                 shift = to.parameter(conv, "params", "b") if "b" in conv.params else neutral(to, conv.F).part(1)
-                to.each(N, size, one.convolution(state, one.algorithm.forward, y=y, Y=y.shape[-1], offset=offset,
-                                                 F=conv.F, shift=shift, per=one.algorithm.per_image(OH, OW),
-                                                 **one.packed(to, [conv])))
+                to.each(state.shape, one.convolution(state, one.algorithm.forward, y=y, Y=y.shape[-1], offset=offset,
+                                                     F=conv.F, shift=shift, per=one.algorithm.per_image(OH, OW),
+                                                     **one.packed(to, [conv])))
         return
     here, alone = N * OH * OW, bns[0].all_reduce is itself
     if train and alone and here < 2:
@@ -82,9 +69,9 @@ def forward_pass(to: Program, step: Sequence[tuple[FusedConv, State]], train: bo
         state.z, state.M = to.keep((N, OH, OW, one.F)), M
         state.affine = [to.keep((2, width)) for width in one.widths]
         state.moments = [to.keep((2, width), float) for width in one.widths]
-        to.each(N, size, one.convolution(state, one.algorithm.forward, y=state.z, Y=one.F, F=one.F, linear=True,
-                                         counted=train, sums=its, per=one.algorithm.per_image(OH, OW),
-                                         **one.packed(to, one.convs)))
+        to.each(state.shape, one.convolution(state, one.algorithm.forward, y=state.z, Y=one.F, F=one.F, linear=True,
+                                             counted=train, sums=its, per=one.algorithm.per_image(OH, OW),
+                                             **one.packed(to, one.convs)))
     whole = sums if alone or not train else over_processes(to, bns[0], sums, M, here)
     constants = [op(kinds.CONSTANTS, sums=its, chunks=its.shape[0], F=one.F, start=start, width=bn.C, M=M, eps=bn.eps,
                     momentum=bn.momentum, gamma=to.parameter(bn, "params", "gamma"), moments=moments, affine=affine,
@@ -97,7 +84,7 @@ def forward_pass(to: Program, step: Sequence[tuple[FusedConv, State]], train: bo
     else:
         to.prepare(*constants)
     for one, state in step:
-        to.each(N, size, op(kinds.NORMALIZE, of=one.units(state, state.ys), per=OH * OW))
+        to.each(state.shape, op(kinds.NORMALIZE, of=one.units(state, state.ys), per=OH * OW))
     to.free(*sums, *whole)
 
 
@@ -109,10 +96,11 @@ def neutral(to: Program, width: int) -> Value:
 def backward_pass(to: Program, step: Sequence[Backward]) -> None:
     """The gradients of a step's inputs, parameters of batch norm, biases and weights."""
     N, OH, OW = step[0].state.shape
-    size, count, M = chunk_size(N, OH, OW), chunk_count(N, OH, OW), step[0].state.M
+    count, M = len(to.chunks(N, OH, OW)), step[0].state.M
     sums = [to.temporary((count, 2, job.one.F), float) for job in step]
     for job, its in zip(step, sums, strict=True):
-        to.each(N, size, op(kinds.SUMS, of=job.one.units(job.state, job.dys), F=job.one.F, sums=its, per=OH * OW))
+        to.each(job.state.shape, op(kinds.SUMS, of=job.one.units(job.state, job.dys), F=job.one.F, sums=its,
+                                    per=OH * OW))
     whole = over_processes(to, step[0].one.bns[0], sums) if M and M.block == KEPT else sums
     mixes = [[to.temporary((2, width)) if M else to.constant(np.zeros((2, width), to.dtype))
               for width in job.one.widths] for job in step]
@@ -123,7 +111,7 @@ def backward_pass(to: Program, step: Sequence[Backward]) -> None:
         C, F = one.first.C, one.F
         parts = to.temporary((count, one.algorithm.gradient_size(one.w)))
         pointwise, across = one.algorithm.backward == kinds.POINTWISE_BACKWARD, one.algorithm.across(C, F)
-        to.each(N, size, one.convolution(
+        to.each(job.state.shape, one.convolution(
             job.state, one.algorithm.backward, of=one.units(job.state, job.dys, mix), F=F, counted=job.dx is not None,
             fresh=job.fresh, parts=parts, across=across, per=OH * OW if pointwise else 1,
             **one.packed(to, one.convs, transposed=True), **dx))

@@ -75,13 +75,17 @@ class Parameter(NamedTuple):
 
 
 class Program:
-    """A pass through layers, for batches of one shape and dtype: recorded, then ``finish``ed, then run many times."""
+    """A pass through layers, for batches of one shape and dtype: recorded, then ``finish``ed, then run many times.
 
-    def __init__(self, dtype: DTypeLike) -> None:
+    ``large`` filters need large chunks: each reads the filters, and writes a gradient as large.
+    """
+
+    def __init__(self, dtype: DTypeLike, large: bool = False) -> None:
         self.dtype = np.dtype(dtype)
+        self.least, self.most = (512, 4096) if large else (128, 1024)  # pixels of a chunk
         self.stages: list[list[Work] | Function] = [[]]  # the first prepares filters
-        self.recorded: list[Op] = []  # for every chunk of the cut (N, size), not in a stage yet
-        self.cut: tuple[int, int] | None = None
+        self.recorded: list[Op] = []  # for every chunk of the cut, not in a stage yet
+        self.cut: list[slice] = []
         self.direction = 1
         self.due: list[tuple[Work, list[Value]]] = []  # for the stage that is being recorded, and what is free after it
         self.later: list[tuple[Work, list[Value]]] = []  # for the stage after that
@@ -138,11 +142,18 @@ class Program:
         """Do this before all else, with the range 0 … ``last``."""
         self.stages[0].append(Work(list(ops), [(0, last, 0)]))  # type: ignore[union-attr]
 
-    def each(self, N: int, size: int, *ops: Op) -> None:
-        """Do this to every chunk of ``size`` images of N, after all that was to be done to the chunk before."""
-        if self.cut != (N, size):
+    def chunks(self, N: int, H: int, W: int) -> list[slice]:
+        """N images of H×W pixels in chunks: few enough to stay in the cache, at least four but none too small, and the
+        last one about as long as the others. Never depends on the number of threads."""
+        most = max(1, min(self.most // (H * W), max(-(-N // 4), self.least // (H * W))))
+        return chunks(N, -(-N // max(1, -(-N // most))))
+
+    def each(self, shape: tuple[int, int, int], *ops: Op) -> None:
+        """Do this to every chunk of images (N, H, W), after all that was to be done to the chunk before."""
+        cut = self.chunks(*shape)
+        if self.cut != cut:
             self.close()
-        self.cut = N, size
+        self.cut = cut
         self.recorded += ops
 
     def then(self, *ops: Op) -> None:
@@ -162,8 +173,8 @@ class Program:
 
     def close(self) -> None:
         """End a stage."""
-        if self.recorded and self.cut:
-            cut = [(chunk.start, chunk.stop, k) for k, chunk in enumerate(chunks(*self.cut))]
+        if self.recorded:
+            cut = [(chunk.start, chunk.stop, k) for k, chunk in enumerate(self.cut)]
             self.direction = -self.direction  # so a stage begins with the chunks that are still in the cache
             stage = [Work(self.recorded, cut[::self.direction])]
             due, self.due, self.later, self.recorded = self.due, self.later, [], []

@@ -14,18 +14,19 @@ from ..kernels.threads import blas_on_one_thread
 from ..layers import Array, BatchNorm, Conv, Layer, MaxPool, Shape
 from ..layers.containers import call
 from .fused_conv import FusedConv, Target
-from .passes import Backward, backward_pass, chunk_size, forward_pass
+from .passes import Backward, backward_pass, forward_pass
 from .plan import window
 from .program import DX, DY, KEPT, Program, Value, X, op
 
 MOST = 8  # records of a chain: batches of so many shapes
+LARGE = 100_000  # weights of a convolution, of which each chunk's part of the gradient does not stay in the cache
 
 
 class Recorded(Layer):
     """A layer that is recorded. It does not run by itself: it is part of a chain."""
 
+    fused: list[FusedConv]
     norms: list[int]        # channels of each pass that waits for batch norm's sums
-    bns: list[BatchNorm]
 
     def record(self, to: Program, x: Value, train: bool) -> tuple[Value, Any]:
         """Record forward: (y, what backward needs to know). Raises ShapeError where x does not fit."""
@@ -43,7 +44,7 @@ class FusedUnit(Recorded):
         super().__init__()
         self.conv, self.bn, self.expects = conv, bn, conv.expects
         self.one = FusedConv([self])
-        self.bns, self.norms = self.one.bns, [conv.F] if bn else []
+        self.fused, self.norms = [self.one], [conv.F] if bn else []
 
     def output_shape(self, shape: Shape) -> Shape:
         return self.conv.output_shape(shape)
@@ -64,7 +65,7 @@ class FusedPool(Recorded):
 
     def __init__(self, layer: MaxPool) -> None:
         super().__init__()
-        self.pool, self.expects, self.bns, self.norms = layer, layer.expects, [], []
+        self.pool, self.expects, self.fused, self.norms = layer, layer.expects, [], []
 
     def output_shape(self, shape: Shape) -> Shape:
         return self.pool.output_shape(shape)
@@ -84,15 +85,15 @@ class FusedPool(Recorded):
 def pool(to: Program, layer: MaxPool, x: Value, y: Value, offset: int = 0) -> None:
     """Record a max pool of x into the channels of y from ``offset`` on."""
     (N, H, W, C), (_, OH, OW, Y) = x.shape, y.shape
-    to.each(N, chunk_size(N, H, W), op(kinds.MAX_POOL, x=x, y=y, N=N, H=H, W=W, C=C, OH=OH, OW=OW, Y=Y, offset=offset,
-                                       per=OH, **window(layer)))
+    to.each((N, H, W), op(kinds.MAX_POOL, x=x, y=y, N=N, H=H, W=W, C=C, OH=OH, OW=OW, Y=Y, offset=offset, per=OH,
+                          **window(layer)))
 
 
 def unpool(to: Program, layer: MaxPool, x: Value, y: Value, dy: Value, dx: Value, fresh: bool) -> None:
     """Record the gradient of ``pool``: added into dx, or written where that is ``fresh`` memory."""
     (N, H, W, C), (_, OH, OW, _) = x.shape, y.shape
-    to.each(N, chunk_size(N, H, W), op(kinds.MAX_POOL_BACKWARD, x=x, y=y, dy=dy, dx=dx, fresh=fresh, N=N, H=H, W=W, C=C,
-                                       OH=OH, OW=OW, Y=C, **window(layer)))
+    to.each((N, H, W), op(kinds.MAX_POOL_BACKWARD, x=x, y=y, dy=dy, dx=dx, fresh=fresh, N=N, H=H, W=W, C=C, OH=OH,
+                          OW=OW, Y=C, **window(layer)))
 
 
 class Record(NamedTuple):
@@ -114,7 +115,7 @@ class Chain(Layer):
         self.layers, self.input_gradient = layers, True
         self.expects = next(iter(layers.values())).expects
         self.norms = [width for layer in layers.values() for width in layer.norms]
-        self.bns = [bn for layer in layers.values() for bn in layer.bns]
+        self.fused = [one for layer in layers.values() for one in layer.fused]
         self.records: dict[Any, Record] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -127,7 +128,8 @@ class Chain(Layer):
 
     def forward(self, x: Array, train: bool = False) -> tuple[Array, Any]:
         x = np.require(x, requirements=["C", "A"])
-        key = x.shape, x.dtype, train, *((bn.eps, bn.momentum, bn.all_reduce) for bn in self.bns)
+        key = x.shape, x.dtype, train, *(
+            (bn.eps, bn.momentum, bn.all_reduce) for one in self.fused for bn in one.bns)
         record = self.records.get(key)
         if record is None or not record.forward.fits():
             try:
@@ -154,7 +156,8 @@ class Chain(Layer):
 
     def record(self, shape: Shape, dtype: np.dtype, train: bool) -> Record:
         """Record the chain for batches of a shape. Raises ShapeError where that does not fit."""
-        to = Program(dtype)
+        large = any(conv.params["w"].size > LARGE for one in self.fused for conv in one.convs)
+        to = Program(dtype, large)
         value, steps = Value(X, 0, shape, dtype), []
         for name, layer in self.layers.items():
             y, state = call(name, layer.record, to, value, train)
@@ -163,7 +166,7 @@ class Chain(Layer):
 
         @functools.cache
         def backward() -> Program:
-            to, dy = Program(dtype), Value(DY, 0, value.shape, dtype)
+            to, dy = Program(dtype, large), Value(DY, 0, value.shape, dtype)
             for k, (layer, x, state) in reversed([*enumerate(steps)]):
                 dx = to.temporary(x.shape) if k else Value(DX, 0, shape, dtype) if self.input_gradient else None
                 layer.record_backward(to, dy, state, dx)
