@@ -103,18 +103,18 @@ class Program:
     def keep(self, shape: Shape, dtype: DTypeLike | None = None, block: int = KEPT) -> Value:
         """A new array that the backward pass finds as well; or one of another block that is never used again."""
         value = Value(block, self.sizes[block], shape, np.dtype(dtype or self.dtype))
-        self.sizes[block] += lines(value)
+        self.sizes[block] += room(value)
         return value
 
     def temporary(self, shape: Shape, dtype: DTypeLike | None = None) -> Value:
         """A new array that is needed until ``free``, or until the pass ends."""
         value, at = Value(TEMPORARY, 0, shape, np.dtype(dtype or self.dtype)), 0
         for start, end in sorted(self.used):  # the first gap that is large enough
-            if start - at >= lines(value):
+            if start - at >= room(value):
                 break
             at = max(at, end)
-        self.used.append((at, at + lines(value)))
-        self.sizes[TEMPORARY] = max(self.sizes[TEMPORARY], at + lines(value))
+        self.used.append((at, at + room(value)))
+        self.sizes[TEMPORARY] = max(self.sizes[TEMPORARY], at + room(value))
         return value._replace(at=at)
 
     def free(self, *values: Value) -> None:
@@ -180,7 +180,7 @@ class Program:
             due, self.due, self.later, self.recorded = self.due, self.later, [], []
             self.stages.append(stage + [work for work, _ in due])
             for value in self.freed | {value for _, values in due for value in values}:
-                self.used.remove((value.at, value.at + lines(value)))
+                self.used.remove((value.at, value.at + room(value)))
             self.freed = set()
 
     def finish(self) -> "Program":
@@ -255,9 +255,10 @@ def nothing(view: Callable[[Value], Array]) -> None:
     """What is called at the end of a pass."""
 
 
-def lines(value: Value) -> int:
-    """The bytes of a value, rounded up to cache lines."""
-    return -(-max(value.nbytes, 1) // LINE) * LINE
+def room(value: Value) -> int:
+    """The bytes from a value to the next: cache lines, and a few more. The sizes of most arrays are multiples of 4 KB,
+    and a processor takes a load for one of what was just stored if the two places are a multiple of 4 KB apart."""
+    return (-(-value.nbytes // LINE) + 5) * LINE
 
 
 class Table:
