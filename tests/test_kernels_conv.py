@@ -55,7 +55,7 @@ def test_the_block_in_llvm_equals_the_plain_block(P, how, monkeypatch):
     compiled, plain = y.copy(), y.copy()
     gemm.multiply_runs(*arguments, compiled, 0, F, F, shift, 0, how)
     for width in (8, 16, 32):
-        monkeypatch.setattr(gemm, f"_block_{width}", gemm.numpy_block(width))
+        monkeypatch.setattr(gemm, f"_block_{width}", gemm.numpy_block(width, gemm.ROWS))
     monkeypatch.setattr(gemm, "_block_7x32", gemm.numpy_block(32, 7))
     gemm.multiply_runs.py_func(*arguments, plain, 0, F, F, shift, 0, how)
     assert distance(compiled, plain) < 1e-15 and not np.array_equal(plain, y)
