@@ -219,7 +219,7 @@ def test_in_scikit_learn(images):
     x, y = images
     made = small()
     assert clone(made).get_params() == made.get_params() and is_classifier(made)
-    pipeline = make_pipeline(FunctionTransformer(lambda flat: flat.reshape(-1, 8, 8)), small(epochs=20))
+    pipeline = make_pipeline(FunctionTransformer(lambda flat: flat.reshape(-1, 8, 8)), small(epochs=12, batch=15))
     assert cross_val_score(pipeline, x.reshape(90, 64), y, cv=3).mean() > 0.8
     search = GridSearchCV(small(epochs=2), {"lr": [0.05, 0.1]}, cv=2, error_score="raise").fit(x, y)
     assert search.best_params_["lr"] in (0.05, 0.1)
