@@ -31,6 +31,7 @@ class Algorithm:
 
     forward: int
     backward: int
+    input: int | None = None  # where another operation computes the gradient of the input
     preparing = kinds.PACK
 
     def matrix(self, w: Array) -> Array:
@@ -99,7 +100,7 @@ class Winograd(Algorithm):
 class Columns(Algorithm):
     """Anything else: im2col and a product, as in ``layers/conv.py``, but reading the windows from padded lines."""
 
-    forward, backward = kinds.COLUMNS, kinds.COLUMNS_BACKWARD
+    forward, backward, input = kinds.COLUMNS, kinds.COLUMNS_BACKWARD, kinds.COLUMNS_INPUT
 
     def matrix(self, w: Array) -> Array:
         return w.reshape(-1, w.shape[-1])

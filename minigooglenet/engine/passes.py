@@ -107,14 +107,15 @@ def backward_pass(to: Program, step: Sequence[Backward]) -> None:
     to.then(*(constant for job, own, its, mix in zip(step, sums, whole, mixes, strict=True)
               for constant in parameters(to, job, own, its, mix)))
     for job, mix in zip(step, mixes, strict=True):
-        one, dx = job.one, {"dx": job.dx} if job.dx else {}
-        C, F = one.first.C, one.F
-        parts = to.temporary((count, one.algorithm.gradient_size(one.w)))
-        pointwise, across = one.algorithm.backward == kinds.POINTWISE_BACKWARD, one.algorithm.across(C, F)
-        to.each(job.state.shape, one.convolution(
-            job.state, one.algorithm.backward, of=one.units(job.state, job.dys, mix), F=F, counted=job.dx is not None,
-            fresh=job.fresh, parts=parts, across=across, per=OH * OW if pointwise else 1,
-            **one.packed(to, one.convs, transposed=True), **dx))
+        one, C, F = job.one, job.one.first.C, job.one.F
+        parts, across = to.temporary((count, one.algorithm.gradient_size(one.w))), one.algorithm.across(C, F)
+        fields = {"of": one.units(job.state, job.dys, mix), "F": F, "parts": parts, "across": across,
+                  "per": OH * OW if one.algorithm.backward == kinds.POINTWISE_BACKWARD else 1}
+        if job.dx:
+            fields |= {"dx": job.dx, "counted": True, "fresh": job.fresh, **one.packed(to, one.convs, transposed=True)}
+        to.each(job.state.shape, one.convolution(job.state, one.algorithm.backward, **fields))
+        if job.dx and one.algorithm.input is not None:
+            to.each(job.state.shape, one.convolution(job.state, one.algorithm.input, **fields))
         if N:
             reduce(to, one, parts, across)
     to.free(*sums, *whole, *(value for mix in mixes for value in mix))

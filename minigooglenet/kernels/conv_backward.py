@@ -112,9 +112,10 @@ def convolve_columns_backward_numba(units: Units, F: int, shape: tuple[int, ...]
     """As ``convolve_columns_backward_numpy``, compiled."""
     (N, H, W, C), (_, OH, OW), (first, last) = x.shape, shape, images or (0, len(x))
     (table, _), du = records(units), empty((kernel[0] * kernel[1] * C, F), x.dtype)
-    target = np.empty((0, H, W * C), x.dtype) if dx is None else dx.reshape(N, H, W * C)
-    _columns(table, frozen(x).reshape(N, H, W * C), transposed, target, du.reshape(-1), C, F, OH, OW, *kernel, *stride,
-             *pad, first, last, dx is not None, fresh)
+    sizes = C, F, OH, OW, *kernel, *stride, *pad, first, last
+    _columns(table, frozen(x).reshape(N, H, W * C), du.reshape(-1), *sizes)
+    if dx is not None:
+        _columns_input(table, transposed, dx.reshape(N, H, W * C), *sizes, fresh)
     return du
 
 
@@ -165,21 +166,18 @@ def _pointwise(units, x, transposed, dx, du, C, F, first, last, wants_dx, mode, 
 
 
 @njit
-def _columns(units, x, transposed, dx, du, C, F, OH, OW, KH, KW, SH, SW, PH, PW, first_image, last_image, wants_dx,
-             fresh):
-    """Both gradients, any window.
+def _columns(units, x, du, C, F, OH, OW, KH, KW, SH, SW, PH, PW, first_image, last_image):
+    """The gradient with respect to the filters, any window.
 
-    units, transposed        see ``fused.relu_mix``; packed (F, KH·KW·C)
-    x, dx                    (N, H, W·C) input, and the gradient with respect to it
-    du                       (KH·KW·C·F,), written
+    units                    see ``fused.relu_mix``
+    x, du                    (N, H, W·C); (KH·KW·C·F,), written
     C, F, OH, OW             channels, filters, height and width of the output
     KH, KW, SH, SW, PH, PW   kernel, stride and padding
     first_image, last_image  range of images
-    wants_dx, fresh          whether dx is computed; whether it is overwritten instead of added to
     """
-    H, run, wide, no_shift, pixels = x.shape[1], KW * C, x.shape[2] + 2 * PW * C, np.empty(0, x.dtype), OH * OW
+    run, wide, no_shift, pixels = KW * C, x.shape[2] + 2 * PW * C, np.empty(0, x.dtype), OH * OW
     padded, block = lines_per_block(x, wide, OH, KH, SH)
-    dz, columns = scratch(pixels * F + SPARE, x), scratch(OW * KH * run if wants_dx else 1, x)
+    dz = scratch(pixels * F + SPARE, x)
     du[:] = 0
     for n in range(first_image, last_image):
         mix(units, n * pixels, (n + 1) * pixels, dz, F)
@@ -190,13 +188,27 @@ def _columns(units, x, transposed, dx, du, C, F, OH, OW, KH, KW, SH, SW, PH, PW,
                 multiply_runs(padded, i * wide, 1, SH * wide, SW * C, run, end - line, OW, dz, (line - n * OH) * OW * F,
                               1, F, du, i * run * F, F, F, no_shift, 0, ADD)
             line = end
-        if wants_dx:
-            if fresh:
-                dx[n] = 0
-            for i in range(OH):
-                multiply(dz, i * OW * F, F, 1, OW, F, transposed, 0, F, 0, columns, 0, KH * run, KH * run, no_shift, 0,
-                         WRITE)
-                add_columns(columns.reshape(OW, KH, run), dx[n], C, i * SH - PH, H, SW, PW)
+
+
+@njit
+def _columns_input(units, transposed, dx, C, F, OH, OW, KH, KW, SH, SW, PH, PW, first_image, last_image, fresh):
+    """The gradient with respect to the input, any window: one that images do not need.
+
+    units, transposed, dx    see ``fused.relu_mix``; packed (F, KH·KW·C); (N, H, W·C)
+    C, F, OH, OW             channels, filters, height and width of the output
+    KH, KW, SH, SW, PH, PW   kernel, stride and padding
+    first_image, last_image  range of images
+    fresh                    whether dx is overwritten instead of added to
+    """
+    size, no_shift, pixels = KH * KW * C, np.empty(0, dx.dtype), OH * OW
+    dz, columns = scratch(pixels * F, dx), scratch(OW * size, dx)
+    for n in range(first_image, last_image):
+        mix(units, n * pixels, (n + 1) * pixels, dz, F)
+        if fresh:
+            dx[n] = 0
+        for i in range(OH):
+            multiply(dz, i * OW * F, F, 1, OW, F, transposed, 0, F, 0, columns, 0, size, size, no_shift, 0, WRITE)
+            add_columns(columns.reshape(OW, KH, KW * C), dx[n], C, i * SH - PH, dx.shape[1], SW, PW)
 
 
 @njit

@@ -13,6 +13,7 @@ from .avg_pool import _avg_pool
 from .batch_norm import batch_constants_backward_numba, batch_constants_numba, bias_gradient_numba
 from .channels import _add_parts, _copy_channels
 from .conv_backward import _columns as _columns_backward
+from .conv_backward import _columns_input
 from .conv_backward import _pointwise as _pointwise_backward
 from .conv_backward import _winograd as _winograd_backward
 from .conv_forward import _columns, _pointwise, _winograd
@@ -27,8 +28,8 @@ from .winograd_filters import _filter_gradient, _packed_filters
 
 # Kinds of operations, in the order of ``arguments``.
 (POINTWISE, COLUMNS, WINOGRAD, MAX_POOL, AVG_POOL, LRN, PACK, FILTERS, COPY, CONSTANTS, NORMALIZE, SUMS,
- CONSTANTS_BACKWARD, BIAS, POINTWISE_BACKWARD, COLUMNS_BACKWARD, WINOGRAD_BACKWARD, MAX_POOL_BACKWARD, ADD_PARTS,
- FILTER_GRADIENT) = range(20)
+ CONSTANTS_BACKWARD, BIAS, POINTWISE_BACKWARD, COLUMNS_BACKWARD, COLUMNS_INPUT, WINOGRAD_BACKWARD, MAX_POOL_BACKWARD,
+ ADD_PARTS, FILTER_GRADIENT) = range(21)
 
 #: The arrays of an operation, by address.
 ARRAYS = (
@@ -88,7 +89,8 @@ def arguments(dtype: types.Type) -> dict[Any, tuple]:
         batch_constants_backward_numba: (parts, parts, i, one, sums, pair, y, y, pair),
         bias_gradient_numba: (parts, i, y),
         _pointwise_backward: (units, flat, y, y, y, *[i] * 4, b, i, b),
-        _columns_backward: (units, image, y, y_image, y, *[i] * 12, b, b),
+        _columns_backward: (units, image, y, *[i] * 12),
+        _columns_input: (units, y, y_image, *[i] * 12, b),
         _winograd_backward: (units, image, y, y_image, y, *[i] * 8, b, b),
         _max_pool_backward: (flat, flat, flat, y, *[i] * 11, b),
         _add_parts: (y, i, i, b, i, y, *[i] * 4),
@@ -98,10 +100,11 @@ def arguments(dtype: types.Type) -> dict[Any, tuple]:
 
 UNIT_SIZE = UNIT.itemsize
 
+_callers = [caller(kernel, arguments) for kernel in arguments(types.float32)]
 (_call_pointwise, _call_columns, _call_winograd, _call_max_pool, _call_avg_pool, _call_lrn, _call_pack, _call_filters,
  _call_copy, _call_constants, _call_affine_relu, _call_relu_sums, _call_constants_backward, _call_bias,
- _call_pointwise_backward, _call_columns_backward, _call_winograd_backward, _call_max_pool_backward, _call_add_parts,
- _call_filter_gradient) = (caller(kernel, arguments) for kernel in arguments(types.float32))
+ _call_pointwise_backward, _call_columns_backward, _call_columns_input, _call_winograd_backward,
+ _call_max_pool_backward, _call_add_parts, _call_filter_gradient) = _callers
 
 
 @inlined
@@ -182,7 +185,10 @@ def _convolve_backward(t, units, kernels, first, last, chunk, like):
             own, x, u, dx, du, C, F, first, last, wants_dx, WRITE if fresh else ADD, t["across"] != 0))
     elif kind == COLUMNS_BACKWARD:
         _call_columns_backward(kernels[COLUMNS_BACKWARD], like, (
-            own, x, u, dx, du, C, F, OH, OW, KH, KW, SH, SW, PH, PW, first, last, wants_dx, fresh))
+            own, x, du, C, F, OH, OW, KH, KW, SH, SW, PH, PW, first, last))
+    elif kind == COLUMNS_INPUT:
+        _call_columns_input(kernels[COLUMNS_INPUT], like, (
+            own, u, dx, C, F, OH, OW, KH, KW, SH, SW, PH, PW, first, last, fresh))
     else:
         _call_winograd_backward(kernels[WINOGRAD_BACKWARD], like, (
             own, x, u, dx, du, C, F, OH, OW, PH, 7 - KH, first, last, wants_dx, fresh))
