@@ -48,7 +48,7 @@ def train(folder: Path, injury: Callable[[], None] = injuries.nothing, threads: 
             descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
             os.dup2(descriptor, 1)
             os.dup2(descriptor, 2)
-            report._curve = lambda: lambda history, file, steps: file.write(b"a curve")     # drawing takes long
+            report._curve = lambda: lambda history, file, *more: file.write(b"a curve")     # drawing takes long
             injury()
             code = main([*TRAIN, "--data", data, "--out", str(folder), "--threads", str(threads), "--resume"])
         except BaseException:
