@@ -317,9 +317,8 @@ show(fig, "03_throughput", "The throughput of several implementations of the sam
 #   other processes, not from Python, so the minimum is probably the only number of interest.
 # * **Measuring zeros.** `np.zeros` gets its memory only when it is first written to. Until then every page maps to the
 #   same page of zeros, which stays in the cache. Use random values.
-# * **Two kinds of threads.** NumPy's matrix product has threads of its own. When they are started from your threads,
-#   they compete for the same cores. While this library's threads work, it limits BLAS, the library behind the product,
-#   to one thread (`minigooglenet/kernels/threads.py`).
+# * **Two kinds of threads.** NumPy's matrix product has threads of its own. If yours start them, they compete for the
+#   same cores. So `minigooglenet/kernels/threads.py` limits BLAS, the library behind the product, to one thread.
 # * **FLOPs or multiply-adds?** They differ by a factor of two, and tools disagree on which they print (fvcore, issue
 #   69). Lesson 07 comes back to it.
 # * **Fewer operations do not mean less time.** The paper says so (section 3): sparse arithmetic with a hundredth of the

@@ -1,7 +1,6 @@
 """What all tests share: a generator with a fixed seed, hypothesis without its clock (the machine may be busy), and how
 several workers divide the files among them."""
 
-import fcntl
 import gc
 import os
 import subprocess
@@ -38,6 +37,7 @@ def pytest_collection_finish(session):
     gc.freeze()     # thousands of tests live until the end: the collector need not look at them again and again
     gc.enable()
     if hasattr(session.config, "workerinput") and COMPILING in os.environ:
+        import fcntl
         with open(os.environ[COMPILING]) as lock:
             fcntl.flock(lock, fcntl.LOCK_SH)    # waits
 
@@ -60,7 +60,9 @@ def pytest_sessionstart(session):
     """Before several workers run all tests, let a process compile what most of them need, while they collect the tests.
     Otherwise each compiles it for itself, and so do the first processes that the tests start."""
     config = session.config
-    if getattr(config.option, "numprocesses", None) and config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+    if (getattr(config.option, "numprocesses", None) and config.args_source is pytest.Config.ArgsSource.TESTPATHS
+            and os.name == "posix"):
+        import fcntl
         with tempfile.NamedTemporaryFile(delete=False) as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)    # until the process that inherits the file has ended, however it ends
             subprocess.Popen([sys.executable, "-m", "tests.compiled"], cwd=config.rootpath, pass_fds=[lock.fileno()])

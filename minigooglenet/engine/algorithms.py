@@ -9,6 +9,7 @@ they count an image as.
 import math
 
 from ..kernels import plan_ops as kinds
+from ..kernels.conv_backward import reads_across
 from ..kernels.gemm import pack, padded
 from ..kernels.winograd import winograd_filter
 from ..kernels.winograd_filters import packed_filters
@@ -69,7 +70,7 @@ class Pointwise(Algorithm):
         return OH * OW
 
     def across(self, C: int, F: int) -> bool:
-        return C % 8 == 0 and C * F <= 2 ** 17
+        return reads_across(C, F)
 
 
 class Winograd(Algorithm):

@@ -54,7 +54,8 @@ class FusedConcat(Recorded):
         for b, layer in self.pools.items():
             pool(to, layer, x, pooled[b])
             if not self.branches[b]:
-                pool(to, layer, x, out, offsets[b])
+                to.each((N, H, W), op(kinds.COPY, x=pooled[b], C=C, y=out, Y=offsets[-1], offset=offsets[b], width=C,
+                                      per=H * W))
         states: list[list[State]] = []
         for d, step in enumerate(self.steps):
             states.append([])

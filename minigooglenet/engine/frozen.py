@@ -1,4 +1,4 @@
-"""Layers that only predict: batch norm folded into the weights, weights prepared once. They run as part of a kinds."""
+"""Layers that only predict: batch norm folded into the weights, weights prepared once. They run as part of a plan."""
 
 import functools
 from itertools import accumulate

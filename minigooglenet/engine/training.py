@@ -82,11 +82,10 @@ class FusedPool(Recorded):
             unpool(to, self.pool, x, y, dy, dx, fresh=True)
 
 
-def pool(to: Program, layer: MaxPool, x: Value, y: Value, offset: int = 0) -> None:
-    """Record a max pool of x into the channels of y from ``offset`` on."""
-    (N, H, W, C), (_, OH, OW, Y) = x.shape, y.shape
-    to.each((N, H, W), op(kinds.MAX_POOL, x=x, y=y, N=N, H=H, W=W, C=C, OH=OH, OW=OW, Y=Y, offset=offset, per=OH,
-                          **window(layer)))
+def pool(to: Program, layer: MaxPool, x: Value, y: Value) -> None:
+    """Record a max pool of x into y."""
+    (N, H, W, C), (_, OH, OW, _) = x.shape, y.shape
+    to.each((N, H, W), op(kinds.MAX_POOL, x=x, y=y, N=N, H=H, W=W, C=C, OH=OH, OW=OW, Y=C, per=OH, **window(layer)))
 
 
 def unpool(to: Program, layer: MaxPool, x: Value, y: Value, dy: Value, dx: Value, fresh: bool) -> None:

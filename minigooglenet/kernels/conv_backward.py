@@ -93,12 +93,18 @@ def convolve_winograd_backward_numpy(units: Units, F: int, shape: tuple[int, ...
 # -- numba ------------------------------------------------------------------------------------------------------------
 
 
+def reads_across(C: int, F: int) -> bool:
+    """Whether the compiled 1×1 convolution computes the gradient of C×F filters transposed, so that it reads x in long
+    runs. Other numbers of channels would be read beyond the end of x, and more filters cost too much to transpose."""
+    return C % 8 == 0 and C * F <= 2 ** 17
+
+
 def convolve_pointwise_backward_numba(units: Units, F: int, x: NDArray, transposed: NDArray, dx: NDArray | None,
                                       fresh: bool = False, images: Range | None = None) -> NDArray:
     """As ``convolve_pointwise_backward_numpy``, compiled."""
     N, H, W, C = x.shape
     first, last = images or (0, N)
-    across = C % 8 == 0 and C * F <= 2 ** 17  # else it would read beyond the end of x, or transposing costs too much
+    across = reads_across(C, F)
     du = empty((F, C) if across else (C, F), x.dtype)
     (table, _), target = records(units), np.empty(0, x.dtype) if dx is None else dx.reshape(-1)
     _pointwise(table, frozen(x).reshape(-1), transposed, target, du.reshape(-1), C, F, first * H * W, last * H * W,

@@ -128,7 +128,7 @@ def _pack(b, packed, n, K, F, row, column):
             width = _width(F - f)
             inside = min(width, F - f)
             for k in range(K):
-                first = (i * K * F + k * row + f * column)
+                first = i * K * F + k * row + f * column
                 if column == 1:
                     for j in range(size(inside)):
                         packed[at + j] = b[size(first) + j]
