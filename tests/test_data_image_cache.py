@@ -12,7 +12,7 @@ from PIL import Image
 from small import ROOT
 
 from minigooglenet.data import image_decode
-from minigooglenet.data.photos import center_crop, open_photo
+from minigooglenet.data.photos import center_crop, center_square, open_photo
 from minigooglenet.errors import UserError
 
 
@@ -48,7 +48,7 @@ def test_pixels_are_those_of_the_files(tmp_path):
     found = everything(data)
     assert len(found) == 11 + 12
     for path, x in found.items():
-        np.testing.assert_array_equal(x, center_crop(open_photo(root / path), 16, 16), err_msg=path)
+        np.testing.assert_array_equal(x, center_square(open_photo(root / path), 16), err_msg=path)
     assert [data.classes[label] for label in data.y_train] == [path.split("/")[0] for path in data.files_train]
     assert [data.classes[label] for label in data.y_test] == [path.split("/")[0] for path in data.files_test]
 
@@ -85,7 +85,7 @@ def test_images_are_decoded_once_and_only_new_bytes_again(tmp_path, decoded):
     (root / "cat" / "1.png").unlink()
     third = everything(get(root))
     assert decoded[9:] == ["0.png"] and "cat/1.png" not in third
-    np.testing.assert_array_equal(third["cat/0.png"], center_crop(open_photo(root / "cat" / "0.png"), 16, 16))
+    np.testing.assert_array_equal(third["cat/0.png"], center_square(open_photo(root / "cat" / "0.png"), 16))
     place, = (tmp_path / ".cache").iterdir()
     assert sorted(path.suffix for path in place.iterdir()) == [".json", ".uint8"]
 

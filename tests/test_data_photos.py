@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from minigooglenet.data.photos import caffe_input, center_crop, open_photo, resize_shorter
+from minigooglenet.data import limits
+from minigooglenet.data.photos import caffe_input, center_crop, center_square, open_photo, resize_shorter
 from minigooglenet.errors import UserError
 
 CAFFE, PHOTOS = os.environ.get("MINIGOOGLENET_CAFFE"), os.environ.get("MINIGOOGLENET_PHOTOS")
@@ -197,6 +198,20 @@ def test_center_crop_takes_the_center():
     crop = center_crop(Image.fromarray(x))
     assert crop.shape == (224, 224, 3) and crop.dtype == np.uint8
     np.testing.assert_array_equal(crop, x[16:240, 38:262])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 300), st.integers(1, 300), st.integers(1, 64))
+def test_the_center_square_is_the_center_crop_but_for_rounding(width, height, size):
+    """Waves of a period of at least 30 pixels of either image: a shift by one pixel changes them by 10 or more."""
+    width, height = max(width, height // limits.LONGEST + 1), max(height, width // limits.LONGEST + 1)
+    period = 30 * max(1, min(width, height) / size)
+    v, u = np.mgrid[:height, :width] * (2 * np.pi / period)
+    x = np.rint(np.stack([127 + 100 * np.sin(u), 127 + 100 * np.sin(v), 127 + 100 * np.cos(u + v)], -1))
+    image = Image.fromarray(x.astype(np.uint8))
+    found = center_square(image, size)
+    assert found.shape == (size, size, 3) and found.dtype == np.uint8
+    assert np.abs(found.astype(int) - center_crop(image, size, size)).max() <= 2
 
 
 def test_caffe_input_is_bgr_minus_the_mean():

@@ -17,7 +17,7 @@ from ..errors import UserError
 from ..files import regular_file
 from ..kernels.threads import threads
 from . import limits
-from .photos import center_crop, decode
+from .photos import center_square, decode
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -59,7 +59,7 @@ def square(root: Path, path: str, digest: str, size: int) -> tuple[np.ndarray | 
         photo = decode(root / path, least=SHARPNESS * size)
     except UserError as error:
         return None, Entry(digest, bad=_reason(error, root / path))
-    pixels = np.ascontiguousarray(center_crop(photo.image, size, size))
+    pixels = np.ascontiguousarray(center_square(photo.image, size))
     return pixels, Entry(digest, photo.format, *photo.size)
 
 

@@ -7,6 +7,7 @@ limits a file of up to 10 MB needs less than 1 GB of memory and less than 5 s.
 import io
 import re
 
+import numpy as np
 from PIL import Image
 
 from ..errors import UserError
@@ -72,7 +73,10 @@ def check_image(path: object, image: Image.Image) -> None:
 def check_scans(path: object, image: Image.Image, data: bytes) -> None:
     """Raise UserError if a JPEG that is open, but not decoded, has so many scans that decoding takes too long."""
     width, height = image.size
-    if image.format in ("JPEG", "MPO") and data.count(b"\xff\xda") * width * height > SCANS:
+    if image.format not in ("JPEG", "MPO"):
+        return
+    pairs = (np.frombuffer(data, "<u2", (len(data) - odd) // 2, odd) for odd in (0, 1))     # faster than data.count
+    if sum(np.count_nonzero(pair == 0xDAFF) for pair in pairs) * width * height > SCANS:
         scans = _scans(data)
         if scans * width * height > SCANS:
             raise UserError(f"{path}: {width}×{height} pixels in {scans:,} scans take too long to decode; save it "

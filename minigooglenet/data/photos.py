@@ -137,6 +137,18 @@ def center_crop(image: Image.Image, shorter: int = 256, size: int = 224) -> np.n
     return np.asarray(image.crop((left, top, left + size, top + size)))
 
 
+def center_square(image: Image.Image, size: int) -> np.ndarray:
+    """``center_crop(image, size, size)`` up to Pillow's rounding, without resizing what the crop leaves out.
+
+    Pillow rounds between the two directions, and which one is first depends on the part that it resizes.
+    """
+    width, height = size_with_shorter(*image.size, size)
+    x, y = image.width / width, image.height / height           # pixels of the image per resized pixel
+    left, top = (width - size) // 2, (height - size) // 2
+    box = (left * x, top * y, (left + size) * x, (top + size) * y)
+    return np.asarray(image.resize((size, size), Image.Resampling.BICUBIC, box))
+
+
 def resize_shorter(image: Image.Image, shorter: int) -> Image.Image:
     """Resize the image to a shorter side of ``shorter`` pixels, keeping its aspect ratio (bicubic, with antialiasing).
 
