@@ -7,7 +7,7 @@
 # * **Figure:** an image, its edges, and how much of the image each layer sees
 # * **Time:** 20 s
 #
-# In 2014 GoogLeNet won a competition of naming what is in a photo, with 1000 classes to choose from. Let us use it
+# In 2014 GoogLeNet won a competition in naming what is in a photo, with 1000 classes to choose from. Let us use it
 # before we take it apart. The image is a drawing of a few lines of NumPy. (The network has only seen photos.)
 
 # %%
@@ -46,7 +46,7 @@ else:
 # The photos come from ImageNet, which has 15 million in 22,000 categories (Krizhevsky et al. 2012). The competition of
 # 2014 chose 1000 of these, with 1.2 million photos to train on, 50,000 for validation and 100,000 for the test (section
 # 7). The team called itself GoogLeNet: "an homage to Yann LeCuns pioneering LeNet 5 network" (section 5, arXiv). The
-# architecture is called Inception, after a line of that film that had become a meme: "we need to go deeper". The meme
+# architecture is called Inception, after the film with a line that had become a meme: "we need to go deeper". The meme
 # is reference 1 of the paper.
 #
 # How can 224 · 224 · 3 numbers be a clock? The network does not look at all of them at once. Its first layer looks
@@ -124,7 +124,7 @@ print("\nthe image moves one row down, so does the answer:", np.array_equal(slid
 #     dense          (H·W·C) · (OH·OW·F) + OH·OW·F
 #     convolution    K·K·C·F + F                         the size of the image is not in it
 #
-# **Translation.** A filter that finds an edge at the left finds it at the right, too; nobody has to learn that twice.
+# **Translation.** A filter that finds an edge on the left finds it on the right, too; nobody has to learn that twice.
 # If the image moves, the output moves with it: convolution is *equivariant* to translation. A dense layer has to see
 # the clock in every place.
 
@@ -170,8 +170,8 @@ here = conv.predict(canvas)
 for step in (8, 1):
     there = conv.predict(np.roll(canvas, step, axis=2))
     change = np.abs(there - np.roll(here, step // 2, axis=2)).max() / np.abs(here).max()
-    print(f"the image moves by {step}: the output moves by {step / 2:g}, and differs by {change:.0%} from that "
-          f"moved by {step // 2}")
+    print(f"the image moves by {step}: the output should move by {step / 2:g}; it differs by {change:.0%} from the "
+          f"first output moved by {step // 2}")
     assert change < 1e-5 if step == 8 else change > 0.1
 output = conv.predict(np.zeros((1, 224, 224, 3), np.float32))
 print(f"weights {sum(w.nbytes for w in conv.params.values()) / 1e3:.0f} kB, output {output.nbytes / 1e6:.1f} MB")
@@ -261,7 +261,7 @@ show(fig, "01_first_look", "A drawn clock with nested squares: one value of conv
 #
 # 1. `edge_strength(x)`: how strong the edge is at each position, in any direction, from the two filters of the figure.
 # 2. `weights(H, W, C, K, F)`: the number of weights of a convolution and of the dense layer of the same size.
-# 3. `receptive_field(layers)`: how many pixels one value sees after any list of layers.
+# 3. `receptive_field(layers)`: how many pixels wide the part of the image is that one value sees after the layers.
 
 # %% [markdown]
 # ## If you got …
@@ -294,7 +294,7 @@ assert 3 + 3 + 3 == 9 and 3 * 3 * 64 + 64 == 640 and 3 * 3 * 3 * 64 + 64 == 1792
 # ## Recap
 #
 # 1. GoogLeNet is 22 layers of weights, nearly all of them convolutions: small windows that move over the image.
-# 2. A convolution is a dense layer with most weights 0 (locality) and the others equal (weight sharing).
+# 2. A convolution is a dense layer with most weights 0 (locality), the others the same everywhere (weight sharing).
 # 3. conv1 has 9,472 weights where a dense layer would have 121 billion, and does 1024 times fewer multiplications.
 # 4. If the image moves, the output of a convolution moves with it: what is learned in one place is known in all.
 # 5. Each layer widens the receptive field by (K - 1) · d: 7 pixels in conv1, all of the image from 4b on.

@@ -205,7 +205,7 @@ assert np.allclose(Y.reshape(8, 28, 28, 128)[0], expected, atol=1e-4)
 # threads (`kernels/threads.py`); here we measure wall-clock time. And `minigooglenet.engine` does less work: Winograd's
 # minimal filtering (`kernels/winograd.py`) computes 4×4 outputs of a 3×3 convolution with 36 multiplications, where the
 # definition takes 144. We count the multiplications of the definition, so its throughput may exceed the peak. Its
-# matrix products are too small for BLAS to be efficient, so they have their own kernel, `kernels/gemm.py`.
+# matrix products are too small for BLAS, NumPy's library for them, so they have their own kernel, `kernels/gemm.py`.
 
 # %%
 from minigooglenet.kernels.conv_forward import convolve_winograd
@@ -327,7 +327,7 @@ show(fig, "03_throughput", "The throughput of several implementations of the sam
 # %% [markdown]
 # ## Recap
 #
-# 1. The same sums can differ by a factor of thousands in time: what counts is how the processor accesses its data.
+# 1. The same sums can differ by a factor of thousands in time: by Python's cost per step, and by the order of access.
 # 2. The innermost loop should move through memory with stride 1; in NHWC that is the loop over the filters f.
 # 3. Python has a high cost per step, so it should take few: one large product instead of many small ones.
 # 4. A convolution as a matrix product comes near the peak; Winograd filtering can exceed it by multiplying less.

@@ -216,9 +216,9 @@ for loss in losses[:20]:
 
 # %% [markdown]
 # **Estimate, then measure.** What does a step cost? The forward pass multiplies N · (2 · 64 + 64 · 3) times. The
-# backward pass needs every product twice, for dw and for dx, except dx of the first layer. So a step takes just under
-# three times the forward pass: a rule that holds for GoogLeNet, too. The points are few, so we expect a few megaflops.
-# But how much of the time is arithmetic?
+# backward pass needs every product twice, for dw and for dx, except dx of the first layer: a step takes 2.6 times the
+# forward pass here, and just under three times in a deep network. The points are few, so a step takes only half a
+# million floating-point operations. But how much of the time is arithmetic?
 
 # %%
 import timeit
@@ -293,8 +293,8 @@ assert np.isclose(twice, np.log(np.e + 9) - 1) and round(twice, 2) == 1.46
 # ## Where books and libraries get this wrong
 #
 # * **"Cross-entropy of probabilities."** PyTorch's `CrossEntropyLoss` takes logits; Keras' `CategoricalCrossentropy`
-#   takes probabilities unless `from_logits=True`. Use one as the other and no error is raised: the loss just stops
-#   at 1.46, as above.
+#   takes probabilities unless `from_logits=True`. Mix them up and no error is raised: with probabilities in place of
+#   logits, the loss just stops at 1.46, as above.
 # * **ln(p + 1e-8)** hides the infinity and is wrong instead. It cannot exceed 18.4, and there its gradient is no longer
 #   p - t. Log-sum-exp is exact.
 # * **Mean or sum?** With a sum over the batch, the best learning rate depends on the batch size. Here the mean is taken
@@ -316,7 +316,7 @@ assert softmax(z)[0, 1] == 0 and round(patched, 1) == 18.4 and exact == 1000
 # 1. Softmax turns logits into probabilities; cross-entropy is -ln of the probability of the right class.
 # 2. The gradient with respect to the logits is (p - t) / N: this is where every backward pass begins.
 # 3. Subtract the largest logit, and compute ln p by log-sum-exp: finite for logits of any size.
-# 4. Training is a loop: forward, loss, backward, w ← w - η dw. A step costs about three forward passes.
+# 4. Training is a loop: forward, loss, backward, w ← w - lr · dw. A step costs about three forward passes.
 # 5. One dense layer cuts the plane by straight lines; a hidden layer with ReLU bends them.
 
 # %% [markdown]
@@ -327,7 +327,7 @@ assert softmax(z)[0, 1] == 0 and round(patched, 1) == 18.4 and exact == 1000
 # * **cross-entropy**: -Σ t_k ln p_k, which is -ln p of the label if t is one-hot.
 # * **one-hot**: a vector of zeros with a single 1, at the label.
 # * **log-sum-exp**: m + ln Σ exp(z_j - m) with m = max z: the logarithm of a sum of exponentials, without overflow.
-# * **learning rate**: η, the factor between gradient and step.
+# * **learning rate**: `lr`, often written η: the factor between gradient and step.
 # * **gradient descent**: repeated steps against the gradient; *stochastic* (SGD) if each uses only a few examples.
 
 # %% [markdown]

@@ -177,7 +177,7 @@ print("rank of the merged weights:", rank)
 assert np.allclose(in_two_steps, in_one_step) and rank == 2
 
 # %% [markdown]
-# **A learned PCA?** Reviews call a reduction "dimension reduction". The classic one is PCA, principal component
+# **A learned PCA?** The paper calls a reduction "dimension reduction". The classic one is PCA, principal component
 # analysis: project the C values of each pixel onto the R directions of largest variance. No R values per pixel allow a
 # better linear reconstruction. A 1×1 convolution can compute exactly this projection, but nothing makes it do so: its
 # weights are trained for the loss, not for reconstruction, and a direction of small variance may be the one that tells

@@ -106,7 +106,7 @@ compare("the gradient of an input that four branches read", guess_gradient, "sum
 #
 # `minigooglenet.layers.containers.Concat` holds the branches; `models/inception.py` builds either form from the six
 # widths in a row of the paper's Table 1. `Style` selects the form: `reduced=True` is figure 2(b), `reduced=False` is
-# figure 2(a), which ignores the three widths of the reductions. We count both, then stack nine of each.
+# figure 2(a), which ignores the widths of the two reductions and the pool projection. We count both, then stack nine.
 
 # %%
 from minigooglenet.flops import count
@@ -179,8 +179,8 @@ assert [round(stacked(*choice)[1] / 1e9, 2) for choice in ((False, True), (True,
 tell("reductions")
 
 # %% [markdown]
-# Another seed means other initial weights and another order of the images. All three seeds are in favor of the
-# reductions, and still the interval after ± contains 0: it may be chance. Three seeds prove little. The interval is the
+# Another seed means other initial weights and another order of the images. All three seeds favor the reductions, and
+# still the interval contains 0: it may be chance. Three seeds prove little. The number after ± is half its width: the
 # standard error (the standard deviation of a mean) times 4.3 for three seeds, and times 2 for many.
 #
 # **Estimate, then count.** Naive modules multiply 11 times as much. How many times the memory do their outputs take?

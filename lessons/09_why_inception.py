@@ -108,7 +108,7 @@ def extent(members):
 # ## In the library
 #
 # A network with three inception modules of equal widths, all at 16×16, so that only the depth differs, before and after
-# a few seconds of training on drawings, Shapes-10. Untrained it is the *control*: what it shows, too, is not learned.
+# a few seconds of training on drawings, Shapes-10. The untrained one is the *control*: what both show is not learned.
 
 # %%
 from minigooglenet import engine
@@ -248,7 +248,7 @@ compare("the ratio in 5b", guess_ratio, round(ratio["5b"], 2))
 assert [round(value, 2) for value in ratio.values()] == [2.5, 2.25, 1.33, 1.8, 2.5, 3.14, 1.75, 1.75, 1.33]
 
 # %% [markdown]
-# It does from 4a to 4d, where the clusters spread. But it starts at 2.5 and ends at 1.33, with 4a the lowest of all.
+# It does from 4a to 4d, where the clusters spread. But it starts at 2.5 in 3a, falls to 1.33 in 4a, and ends at 1.33.
 #
 # **Step 3, estimate, then measure.** "Even if the number of arithmetic operations is reduced by 100×, the overhead of
 # lookups and cache misses is so dominant" that sparse matrices would not pay off (section 3). Take 1024 units that read
@@ -332,8 +332,8 @@ assert [(7 - side + 1) ** 2 for side in SIDES] == [49, 25, 9, 1]
 #
 # 1. The argument: correlated units form clusters; a next layer reads one cluster per unit; windows cover the clusters.
 # 2. In a world made of independent causes the clusters of correlations are exactly the causes (Arora et al.).
-# 3. In real layers the cluster at one position is a single unit: what is correlated is a channel with its neighbors.
-# 4. Spreading with depth is seen in modules 4a to 4e, and is learned; elsewhere, and in Table 1, it is not.
+# 3. In our small network, a cluster at one position is a single unit; a channel is correlated with its neighbors.
+# 4. Spreading with depth is seen from 4a to 4e, and is learned; not from 3a to 3b. Table 1's ratio rises from 4a to 4d.
 # 5. Dense blocks in place of sparse ones: this part of the argument can be timed, and holds.
 
 # %% [markdown]

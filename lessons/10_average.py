@@ -203,7 +203,7 @@ assert accuracies["average"] > 0.8 and accuracies["average"] > accuracies["conne
 # The connected layer has 147,504 more parameters to learn, in as many epochs (passes over all images); each variant
 # uses the better of a few learning rates. The extra parameters do not help. A likely reason is that a ring is a ring at
 # any position. Averaging has this property built in, while the connected layer has to learn it separately for each of
-# its 64 positions. On photos, in a short training, the average is ahead by far more than the interval. On ImageNet it
+# its 64 positions. On photos, in a short training, the average is ahead, by more than the interval. On ImageNet it
 # improved top-1 accuracy (how often the most probable class is right) by about 0.6 %, the paper reports.
 #
 # Now for the map that comes for free. The logit of class k, its value before the softmax, is linear in the averages,
@@ -310,7 +310,7 @@ show(fig, "10_where", "A scene of six shapes, and for ring, cross and bowtie a h
 # * **51.3 or 51.4?** 51,380,224 is 51.4 million; reviews print 51.3M, truncated, and our title quotes them.
 # * **"GoogLeNet has no fully connected layer."** It has one, from 1024 to 1000, with one in seven of all parameters. It
 #   makes the network easy to adapt to other labels (section 5). Lin et al. (2013) have none: their maps *are* classes.
-# * **Nobody ran the network with 51.3 M.** The paper does not print its variant's size; the example is from reviews.
+# * **51.3 M is an example.** The paper does not print the size of the variant that it ran; the count is from reviews.
 # * **Average pooling did not replace dropout.** "The use of dropout remained essential even after removing the fully
 #   connected layers" (section 5). torchvision's GoogLeNet drops 20 %, not the paper's 40 %.
 # * **p may mean dropped or kept.** In the paper, PyTorch and Caffe, 40 % are *dropped*; in older TensorFlow

@@ -135,8 +135,8 @@ assert values == 3_227_160 and round(4 * counted.params / 1e6) == 28 and round(4
 #
 # * **ops** are multiply-adds of weights, without biases, pooling and ReLU: with this, conv2, 3a, 3b and others agree.
 # * **K is 1024**: conv2 has 114,688 = 112 · 1024 weights, printed as 112K; with K = 1000 it would be 115K.
-# * **Biases** are ambiguous. 3b's 380K includes them (379.0 without, 379.6 with), 3a's 159K does not (159.5,
-#   truncated). So we accept counts with or without biases, rounded or truncated.
+# * **Biases** are ambiguous. 3b's 380K includes them, rounded (379.0 without, 379.6 with); 3a's 159K is truncated, with
+#   or without them (159.5, 159.9). So we accept counts with or without biases, rounded or truncated.
 
 # %%
 rows = [row for row in audit(net) if row.printed.ops is not None]
@@ -283,8 +283,8 @@ assert 1 + 2 + 9 + 1 == 13 and 57 + 1 == 58 and 22 + sum("pool" in row.kind for 
 #   1 with a separable conv1 (1,498,677,248), and torchvision's GoogLeNet, which has a full conv1 but 3×3 windows in its
 #   5×5 branches (1,498,376,192). The network of the printed widths has 1.583 billion. Compare all digits.
 # * **"conv1 is separable."** Both printed counts fit that, and the same group used such a layer a year later. Against
-#   it: this paper never says so, and Google's released graph, which explains 4a, 4b and 5a, has a full 7×7 in its ports
-#   (lucent, `InceptionV1.py`). What could decide it? If a separable layer had been written out as a full one, its 64
+#   it: this paper never says so, and Google's released graph, which explains 4a, 4b and 5a's ops, has a full 7×7 in
+#   its ports (lucent, `InceptionV1.py`). What could decide it? Were a separable layer written out as a full one, its 64
 #   filters for one color would be combinations of only 8. Rank 8 instead of 49 is visible in its singular values.
 # * **"12× fewer parameters than Krizhevsky et al."** (section 1): 60,965,224 / 6,998,552 = 8.7. A factor of 12 would
 #   need about 5 million, a count that also appears in books.

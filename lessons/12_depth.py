@@ -102,7 +102,7 @@ for name, std in (("0.01", 0.01), ("√(1/100)", 0.1), ("√(2/100)", 0.02**0.5)
 #
 # **Where the gradient vanishes.** The gradient of a weight is the activation from the layer below times the gradient
 # from the layer above. If all layers shrink by the same factor, the gradient of each layer lacks only that layer's own
-# factor, as in the chain of four. It does not fade toward the input, as one often reads: it is tiny *everywhere*.
+# factor, as in the chain of four. One often reads that it fades toward the input. It does not: it is tiny *everywhere*.
 
 # %%
 assert np.allclose(chain([0.5] * 4, 2, 0)[1], 0.125)
@@ -118,7 +118,7 @@ assert 0.3 < halved / 0.5**10 < 3 and 0.3 < kept < 3 and round(0.005**0.5, 2) ==
 # ## In the library
 #
 # The three initializations are functions in `layers/init.py`. The reduced GoogLeNet (`models/mini.py`) has all nine
-# modules and 22 layers. We build it without batch norm. (`truncated_normal`: 0.01 before its tails are cut off.)
+# modules and 22 layers. We build it without batch norm. (`truncated_normal`: σ = 0.01, values beyond ±2 σ drawn anew.)
 
 # %%
 from minigooglenet.data import Normalizer, shapes10
@@ -258,8 +258,8 @@ tell("two heads", "one head")
 
 # %% [markdown]
 # The first loss does move, from 2.303 down to 2.295. Do not trust it: the biases of the last layer have learned that
-# two classes have four images here and the others three. The network has learned the labels, and nothing about the
-# images.
+# two classes have four images here and the others three. The network has learned how often each label occurs, and
+# nothing about the images.
 #
 # In a full run (not with `--quick`) Xavier's loss also stays on a plateau for some fifty steps, and then leaves it.
 # Each step makes the weights, and with them the gradient, a little larger. In the end the learning rate that was too
@@ -313,7 +313,7 @@ show(fig, "12_gradient_by_depth", "Left: with weights of 0.01 the gradient is ne
 # | a loss that stays at 2.303 | the gradient has vanished: print the norms by depth before changing the learning rate |
 # | a loss that starts at 3.684 | all is well: 1.6 · ln 10, the sum of three; compare networks by their *main* loss |
 # | a loss that starts far above 2.303 | the first logits are far too large; start the last layer with smaller weights |
-# | 2.303, or NaN, after a few good steps | the learning rate is too high: a large step made all ReLUs output 0 |
+# | 2.303, or NaN, after a few good steps | the learning rate is too high: ReLUs output only 0, or values overflow |
 # | w_1 and w_2 get 0.15 and not 0.275 | the head's gradient overwrites the trunk's: `+=`, not `=` |
 
 # %% [markdown]

@@ -93,8 +93,8 @@ def deep(scale, norm, D=100, N=200):
 # In the example dy = 1, 0, 0, 0: dβ = 1 and dγ = -√2, so dx = (1/√2) · (3/4 - 1/2, -1/4, -1/4, -1/4 + 1/2), which is
 # 0.177 · (1, -1, -1, 1). Of the direct 0.707 a quarter is left.
 #
-# **What it means.** Adding a constant to a channel, or multiplying it, does not change y. So dx has no part in these
-# two directions: it adds up to 0, and Σ dx_i x̂_i = 0 (for ε = 0). If dy is constant, dx is 0.
+# **What it means.** Adding a constant to a channel, or multiplying it by a positive one, does not change y. So dx has
+# no part in these two directions: it adds up to 0, and Σ dx_i x̂_i = 0 (for ε = 0). If dy is constant, dx is 0.
 
 # %%
 assert np.allclose(y[:, 0], [-(2**0.5), 0, 0, 2**0.5]) and np.allclose(dx[:, 0], 2**0.5 / 8 * np.array([1, -1, -1, 1]))
@@ -106,7 +106,7 @@ compare("dx for a constant dy", guess_dx, float(abs(batch_norm_backward(np.ones(
 # ## In the library
 #
 # `minigooglenet/layers/batchnorm.py` has the same formulas. `gradcheck` compares its backward pass with finite
-# differences. It passes. If μ and σ are taken for constants, so that only the first of the three terms is left, dx is
+# differences. It passes. If μ and σ are treated as constants, so only the first of the three terms is left, dx is
 # wrong by 9 %: little enough to be overlooked in training, but not in a gradient check.
 
 # %%
@@ -129,7 +129,7 @@ assert gradcheck(layer, images).ok and round(wrong, 2) == 0.09
 
 # %% [markdown]
 # **At inference** there may be only one image, and its prediction must not depend on others. So training keeps
-# *running* statistics, and inference uses these in place of μ and σ²:
+# *running* statistics; inference uses these in place of the batch's mean and variance (and adds ε to the variance):
 #
 #     running ← (1 - m) · running + m · batch        m = 0.1, and the batch's variance with M - 1 in place of M
 #
@@ -174,8 +174,8 @@ assert plain[-1] > 1e16 and sizes["0.01"][0][-1] < 1e-22 and round(1 / (100 * 0.
 # %% [markdown]
 # With batch norm all four end with the same size. Their gradients differ by the factor by which the weights differ, in
 # reverse: small weights get large gradients, so even a bad start is corrected within a few steps. Not everything is
-# cured. Layer 1 has a gradient 36 times that of layer 20: it now *grows* by a fifth per layer instead of fading. In 20
-# layers that is harmless, in 100 it is not (Yang et al. 2019).
+# cured. Layer 1 has a gradient 36 times that of layer 20: toward the input it *grows* by a fifth per layer, where in
+# lesson 12 all layers had the same. In 20 layers that is harmless, in 100 it is not (Yang et al. 2019).
 #
 # Now the network of lesson 12, with its worst initialization: weights of 0.01, which stayed at 2.3 for all its steps.
 
@@ -209,8 +209,8 @@ assert losses[-1] < (2.29 if QUICK else 0.5) and abs(losses[0] - np.log(10)) < 0
 #     two passes    first μ, then the mean of (x - μ)²
 #     one pass      the mean of x², minus μ²
 #
-# One pass reads the array once, and reading is what batch norm costs. But x² and μ² agree in nearly all their digits if
-# the mean is large compared to the standard deviation, and the difference loses these digits. With relative precision
+# One pass reads the array once, and reading is what batch norm costs. But the mean of x² and μ² agree in nearly all
+# their digits if μ is large compared to the standard deviation, and the difference loses these. With relative precision
 # u the error is at least about u · μ², and float32 has u = 6e-8. Rounding in the sums makes it worse.
 
 # %%

@@ -205,7 +205,7 @@ compare("accuracy on the training images, with augmentation", guess_training, ou
 
 # %% [markdown]
 # Look at the gap first. Without augmentation the network memorizes its 400 images, and much of what it learns does not
-# generalize. With "crop", training accuracy is *lower*, because no image comes twice, and accuracy on new images is
+# generalize. With "crop" each image has 9·9·2 = 162 variants: training accuracy is *lower*, accuracy on new images is
 # *higher*: both are now about the same. "paper" is too strong for such a small network and short training. It was
 # designed for images of 400 pixels and hundreds of epochs; 8 % of 32 × 32 pixels are 9 × 9. Too much augmentation
 # hurts. (All this describes a full run; with `--quick` the three networks have hardly started to learn.)
@@ -313,7 +313,7 @@ show(fig, "15_crops", "Left: an image and 15 crops of it, some a tiny part enlar
 # ## Where books and libraries get this wrong
 #
 # * **The distribution of the aspect ratio.** The paper gives an interval (arXiv: "chosen randomly between", CVPR:
-#   "constrained to") and no distribution. Ours is log-uniform, so that 3/4 and 4/3, the same shape upright and lying,
+#   "constrained to") and no distribution. Ours is log-uniform, so that 3/4 and 4/3, one shape upright and on its side,
 #   are equally likely. Uniform, 57 % of the boxes would be wider than high.
 # * **Rejection.** torchvision's `RandomResizedCrop` tries ten times, then takes a central crop. On images of 4 to 3 it
 #   returns fewer large crops than its documentation's uniform scale suggests, as the histogram shows.
@@ -333,7 +333,7 @@ show(fig, "15_crops", "Left: an image and 15 crops of it, some a tiny part enlar
 # 2. The paper's crop: area fraction s uniform in 8 to 100 %, aspect ratio r in 3/4 to 4/3; h = √(sHW/r), w = √(sHW·r).
 # 3. Draw r within the bounds that fit; redrawing until a box fits makes large crops rare.
 # 4. Mirroring is free; brightness, contrast and saturation are scaled by 0.5 to 1.5, in random order.
-# 5. Training accuracy drops, accuracy on new images rises, the gap closes; with too much, the network learns nothing.
+# 5. Training accuracy drops, accuracy on new images rises, the gap closes; with too much, the network learns less.
 
 # %% [markdown]
 # ## Glossary

@@ -287,7 +287,7 @@ print(f"At {speed:.0f} GFLOP/s, width 1/4 takes {epoch / speed:,.0f} s for an ep
 # | one that differs with dropout only | the generator's state is not in the checkpoint |
 # | another order after resuming | one generator is used for all batches; derive it from (seed, epoch) |
 # | a loss that stays at 2.303 | lesson 12 |
-# | test accuracy below training accuracy from the start | batch norm's running statistics are not averaged, too |
+# | test accuracy below training accuracy from the start | weights are averaged, batch norm's statistics are not |
 # | accuracy that drops after resuming | the learning rate restarted its schedule: it must depend on the step |
 # | twice the budget spent | FLOPs and MACs were mixed up: a budget in MACs is half the number |
 
@@ -306,8 +306,8 @@ print(f"At {speed:.0f} GFLOP/s, width 1/4 takes {epoch / speed:,.0f} s for an ep
 #   multiply inference by two are too low by a third.
 # * **"Fewer FLOPs, less time."** Only if the matrix products have shapes that are as efficient: narrow layers do not
 #   use the full processor. Compare the GFLOP/s of the three networks above, all on the same machine.
-# * **Inception v1 trains badly here without batch norm.** A CNTK user reports 67.7 % after 80 epochs and 81.0 %
-#   after 160. The reduced network has batch norm; the paper's has not.
+# * **Inception v1 can train badly on CIFAR-10.** A CNTK user reports 67.7 % after 80 epochs and 81.0 % after 160, and
+#   does not say whether with batch norm. The reduced network has it; the paper's has not.
 
 # %%
 assert round(1 - 2 / 3, 2) == 0.33 and round(1520 / 1583, 2) == 0.96

@@ -217,7 +217,8 @@ assert sum(after for _, after in sizes) == 34_702_624 and max(map(sum, sizes)) =
 
 # %% [markdown]
 # A large file costs as much as the network, or more. That is why `data/photos.py` can decode a JPEG at 1/2, 1/4 or 1/8
-# of its size. And for its outputs a prediction needs less than a fifth of the memory of training, however deep it is.
+# of its size. And for its outputs a prediction needs less than a fifth of the memory of training; more layers of the
+# same sizes would not change what it needs.
 #
 # And a photo: put the path of your own here. By default it is the portrait of Grace Hopper that comes with matplotlib.
 
@@ -324,7 +325,7 @@ assert round(100 - 88.9, 1) == 11.1 and round(100 - 34.2, 1) == 65.8
 # 1. Shorter side to 256, the central 224×224, blue first, minus (104, 117, 123), not divided.
 # 2. Logits are unnormalized log probabilities; softmax normalizes them, and may subtract the largest first.
 # 3. Weights load by name and layout: (F, C, KH, KW) in Caffe, (KH, KW, C, F) here, 6,998,552 parameters.
-# 4. Wrong preprocessing raises no error: red first left 91 % of 99.85 %, divided by 255 left nothing.
+# 4. Wrong preprocessing raises no error: red first gives 91 % in place of 99.85 %, divided by 255 nearly 0.
 # 5. Golden values from another implementation prove that ours is right. A plausible prediction does not.
 
 # %% [markdown]

@@ -115,7 +115,7 @@ print("the network reads", x.shape)
 # %% [markdown]
 # **Filters.** The filters that read the image are small images themselves, 7×7 pixels of blue, green and red. How
 # smooth is each? We take the mean squared difference of neighboring pixels and divide it by twice the variance. The
-# result is 1 for noise and 0 for a constant filter.
+# result is about 1 for noise, and near 0 for a filter that changes slowly from pixel to pixel.
 
 # %%
 from minigooglenet.interpret.features import first_filters
@@ -339,7 +339,7 @@ assert 224 // 7 == 32 and round(1.5 / 255, 4) == 0.0059 and Dream().step == 0.00
 # ## Glossary
 #
 # * **input gradient**: the gradient of some value with respect to the image; also called saliency.
-# * **Grad-CAM**: the same for any layer, with gradients in place of the last weights.
+# * **Grad-CAM**: a class activation map (lesson 10) for any layer, with mean gradients in place of the last weights.
 # * **activation**: the output of a layer for an image.
 # * **octave**: one size of the image in DeepDream; each is 1.4 times the previous one.
 # * **jitter**: a random shift before each step.

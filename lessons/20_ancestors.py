@@ -133,7 +133,7 @@ assert round(counted["nin"].params * 4 / 2**20, 2) == 28.97
 
 # %% [markdown]
 # Compare the two columns "in dense". AlexNet, ZFNet and VGG have 86 to 96 % of their parameters in three dense layers,
-# which do at most 8 % of the work: a large memory that is hardly used. NIN and GoogLeNet removed it, and replaced it by
+# which do at most 8.1 % of the work: a large memory, hardly used. NIN and GoogLeNet removed it, and replaced it by
 # global average pooling (lesson 10).
 #
 # The last column is how often each parameter is used for one image. AlexNet: 12 times. VGG-16: 112 times. GoogLeNet:
@@ -321,7 +321,7 @@ assert round(wider.params / 1e6, 1) == 107.6 and round(wider.macs / 1e9, 2) == 2
 # ## Recap
 #
 # 1. Parameters cost memory, multiply-adds cost time: a convolution uses a weight OH·OW times, a dense layer once.
-# 2. AlexNet, ZFNet and VGG have 86 to 96 % of their parameters in dense layers that do at most 8 % of the work.
+# 2. AlexNet, ZFNet and VGG have 86 to 96 % of their parameters in dense layers that do at most 8.1 % of the work.
 # 3. NIN had the remedy: 1×1 convolutions and global average pooling. GoogLeNet made it deep.
 # 4. GoogLeNet: 7.0 M parameters, 1.58 G MACs, 226 MACs per parameter; VGG-16 has 138 M and 15.5 G.
 # 5. It has 8.7 times fewer parameters than AlexNet, not 12, and 2.2 times as many multiply-adds.

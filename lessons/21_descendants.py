@@ -247,10 +247,10 @@ def error_of(name, seed):
 
 
 errors = {name: np.array([error_of(name, seed) for seed in SEEDS]) for name in WIDTHS}
-print("             mean error   seeds               difference to two 3×3, 95 %")
+print("             mean error   seeds               difference from two 3×3, 95 %")
 for name, values in errors.items():
     gap = values - errors["two 3×3"]
-    half = 4.303 * gap.std(ddof=1) / np.sqrt(len(gap))  # Student's t for three seeds
+    half = (12.706 if QUICK else 4.303) * gap.std(ddof=1) / np.sqrt(len(gap))  # Student's t: two seeds, or three
     print(f"{name:<12} {values.mean():8.1f} %   {'  '.join(f'{value:4.1f}' for value in values):<18} "
           f"{gap.mean():+5.1f} ± {half:.1f}")
 compare("the lowest error", guess_best, min(errors, key=lambda name: errors[name].mean()))
@@ -320,8 +320,8 @@ assert round(counted["resnet50-first"][1] / 1e9, 2) == 3.86 and 1 + 2 + 2 == 5
 #
 # * **"ResNet-50 takes 3.8 GFLOPs."** The paper says so, and means multiply-adds of the version with strides in the
 #   reductions. The usual implementation has 4.09 G: a different network, known as "v1.5".
-# * **"Depthwise convolutions are nine times faster."** They have nine times fewer multiply-adds. But each value that is
-#   loaded is used only nine times, so memory sets the pace, as in lesson 03.
+# * **"Depthwise separable convolutions are nine times faster."** They have nearly nine times fewer multiply-adds. But
+#   the depthwise part uses each value that it loads only nine times, so memory sets the pace, as in lesson 03.
 # * **Which "Inception v2"?** Two papers use the name: Ioffe & Szegedy 2015 (batch norm; also BN-Inception) and Szegedy
 #   et al. 2015 (factorized windows). torchvision's `inception_v3` is from the second.
 

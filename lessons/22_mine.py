@@ -7,8 +7,8 @@
 # * **Figure:** three learning curves; two of them have a wrong gradient
 # * **Time:** 1 min
 #
-# In twenty lessons you wrote a convolution, its gradient, a pool, batch norm, a loss, an update. Each passed its check,
-# alone. Now they become one network:
+# In twenty-one lessons you wrote a convolution, its gradient, a pool, batch norm, a loss, an update. Each passed its
+# check, alone. Now they become one network:
 #
 #     make mine
 #
@@ -28,8 +28,8 @@ guess_dx = None
 #    more memory do they take than the weights?
 guess_memory = None
 
-# 3. In another network the backward pass of every inception module is wrong: the last branch overwrites the gradient of
-#    the others. Will it be better than chance (10 %) after some hundred steps? "yes" or "no"
+# 3. In the same network, the backward pass of every inception module is wrong: the last branch overwrites the gradient
+#    of the others. Will it be better than chance (10 %) after some hundred steps? "yes" or "no"
 guess_learns = None
 
 # %% [markdown]
@@ -175,7 +175,7 @@ assert round(1_582_671_872 / 134_288, -2) == 11_800
 #
 # **Would the loss not tell?** Two wrong answers. The first forgets that μ and σ depend on x (lesson 13). The second
 # assigns dx where it should add, so that the last branch overwrites the others (lesson 08). The gradient check finds
-# both at once: an error of 1 means that nothing is right. But do they learn?
+# both at once: an error of 1 means that in at least one array of gradients nothing is right. But do they learn?
 
 # %%
 from lessons.mine_run import accuracy, at_rest, images, step
@@ -280,8 +280,8 @@ assert inception_backward((np.ones(1),), branches[1:], caches[1:]).tolist() == [
 #   it failing silently: the network works around its bugs.
 # * **Checking layers one by one, and not the network.** The mistakes that are left are in the wiring: a cache of
 #   another step, a branch forgotten. They appear only in the check of the whole.
-# * **Gradient checks in float32.** The difference quotient keeps three or four digits there, and errors of 1 % drown.
-#   The check runs in float64; the training does not need to.
+# * **Gradient checks in float32.** The difference quotient keeps three or four digits there, so errors below 0.1 %
+#   drown. The check runs in float64; the training does not need to.
 # * **An autograd engine as the first project.** It differentiates whatever you write. That is practical, but you have
 #   not seen the gradient of a max pool until you have routed it yourself.
 

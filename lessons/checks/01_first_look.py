@@ -105,7 +105,7 @@ def field_cases():
     for what, layers in (("no layer", []), ("one layer of 3×3", [(3, 1)]), ("three layers of 3×3", [(3, 1)] * 3),
                          ("GoogLeNet's conv1, pool1 and conv2", [(7, 2), (3, 2), (3, 1)]),
                          ("1×1 with stride 2, then 3×3", [(1, 2), (3, 1)]), ("a stride at the end", [(5, 1), (2, 2)]),
-                         ("VGG's first five blocks", [*[(3, 1)] * 2, (2, 2), *[(3, 1)] * 2, (2, 2), (3, 1)])):
+                         ("VGG's first five convolutions", [*[(3, 1)] * 2, (2, 2), *[(3, 1)] * 2, (2, 2), (3, 1)])):
         yield Case(what, (layers,), _field(layers))
 
 

@@ -75,7 +75,8 @@ def loss_cases():
     for label, z, labels in _logits(205):
         yield Case(label, (z, labels), right_loss(z, labels))
     z, labels = np.array([[1000.0, 0.0, -1000.0], [3.0, 1.0, 2.0]]), np.array([2, 0])
-    yield Case("certain and wrong: a loss of 2000, not infinity", (z, labels), right_loss(z, labels))
+    yield Case("certain and wrong in the first example: a loss of 2000 there, not infinity", (z, labels),
+               right_loss(z, labels))
     z = (z / 10).astype(np.float32)
     loss, dz = right_loss(z, labels)
     yield Case("float32 in, float32 out", (z, labels), (np.float32(loss), dz))

@@ -17,6 +17,7 @@ CLIPPED = "boxes that do not fit are clipped, which changes their area: draw the
 REJECTED = "large boxes are too rare, as if boxes that do not fit were redrawn: draw the aspect ratio within what fits"
 LOGARITHM = "draw the logarithm of the aspect ratio uniformly, so that r and 1/r are equally likely"
 POSITION = "the position is not uniform: top is rng.random(N) * (H - height), left likewise"
+TOGETHER = "top and left are independent: draw each with its own rng.random(N), not one for both"
 
 
 def _drawn(attempt, H, W, seed=5, count=N):
@@ -91,6 +92,10 @@ def positions(attempt):
             movable = free > 1
             if (off := _distance(start[movable] / free[movable], 0, 1)) > 0.03:
                 raise Wrong(f"on {H}×{W} pixels {name} is not uniform (distance {off:.2f})", POSITION)
+        free = (H - height > 1) & (W - width > 1)
+        both = np.corrcoef(top[free] / (H - height[free]), left[free] / (W - width[free]))[0, 1]
+        if abs(both) > 0.05:
+            raise Wrong(f"on {H}×{W} pixels top and left depend on each other (correlation {both:.2f})", TOGETHER)
 
 
 def box_cases():
@@ -150,6 +155,12 @@ def clipped(seed, n, H, W):
 def in_the_middle(seed, n, H, W):
     boxes = uniform_aspect(seed, n, H, W, log=True)
     return np.concatenate([(np.array([H, W]) - boxes[:, 2:]) / 2, boxes[:, 2:]], axis=1)
+
+
+def on_the_diagonal(seed, n, H, W):
+    boxes = uniform_aspect(seed, n, H, W, log=True)
+    u = np.random.default_rng(seed + 1).random((n, 1))
+    return np.concatenate([u * (np.array([H, W]) - boxes[:, 2:]), boxes[:, 2:]], axis=1)
 
 
 def uniform_aspect(seed, n, H, W, log=False):
@@ -297,6 +308,7 @@ EXERCISES = [
             Mistake(rejected, REJECTED),
             Mistake(clipped, CLIPPED),
             Mistake(in_the_middle, POSITION),
+            Mistake(on_the_diagonal, TOGETHER),
         ]),
     Exercise(
         "mirror",

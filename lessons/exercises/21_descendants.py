@@ -7,7 +7,7 @@ import numpy as np  # noqa: F401
 
 
 def chain(shape, widths, kernels):
-    """The cost and the view of convolutions in a row: (weights, multiply-adds, view).
+    """The cost and the receptive field of convolutions in a row: (weights, multiply-adds, view).
 
     shape (H, W, C) of the input; widths: the number of filters of each; kernels: (KH, KW) of each, all odd. All have
     stride 1 and half a window of padding, so that H and W stay, and no biases. view = (rows, columns): how many pixels
