@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from minigooglenet.hints import hint
+from minigooglenet.weights.fetch import FILE, ONNX
 
 from .catalog import ROOT
 
@@ -87,10 +88,14 @@ def weights_of_2014() -> Path | None:
 
     Returns None if the file does not exist, and prints one line that says how to get it.
     """
-    path = Path(os.environ.get("MINIGOOGLENET_CAFFE") or ROOT / "datasets") / "bvlc_googlenet.caffemodel"
+    path = Path(os.environ.get("MINIGOOGLENET_CAFFE") or ROOT / "datasets") / FILE
     if path.exists():
         return path
-    print("The weights of 2014 are not installed; download them (54 MB) with:", hint("weights"))
+    if path.with_name(ONNX).exists():   # where ``weights`` got the last of its sources
+        print(f"{ONNX} is there, but the lessons read {FILE}; download that, and run:",
+              hint("weights", f"--from-file {FILE}"))
+    else:
+        print("The weights of 2014 are not installed; download them (54 MB) with:", hint("weights"))
     return None
 
 

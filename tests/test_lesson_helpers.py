@@ -35,6 +35,9 @@ def test_without_weights_one_line_says_how_to_get_them(folders, capsys):
     assert weights_of_2014() is None
     printed = capsys.readouterr().out
     assert printed.count("\n") == 1 and "python -m minigooglenet weights" in printed
+    (folders[0] / "googlenet-9.onnx").touch()   # from the last of the sources: the same command would do nothing
+    assert weights_of_2014() is None
+    assert "weights --from-file bvlc_googlenet.caffemodel\n" in capsys.readouterr().out
 
 
 def test_the_traffic_light_is_at_the_given_column():
