@@ -28,7 +28,7 @@ evaluate: setup        ## test accuracy of the latest run
 predict: setup        ## classify a photo: make predict ARGS="photo.jpg"
 	@$(RUN) -m minigooglenet predict $(ARGS)
 
-flops: setup        ## count operations: the 112.9M against 5.3M, every layer, Table 1 audited
+flops: setup        ## count the parameters and operations of GoogLeNet, and check Table 1 of the paper
 	@$(RUN) -m minigooglenet flops $(ARGS)
 
 gradcheck: setup        ## check every backward pass against finite differences
@@ -81,17 +81,17 @@ explorer: setup        ## a page to explore a network: make explorer ARGS="--wei
 test: setup        ## all tests
 	@$(RUN) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-fuzz: setup        ## read 100,000 changed files with every reader (options: ARGS="--inputs 1000 --reader onnx")
+fuzz: setup        ## read 100,000 mutated files with every reader (options: ARGS="--inputs 1000 --reader onnx")
 	@PYTHONPATH=tests $(RUN) -m fuzz $(ARGS)
 
-crash: setup        ## kill a training 300 times and let its files fail; resume and compare (options: ARGS=--help)
+crash: setup        ## kill training runs 300 times and inject file errors; resume and compare (options: ARGS=--help)
 	@PYTHONPATH=tests $(RUN) -m crash $(ARGS)
 
 lint: setup        ## style, unused names and types
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy minigooglenet
 
-bench: setup        ## speed beside PyTorch and other engines, if installed (options: ARGS="--all", ARGS=--help)
+bench: setup        ## compare speed with PyTorch and other engines, if installed (options: ARGS="--all", ARGS=--help)
 	@$(RUN) -m benchmarks $(ARGS)
 
 clean:        ## remove the environment, caches and built files; runs/ and datasets/ stay

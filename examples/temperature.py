@@ -1,6 +1,6 @@
-"""Temperature scaling: one number makes the confidence of a network honest.
+"""Temperature scaling: one number calibrates the confidence of a network.
 
-    python examples/temperature.py                          # a made-up classifier that exaggerates 2.5 times
+    python examples/temperature.py                          # a synthetic overconfident classifier
     python examples/temperature.py report/predictions.npz   # yours, after: evaluate --report report
 """
 
@@ -12,8 +12,8 @@ from minigooglenet.inference import metrics
 from minigooglenet.layers import softmax
 
 
-def exaggerating(N=4000, K=10, factor=2.5):
-    """(p, y): labels drawn from softmax(z), and a classifier that says softmax(factor · z). So T = factor is right."""
+def overconfident(N=4000, K=10, factor=2.5):
+    """(p, y): labels drawn from softmax(z), and and the predictions softmax(factor · z): T = factor is right."""
     rng = np.random.default_rng(0)
     z = 1.5 * rng.normal(size=(N, K))
     y = (softmax(z).cumsum(axis=1) < rng.random((N, 1))).sum(axis=1)
@@ -21,7 +21,7 @@ def exaggerating(N=4000, K=10, factor=2.5):
 
 
 saved = np.load(sys.argv[1]) if len(sys.argv) > 1 else None
-p, y = (saved["p"], saved["y"]) if saved else exaggerating()
+p, y = (saved["p"], saved["y"]) if saved else overconfident()
 half, other = np.arange(len(y)) % 2 == 0, np.arange(len(y)) % 2 == 1
 
 choices = np.exp(np.linspace(np.log(0.2), np.log(5), 201))

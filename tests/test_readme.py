@@ -14,7 +14,7 @@ import minigooglenet
 from minigooglenet.cli import COMMANDS, parser_for
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-PAGES = ["README.md", "CHANGELOG.md", "docs/results.md", "docs/design.md", "datasets/README.md"]
+PAGES = ["README.md", "CHANGELOG.md", "docs/results.md", "docs/design.md", "datasets/README.md", "benchmarks/README.md"]
 TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
