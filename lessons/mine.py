@@ -63,7 +63,7 @@ def files_of(folder: str | None, solutions: bool) -> dict[str, Path]:
     lessons = [lesson for lesson in catalog.lessons() if lesson.topic in {part.topic for part in PARTS}]
     if folder is not None:
         if not Path(folder).is_dir():
-            raise UserError(f"{folder}: no such folder; it needs files named as the stubs, as {lessons[0].stem}.py")
+            raise UserError(f"{folder}: no such folder; it needs files named like the stubs, as {lessons[0].stem}.py")
         numbers = report.files(lessons, Path(folder).resolve())
         return {lesson.topic: numbers[lesson.number] for lesson in lessons if lesson.number in numbers}
     paths = {lesson.topic: lesson.beside("solutions" if solutions else "exercises") for lesson in lessons}

@@ -19,35 +19,47 @@ from .errors import UserError
 from .hints import localized, program
 from .streams import run_command
 
-COMMANDS = {
-    "train": ("commands.train", "train a reduced GoogLeNet on CIFAR-10, Shapes-10 or your own images"),
-    "finetune": ("commands.finetune", "teach a trained network, such as GoogLeNet of 2014, your own classes"),
-    "evaluate": ("commands.evaluate", "measure the accuracy of a trained network on test images"),
-    "predict": ("commands.predict", "classify photos"),
-    "flops": ("commands.flops", "count parameters and operations, layer by layer"),
-    "figures": ("commands.figures", "draw the figures of a review of GoogLeNet"),
-    "gradcheck": ("commands.gradcheck", "check every backward pass against finite differences"),
-    "data": ("commands.data", "download, draw or describe a data set"),
-    "ensemble": ("commands.ensemble", "train several networks and average their predictions"),
-    "ablation": ("commands.ablation", "measure the effect of crops, ensembles, auxiliary classifiers, 1x1 reductions"),
-    "weights": ("commands.weights", "download the weights of GoogLeNet released in 2014"),
-    "convert": ("commands.convert", "convert weights of Caffe or torchvision to safetensors, and back"),
-    "export": ("commands.export", "write a network as an ONNX model"),
-    "runs": ("commands.runs", "list training runs, and compare their settings and learning curves"),
-    "parallel": ("commands.parallel", "measure the all-reduce of several processes, and project how training scales"),
-    "explain": ("commands.explain", "explain a prediction: top 5, class activation map, contribution of each branch"),
-    "cam": ("commands.cam", "show which regions of a photo support a class: CAM, Grad-CAM"),
-    "occlusion": ("commands.occlusion", "show the same by covering the photo region by region"),
-    "activations": ("commands.activations", "draw the activations of a layer for a photo"),
-    "filters": ("commands.filters", "draw the filters of the first layer, or images that activate a channel"),
-    "dream": ("commands.dream", "amplify what a layer responds to, in a photo or noise (DeepDream)"),
-    "explorer": ("commands.explorer", "write an HTML page to explore a network in the browser"),
-    "lesson": ("commands.lesson", "run a lesson of the course; without a number, list the lessons"),
-    "check": ("commands.check", "check your answers to the exercises of a lesson"),
-    "mine": ("commands.mine", "train a small GoogLeNet made of your own answers to the exercises"),
-    "progress": ("commands.progress", "list which lessons ran, which exercises pass, and the next step"),
-    "book": ("commands.book", "build web pages and notebooks of the lessons"),
+#: {heading: {command: (its module, what it does)}}
+GROUPS = {
+    "Train and test": {
+        "train": ("commands.train", "train a reduced GoogLeNet on CIFAR-10, Shapes-10 or your own images"),
+        "finetune": ("commands.finetune", "teach a trained network, such as GoogLeNet of 2014, your own classes"),
+        "evaluate": ("commands.evaluate", "measure the accuracy of a trained network on test images"),
+        "runs": ("commands.runs", "list training runs, and compare their settings and learning curves"),
+        "data": ("commands.data", "download, draw or describe a data set"),
+        "ensemble": ("commands.ensemble", "train several networks and average their predictions"),
+        "ablation": ("commands.ablation", "measure the effect of crops, ensembles, auxiliary heads, 1x1 reductions"),
+        "parallel": ("commands.parallel", "measure the all-reduce of processes, and project how training scales"),
+    },
+    "Classify and interpret photos": {
+        "weights": ("commands.weights", "download the weights of GoogLeNet released in 2014"),
+        "predict": ("commands.predict", "classify photos"),
+        "explain": ("commands.explain", "explain a prediction: top 5, class activation map, each branch's share"),
+        "cam": ("commands.cam", "show which regions of a photo support a class: CAM, Grad-CAM"),
+        "occlusion": ("commands.occlusion", "show which regions matter by covering the photo region by region"),
+        "activations": ("commands.activations", "draw the activations of a layer for a photo"),
+        "filters": ("commands.filters", "draw the filters of the first layer, or images that activate a channel"),
+        "dream": ("commands.dream", "amplify what a layer responds to, in a photo or noise (DeepDream)"),
+        "explorer": ("commands.explorer", "write an HTML page to explore a network in the browser"),
+    },
+    "Count and check": {
+        "flops": ("commands.flops", "count parameters and operations, layer by layer"),
+        "gradcheck": ("commands.gradcheck", "check every backward pass against finite differences"),
+        "figures": ("commands.figures", "draw GoogLeNet: the module, the network, Table 1, error by year"),
+    },
+    "Exchange weights": {
+        "convert": ("commands.convert", "convert weights of Caffe or torchvision to safetensors, and back"),
+        "export": ("commands.export", "write a network as an ONNX model"),
+    },
+    "The course": {
+        "lesson": ("commands.lesson", "run a lesson of the course; without a number, list the lessons"),
+        "check": ("commands.check", "check your answers to the exercises of a lesson"),
+        "mine": ("commands.mine", "train a small GoogLeNet made of your own answers to the exercises"),
+        "progress": ("commands.progress", "list which lessons ran, which exercises pass, and the next step"),
+        "book": ("commands.book", "build web pages and notebooks of the lessons"),
+    },
 }
+COMMANDS = {name: entry for group in GROUPS.values() for name, entry in group.items()}
 
 
 class Help(argparse.RawDescriptionHelpFormatter):
@@ -77,11 +89,16 @@ def parser_for(name: str) -> argparse.ArgumentParser:
 
 
 def overview() -> str:
-    """The list of commands, one line each."""
+    """The first steps, and the list of commands, one line each."""
     width = max(map(len, COMMANDS))
-    lines = [f"  {name:<{width}}  {help_}" for name, (_, help_) in COMMANDS.items()]
+    groups = [f"{heading}:\n" + "\n".join(f"  {name:<{width}}  {help_}" for name, (_, help_) in group.items())
+              for heading, group in GROUPS.items()]
+    steps = [("lesson 1", "the first lesson of the course"), ("train", "train a reduced GoogLeNet, in some minutes"),
+             ("weights", "fetch the weights of 2014 (54 MB); then: predict PHOTO")]
+    first = "First steps:\n" + "\n".join(f"  {f'{program()} {words}':<{len(program()) + 10}}  {what}"
+                                         for words, what in steps)
     return (f"GoogLeNet (Inception v1) from scratch in NumPy.\n\nusage: {program()} COMMAND [options]\n\n"
-            + "\n".join(lines) + f"\n\nOptions and examples of a command: {program()} help COMMAND"
+            + "\n\n".join([first, *groups]) + f"\n\nOptions and examples of a command: {program()} help COMMAND"
             "\nThe version: --version")
 
 

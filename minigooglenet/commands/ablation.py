@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     others = parser.add_argument_group("for heads, gap and reductions")
     others.add_argument("--seeds", type=positive, default=1, metavar="N", help="runs of each variant (default: 1)")
     others.add_argument("--out", type=Path, metavar="DIR", help="the folder of the runs (default: runs/ablation-KIND)")
-    add_settings(others)
+    add_settings(parser, " (for heads, gap and reductions)")
 
 
 def run(args: argparse.Namespace) -> int | None:

@@ -26,7 +26,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--folder", metavar="DIR", help="take the answers from DIR, with files named as the stubs "
+    parser.add_argument("--folder", metavar="DIR", help="take the answers from DIR, with files named like the stubs "
                         "(default: where they are handed out)")
     parser.add_argument("--solutions", action="store_true", help="use the solutions of the course, as a demonstration")
     parser.add_argument("--epochs", type=positive, metavar="N", help="train for N epochs (default: about a minute)")

@@ -30,8 +30,8 @@ each class:
   photos/cat/1.jpg   photos/cat/2.jpg   photos/dog/1.jpg   ...
 
 Without folders train/ and test/ in it, a fifth of the images is set aside for the test. The images become squares of
---size pixels, kept in datasets/.cache; the first layers of the network are chosen for the size. From few images of each
-class the command finetune learns more.
+--size pixels, kept in datasets/.cache; the first layers of the network are chosen for the size. With few
+images of each class, use finetune instead.
 
 Each run has its own folder under runs/, with
 
@@ -85,52 +85,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                              "seconds, images_per_second, parameters, dataset, seed, out")
 
 
-def add_settings(parser: Any) -> None:
-    """Add the options of every command that trains; ``changes`` reads those that belong to the Config."""
-    add_data(parser)
-    parser.add_argument("--preset", choices=PRESETS, help="start from these settings (default: quick)")
-    parser.add_argument("--model", choices=MODELS, help="the network: the reduced GoogLeNet, GoogLeNet, or an "
-                                                        "earlier one (default: mini)")
-    parser.add_argument("--size", type=positive, metavar="N",
+def add_settings(parser: argparse.ArgumentParser, of: str = "") -> None:
+    """Add the options of every command that trains, in groups; ``of`` is added to the groups' names.
+
+    ``changes`` reads those that belong to the Config.
+    """
+    parser.usage = "%(prog)s [options]"
+    images = parser.add_argument_group(f"images{of}")
+    add_data(images)
+    images.add_argument("--size", type=positive, metavar="N",
                         help="train on images of NxN pixels, such as 32, 64, 96, 128 or 224; for a folder of images "
                              "(default: 64; 128 for googlenet)")
-    parser.add_argument("--split-seed", type=whole, metavar="N", help="chooses other test images (default: 0)")
-    parser.add_argument("--skip-bad", action="store_true", help="leave out image files that cannot be decoded")
-    parser.add_argument("--balance", choices=BALANCES,
+    images.add_argument("--split-seed", type=whole, metavar="N", help="chooses other test images (default: 0)")
+    images.add_argument("--skip-bad", action="store_true", help="leave out image files that cannot be decoded")
+    images.add_argument("--balance", choices=BALANCES,
                         help="for classes of different sizes: weight their loss, or draw them equally often "
                              "(default: none)")
-    parser.add_argument("--width", type=float, metavar="X", help="multiplies the width of every layer "
-                                                                 f"({defaults('width')}; 1 for other networks)")
-    parser.add_argument("--norm", choices=NORMS, help="batch norm, the paper's local response normalization, or none "
-                                                      f"({defaults('norm')})")
-    parser.add_argument("--epochs", type=positive, metavar="N", help="passes over the training images "
-                                                                      f"({defaults('epochs')}; for a folder of images "
-                                                                      "as many as make 1500 steps)")
-    parser.add_argument("--batch", type=positive, metavar="N",
-                        help=f"images per step ({defaults('batch')}; 32 for googlenet; fewer if memory or images are "
-                             "few)")
-    parser.add_argument("--lr", type=float, metavar="X",
-                        help=f"the highest learning rate ({defaults('lr')}; googlenet: {OF_MODEL['googlenet']['lr']}, "
-                             f"or {WITHOUT_BATCH_NORM} without batch norm; in proportion to a smaller batch)")
-    parser.add_argument("--schedule", choices=SCHEDULES, help=f"learning rate schedule ({defaults('schedule')})")
-    parser.add_argument("--augment", choices=KINDS, help="augmentation of the images; crop shifts and mirrors, paper "
+    images.add_argument("--augment", choices=KINDS, help="augmentation of the images; crop shifts and mirrors, paper "
                                                          f"crops 8 to 100 %% of the area ({defaults('augment')}, "
                                                          "googlenet: paper)")
-    parser.add_argument("--drop-prob", type=float, metavar="P", help="dropout probability before the classifier "
-                                                                     f"({defaults('drop_prob')})")
-    parser.add_argument("--half", type=float, metavar="X",
-                        help="the share of the epochs, the first ones, that train on images of half the size, which is "
-                             f"three times as fast ({defaults('half')}; 0 for lenet5 and nin-cifar)")
-    parser.add_argument("--beta-lr", type=float, metavar="X",
-                        help=f"the factor on the learning rate of batch norm's shifts ({defaults('beta_lr')})")
-    parser.add_argument("--whiten", action=argparse.BooleanOptionalAction,
-                        help="initialize the first convolution so that it whitens the images "
-                             f"({defaults('whiten')}; only mini)")
-    parser.add_argument("--no-heads", action="store_true", help="without the auxiliary classifiers")
-    parser.add_argument("--seed", type=whole, metavar="N", help="seed of all randomness (default: 0)")
-    add_compute(parser)
-    parser.add_argument("--checkpoint-every", type=positive, default=200, metavar="N",
-                        help="steps between checkpoints (default: 200); there is also one after each epoch")
+    network = parser.add_argument_group(f"network{of}")
+    network.add_argument("--model", choices=MODELS, help="the network: the reduced GoogLeNet, GoogLeNet, or an "
+                                                         "earlier one (default: mini)")
+    network.add_argument("--width", type=float, metavar="X", help="multiplies the width of every layer "
+                                                                  f"({defaults('width')}; 1 for other networks)")
+    network.add_argument("--norm", choices=NORMS, help="batch norm, the paper's local response normalization, or none "
+                                                       f"({defaults('norm')})")
+    network.add_argument("--no-heads", action="store_true", help="without the auxiliary classifiers")
+    network.add_argument("--drop-prob", type=float, metavar="P", help="dropout probability before the classifier "
+                                                                      f"({defaults('drop_prob')})")
+    network.add_argument("--whiten", action=argparse.BooleanOptionalAction,
+                         help="initialize the first convolution so that it whitens the images "
+                              f"({defaults('whiten')}; only mini)")
+    training = parser.add_argument_group(f"optimization{of}")
+    training.add_argument("--preset", choices=PRESETS, help="start from these settings (default: quick)")
+    training.add_argument("--epochs", type=positive, metavar="N",
+                          help=f"passes over the training images ({defaults('epochs')}; for a folder of images as many "
+                               "as make 1500 steps)")
+    training.add_argument("--batch", type=positive, metavar="N",
+                          help=f"images per step ({defaults('batch')}; 32 for googlenet; fewer if memory or images are "
+                               "few)")
+    training.add_argument("--lr", type=float, metavar="X",
+                          help=f"the highest learning rate ({defaults('lr')}; googlenet: "
+                               f"{OF_MODEL['googlenet']['lr']}, or {WITHOUT_BATCH_NORM} without batch norm; in "
+                               "proportion to a smaller batch)")
+    training.add_argument("--schedule", choices=SCHEDULES, help=f"learning rate schedule ({defaults('schedule')})")
+    training.add_argument("--half", type=float, metavar="X",
+                          help="the share of the epochs, the first ones, that train on images of half the size, which "
+                               f"is 2.8 times as fast ({defaults('half')}; 0 for lenet5 and nin-cifar)")
+    training.add_argument("--beta-lr", type=float, metavar="X",
+                          help=f"the factor on the learning rate of batch norm's shifts ({defaults('beta_lr')})")
+    training.add_argument("--seed", type=whole, metavar="N", help="seed of all randomness (default: 0)")
+    computing = parser.add_argument_group("computing")
+    add_compute(computing)
+    computing.add_argument("--checkpoint-every", type=positive, default=200, metavar="N",
+                           help="steps between checkpoints (default: 200); there is also one after each epoch")
 
 
 def defaults(name: str) -> str:
