@@ -9,7 +9,7 @@ from ..errors import UserError
 from ..files import write_atomically
 
 DESCRIPTION = """\
-Draw the figures of a review of GoogLeNet. Every value is computed by the code or cited from a paper.
+Draw figures about GoogLeNet. Every value is computed by the code or cited from a paper.
 
   error-by-year  top-5 error of the ImageNet challenge, 2012 to 2014 (Table 2)
   reduction      multiply-adds saved by the 1x1 convolutions: one branch, then all nine modules
