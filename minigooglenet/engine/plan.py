@@ -104,7 +104,7 @@ class Plan:
                 if isinstance(value, Value):
                     value = 0 if value.region is None else int(starts[value.region]) + value.at * self.dtype.itemsize
                 (task if name in OF_TASK else op)[name] = value
-        self.kernels = plan.kernels(self.dtype, {row["kind"] for row in self.rows})
+        self.kernels = plan.addresses(self.dtype, {row["kind"] for row in self.rows})
         self.size, self.shape = int(starts[-1]), y.shape
         self.start = -1 if y.region is None else int(starts[y.region]) + y.at * self.dtype.itemsize
         del self.rows

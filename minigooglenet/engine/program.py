@@ -209,7 +209,7 @@ class Program:
                 tasks += [(*row, counter, self.counters[counter], len(self.counters)) for row in rows]
                 counter, self.width = len(self.counters), max(self.width, len(rows))
                 self.counters.append(len(rows))
-        self.tasks, self.kernels = np.array(tasks, plan.TASK), plan.kernels(self.dtype, {one["kind"] for one in ops})
+        self.tasks, self.kernels = np.array(tasks, plan.TASK), plan.addresses(self.dtype, {one["kind"] for one in ops})
         self.ops, self.units = Table(ops, OP, ARRAYS), Table(units, UNIT, UNIT_ARRAYS)
         self.stages = []
         return self

@@ -34,11 +34,13 @@ TASK = np.dtype([(name, np.int64) for name in (
 PATIENCE = 200_000  # looks at a counter, a fraction of a millisecond, until Python lets other programs run
 
 
-def kernels(dtype: DTypeLike, kinds: set[int]) -> NDArray:
-    """The addresses of the kernels for ``execute``, one for each kind of operation. Those of ``kinds`` are compiled for
-    this dtype if they are not yet, the others are 0."""
+def addresses(dtype: DTypeLike, kinds: set[int]) -> NDArray:
+    """Where the kernels are, for ``execute``: one address for each kind of operation. Those of ``kinds`` are compiled
+    for this dtype if they are not yet, the others are 0. Empty if one of ``kinds`` is not there, because ``ahead.py``
+    is finding out which kernels are needed."""
     wanted = arguments(from_dtype(np.dtype(dtype)))
-    return np.array([machine_code(*item) if kind in kinds else 0 for kind, item in enumerate(wanted.items())])
+    found = np.array([machine_code(*item) if kind in kinds else 0 for kind, item in enumerate(wanted.items())])
+    return found if all(found[kind] for kind in kinds) else found[:0]
 
 
 @njit
@@ -47,7 +49,7 @@ def execute(ops: NDArray, units: NDArray, tasks: NDArray, kernels: NDArray, coun
     """Execute tasks until none is left, or until there was nothing but waiting for a while.
 
     ops, units, tasks  records of type OP, UNIT and TASK
-    kernels            what the function ``kernels`` returns
+    kernels            what ``addresses`` returns; nothing if there are no tasks
     counters           (n,) int64, zeros at first, shared by the threads; the first is the number of tasks taken
     mine               (1,): the task that this thread has taken but not executed, or -1; written
     like               an empty array of the activations' dtype
@@ -76,6 +78,8 @@ def run(ops: NDArray, units: NDArray, tasks: NDArray, kernels: NDArray, counters
     """Execute all tasks on so many threads. The arrays are those of ``execute``, with so many counters."""
     counts, like = np.zeros(counters, np.int64), np.empty(0, dtype)
     failed: list[bool] = []
+    if not len(kernels) and not len(kernels := addresses(dtype, set(ops["kind"].tolist()))):
+        tasks = tasks[:0]  # so ``execute`` is compiled, and calls nothing
 
     def work(_: None) -> None:
         mine = np.full(1, -1)
