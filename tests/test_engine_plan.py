@@ -1,6 +1,9 @@
 """A plan computes what its layers do, however its tasks are shared out, and it never leaves a thread waiting."""
 
+import gc
+import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -112,6 +115,45 @@ def test_an_interrupted_thread_stops_the_others(monkeypatch, two_threads):
         predictor.predict(x)
     monkeypatch.undo()
     assert np.array_equal(predictor.predict(x), expected)
+
+
+@pytest.mark.parametrize("form, N", [(engine.compile, 4), (engine.predictor, 1)])
+def test_memory_lives_as_long_as_a_thread_that_writes_into_it(form, N, monkeypatch, two_threads):
+    """Ctrl-C may arrive while the caller waits for the other thread: that goes on without it."""
+    from minigooglenet.engine import plan as prediction
+    from minigooglenet.engine import program
+    from minigooglenet.kernels import memory, plan
+    from minigooglenet.kernels import threads as module
+    layer, x = form(Sequential({"conv": Block(Conv(3, 4, 3, rng=0))})), np.ones((N, 60, 50, 3), np.float32)
+    caller, begun, may_end, arrays = threading.current_thread(), threading.Event(), threading.Event(), []
+
+    def remembered(shape, dtype):
+        array = memory.empty(shape, dtype)
+        arrays.append(weakref.ref(array))
+        return array
+
+    def slow(*arguments):
+        if threading.current_thread() is not caller:
+            begun.set()
+            may_end.wait(10)
+        assert begun.wait(10)
+
+    def interrupted(job):
+        raise KeyboardInterrupt
+
+    layer.predict(x)
+    for place, name, value in ((prediction, "empty", remembered), (program, "empty", remembered),
+                               (plan, "execute", slow), (module._Job, "wait", interrupted)):
+        monkeypatch.setattr(place, name, value)
+    with pytest.raises(KeyboardInterrupt):
+        layer.predict(x)
+    gc.collect()
+    assert arrays and all(array() is not None for array in arrays)
+    may_end.set()
+    deadline = time.monotonic() + 60
+    while any(array() is not None for array in arrays) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert all(array() is None for array in arrays)
 
 
 def test_few_pixels_do_without_winograd():

@@ -118,7 +118,7 @@ class Plan:
         for name, of_images in self.of_images.items():
             ops[name] += np.where(of_images, images.ctypes.data, memory.ctypes.data)
         plan.run(ops, np.empty(0, UNIT), self.tasks, self.kernels, len(self.totals), self.dtype,
-                 threads() if self.parallel else 1)
+                 threads() if self.parallel else 1, (self, images, memory))
         size = int(np.prod(self.shape)) * self.dtype.itemsize
         return memory[self.start:self.start + size].view(self.dtype).reshape(self.shape).copy()
 

@@ -231,6 +231,7 @@ class Program:
         """Run the pass with these blocks of memory. Raises ShapeError if a parameter is not what it was."""
         if not self.fits():
             raise ShapeError("a parameter got another shape or dtype between forward and backward")
+        arrays = self.arrays
         blocks = {k: empty((self.sizes[k],), np.uint8) for k in (FILTERS, TEMPORARY)} | dict(given)
         places = [0, *(blocks[k].ctypes.data if k in blocks else 0 for k in range(X, PARAMETERS)), *self.places]
         copies = [(k, self.arrays[k].astype(self.dtype, order="C")) for k in self.unusable]
@@ -244,7 +245,7 @@ class Program:
 
         for first, last, then in self.pieces:
             plan.run(ops, units, self.tasks[first:last], self.kernels, len(self.counters), self.dtype,
-                     1 if inside_a_task() else min(threads(), self.width))
+                     1 if inside_a_task() else min(threads(), self.width), (self, blocks, arrays, copies))
             then(view)
         for k, copy in copies:
             if self.parameters[k].kind != "params":

@@ -73,15 +73,19 @@ def execute(ops: NDArray, units: NDArray, tasks: NDArray, kernels: NDArray, coun
         task = -1
 
 
-def run(ops: NDArray, units: NDArray, tasks: NDArray, kernels: NDArray, counters: int, dtype: DTypeLike, threads: int
-        ) -> None:
-    """Execute all tasks on so many threads. The arrays are those of ``execute``, with so many counters."""
+def run(ops: NDArray, units: NDArray, tasks: NDArray, kernels: NDArray, counters: int, dtype: DTypeLike, threads: int,
+        alive: object) -> None:
+    """Execute all tasks on so many threads. The arrays are those of ``execute``, with so many counters.
+
+    ``alive`` holds all arrays whose addresses are in the tables. An exception such as KeyboardInterrupt may leave this
+    function at any point, and another thread then still executes tasks.
+    """
     counts, like = np.zeros(counters, np.int64), np.empty(0, dtype)
     failed: list[bool] = []
     if not len(kernels) and not len(kernels := addresses(dtype, set(ops["kind"].tolist()))):
         tasks = tasks[:0]  # so ``execute`` is compiled, and calls nothing
 
-    def work(_: None) -> None:
+    def work(alive: object) -> None:
         mine = np.full(1, -1)
         try:
             while not failed:
@@ -93,4 +97,8 @@ def run(ops: NDArray, units: NDArray, tasks: NDArray, kernels: NDArray, counters
             failed.append(True)
             raise
 
-    in_parallel([(work, None)] * threads)
+    try:
+        in_parallel([(work, alive)] * threads)
+    except BaseException:  # the same, where this thread was not inside a task
+        failed.append(True)
+        raise
