@@ -105,7 +105,7 @@ def backward_pass(to: Program, step: Sequence[Backward]) -> None:
     mixes = [[to.temporary((2, width)) if M else to.constant(np.zeros((2, width), to.dtype))
               for width in job.one.widths] for job in step]
     to.then(*(constant for job, own, its, mix in zip(step, sums, whole, mixes, strict=True)
-              for constant in parameters(to, job, own, its, mix)))
+              for constant in constants_backward(to, job, own, its, mix)))
     for job, mix in zip(step, mixes, strict=True):
         one, C, F = job.one, job.one.first.C, job.one.F
         parts, across = to.temporary((count, one.algorithm.gradient_size(one.w))), one.algorithm.across(C, F)
@@ -121,7 +121,7 @@ def backward_pass(to: Program, step: Sequence[Backward]) -> None:
     to.free(*sums, *whole, *(value for mix in mixes for value in mix))
 
 
-def parameters(to: Program, job: Backward, own: Value, whole: Value, mix: list[Value]) -> Iterator[Op]:
+def constants_backward(to: Program, job: Backward, own: Value, whole: Value, mix: list[Value]) -> Iterator[Op]:
     """The operations that compute the gradients of batch norm's parameters, or of biases; and what ``relu_mix`` needs
     of the whole batch."""
     one, state = job.one, job.state
@@ -131,7 +131,7 @@ def parameters(to: Program, job: Backward, own: Value, whole: Value, mix: list[V
             gamma, beta = (to.parameter(one.bns[k], "grads", name) for name in ("gamma", "beta"))
             yield op(kinds.CONSTANTS_BACKWARD, whole=whole, others=whole.shape[0], M=state.M, moments=state.moments[k],
                      affine=state.affine[k], gamma=gamma, beta=beta, mix=mix[k], **fields)
-        elif "b" in one.first.params:
+        elif "b" in one.convs[k].params:
             yield op(kinds.BIAS, beta=to.parameter(one.convs[k], "grads", "b"), **fields)
 
 
