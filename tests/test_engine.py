@@ -20,6 +20,7 @@ from minigooglenet.layers import (
     Sequential,
     Trunk,
 )
+from minigooglenet.layers.batchnorm import itself
 from minigooglenet.models import googlenet, mini_googlenet
 from minigooglenet.models.inception import Style, block, inception
 
@@ -70,6 +71,48 @@ def test_branches_of_pools_and_strides_alone():
     compare(Sequential({"m": Concat({"pool": MaxPool(3, 1, 1)}, {"3x3": block(style, 4, 5, 3)})}), (6, 5, 4), 3)
     compare(Sequential({"down": Concat({"conv": Conv(4, 5, 3, 2, 1, rng=rng), "relu": ReLU()}, {"pool": MaxPool(2)}),
                         "tail": AvgPool(2)}), (8, 6, 4), 3)
+
+
+def unit(F, kernel, bias):
+    conv = Conv(4, F, kernel, 1, kernel // 2, bias=bias == "bias", rng=np.random.default_rng(F))
+    return Block(conv, BatchNorm(F) if bias == "norm" else None)
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("branches", [
+    [{"a": unit(5, 1, "bias")}, {"b": unit(3, 3, "norm")}], [{"a": unit(5, 1, "norm")}, {"b": unit(3, 3, "bias")}],
+    [{"a": unit(5, 1, "norm")}, {"b": unit(3, 1, "bias")}], [{"a": unit(5, 1, "bare")}, {"b": unit(3, 1, "bias")}],
+    [{"a": unit(5, 1, "bias")}, {"b": unit(3, 1, "bare")}], [{}, {"b": unit(3, 3, "norm")}],
+    [{"p": MaxPool(3, 1, 1)}, {"q": MaxPool(5, 1, 2)}]])
+def test_modules_of_unlike_branches(branches, train):
+    """With batch norm and without, with bias and without; of nothing (DenseNet's); of pools alone (SPP-net's)."""
+    compare(Sequential({"conv": Block(Conv(2, 4, 1, rng=0)), "m": Concat(*branches)}), (6, 5, 2), 3, train=train)
+
+
+def test_processes_that_sum_only_some_batch_norms():
+    rng = np.random.default_rng(0)
+    bricks = [Block(Conv(4, 5, 1, bias=False, rng=rng), BatchNorm(5, all_reduce=all_reduce))
+              for all_reduce in (itself, lambda array: 2 * array)]
+    compare(Sequential({"m": Concat({"a": bricks[0]}, {"b": bricks[1]})}), (6, 5, 4), 3)
+
+
+@pytest.mark.parametrize("shared", ["layers", "gradients"])
+def test_branches_that_share_a_layer(shared, threads):
+    """Two threads must not add to one gradient at the same time."""
+    threads(2)
+    rng, found = np.random.default_rng(0), []
+    conv, bn, x = Conv(64, 64, 1, bias=False, rng=rng), BatchNorm(64), rng.standard_normal((8, 8, 8, 64), np.float32)
+    other = conv
+    if shared == "gradients":
+        other = Conv(64, 64, 1, bias=False, rng=rng)
+        other.grads["w"] = conv.grads["w"]
+    net = Concat({"a": Block(conv, bn)}, {"p": MaxPool(3, 1, 1), "b": Block(other, bn)},
+                 {"c": Block(Conv(64, 8, 1, bias=False, rng=rng), BatchNorm(8))})
+    dy = rng.standard_normal(net.predict(x).shape, np.float32)
+    compiled = engine.compile(net)
+    for layer in (net, *[compiled] * 50):
+        found.append(run(layer, net, x, [dy], True)[2]["a/w"])
+    assert len({gradient.tobytes() for gradient in found[1:]}) == 1 and distance(found[1], found[0]) < 1e-4
 
 
 @pytest.mark.parametrize("train", [True, False])

@@ -69,10 +69,10 @@ def compile(net: Layer, input_gradient: bool = True) -> Layer:
     gradient with respect to the images: with ``input_gradient=False`` backward may return None."""
     if kind() == "plain":
         return net
-    from .concat import FusedConcat
+    from .concat import fused
     from .rewrite import rewrite
     from .training import Chain, Compiled, FusedPool, FusedUnit, chained
-    layer = rewrite(net, FusedUnit, FusedConcat, FusedPool, chained)
+    layer = rewrite(net, FusedUnit, fused, FusedPool, chained)
     compiled = Compiled(chained({"": layer})[""])
     if not input_gradient and isinstance(first := _first(compiled), Chain):
         first.input_gradient = False

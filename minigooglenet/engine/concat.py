@@ -12,6 +12,19 @@ from .program import Program, Value, op
 from .training import FusedUnit, Recorded, pool, unpool
 
 
+def fused(branches: list[list]) -> "FusedConcat | None":
+    """The module of these branches; None where it would not compute the same.
+
+    A step has batch norms that all wait for sums over the same processes, or none. And it adds to all its gradients and
+    running statistics in parallel, so each has to be an array of its own.
+    """
+    units = [layer for branch in branches for layer in branch if isinstance(layer, FusedUnit)]
+    waiting = {unit.bn and unit.bn.all_reduce for unit in units}
+    written = [array.ctypes.data for unit in units for layer in (unit.conv, unit.bn) if layer
+               for array in (*layer.grads.values(), *layer.buffers.values())]
+    return FusedConcat(branches) if len(waiting) == 1 and len(written) == len({*written}) else None
+
+
 class FusedConcat(Recorded):
     """An inception module. Branches are lists of units, the first of which may follow a max pool.
 

@@ -19,14 +19,15 @@ def same(layer: Any, ends: Container[str] = ()) -> Any:
     return layer
 
 
-def rewrite(net: Layer, unit: Callable[[Conv, BatchNorm | None], Layer], concat: Callable[[list], Layer],
+def rewrite(net: Layer, unit: Callable[[Conv, BatchNorm | None], Layer], concat: Callable[[list], Layer | None],
             pool: Callable[[MaxPool], Layer] = same,
             chain: Callable[[dict[str, Layer], Container[str]], dict[str, Layer]] = same) -> Layer:
     """``net`` in faster forms, where its layers are known (``known.py``):
 
     every Unit as ``unit(conv, bn)``; every Concat of Units and max pools that keep the size as ``concat(branches)``,
-    lists of units, some after a MaxPool; every other max pool as ``pool(layer)``; all other layers as they are. Then
-    the layers of every sequence as ``chain(layers, taps)``, where heads read the outputs of the layers ``taps``.
+    lists of units, some after a MaxPool, unless that is None; every other max pool as ``pool(layer)``; all other layers
+    as they are. Then the layers of every sequence as ``chain(layers, taps)``, where heads read the outputs of the
+    layers ``taps``.
     """
     def again(layer: Layer) -> Layer:
         return rewrite(layer, unit, concat, pool, chain)
@@ -40,11 +41,13 @@ def rewrite(net: Layer, unit: Callable[[Conv, BatchNorm | None], Layer], concat:
         return Sequential(chain(_children(net, again, unit), ()))
     if replaces(net, Concat):
         branches = [[layer for _, layer in grouped(branch)] for branch in net.branches]
-        if all(replaces(branch, Sequential) for branch in net.branches) and all(
+        if all(branches) and all(replaces(branch, Sequential) for branch in net.branches) and all(
                 keeps_size(layer) and (isinstance(layer, Unit) or replaces(layer, MaxPool) and place == 0)
                 for branch in branches for place, layer in enumerate(branch)):
-            return concat([[unit(*layer) if isinstance(layer, Unit) else layer for layer in branch]
-                           for branch in branches])
+            module = concat([[unit(*layer) if isinstance(layer, Unit) else layer for layer in branch]
+                             for branch in branches])
+            if module is not None:
+                return module
         return Concat(*(_branch(again(branch)) for branch in net.branches))
     return pool(net) if replaces(net, MaxPool) else net
 
