@@ -90,7 +90,7 @@ def unit_at(layers: list[Layer]) -> tuple[Unit | None, int]:
     conv, *rest = layers
     if type(conv) is Conv and replaces(conv, Conv):
         bn = rest[0] if rest and type(rest[0]) is BatchNorm and "b" not in conv.params else None
-        if bn is not None and not replaces(bn, BatchNorm):
+        if bn is not None and not (replaces(bn, BatchNorm) and bn.C == conv.F):
             return None, 1
         after = rest[1:] if bn else rest
         if after and replaces(after[0], ReLU):
