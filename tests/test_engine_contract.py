@@ -8,7 +8,7 @@ from small import distance
 from minigooglenet import engine
 from minigooglenet.errors import ShapeError
 from minigooglenet.kernels.threads import set_threads, threads
-from minigooglenet.layers import BatchNorm, Concat, Conv, GlobalAvgPool, MaxPool, ReLU, Sequential
+from minigooglenet.layers import BatchNorm, Block, Concat, Conv, GlobalAvgPool, MaxPool, ReLU, Sequential, Trunk
 from minigooglenet.models import mini_googlenet
 from minigooglenet.models.inception import Style, inception
 
@@ -56,6 +56,27 @@ def test_without_the_gradient_of_the_images(first):
     with_it, without = (run(engine.compile(net, input_gradient=wanted), net, x, dy, True) for wanted in (True, False))
     assert with_it[1].shape == x.shape and without[1] is None
     assert all(np.array_equal(with_it[2][path], without[2][path]) for path in with_it[2])
+
+
+@pytest.mark.parametrize("inside", [lambda layers: Sequential({"s": Sequential(layers)}),
+                                    lambda layers: Trunk(Sequential(layers), {"head": ("down", GlobalAvgPool())})])
+def test_without_the_gradient_of_images_that_branches_read(inside):
+    """A Concat that stays one adds the gradients of its branches, so each needs its own."""
+    rng = np.random.default_rng(0)
+    down = Concat({"conv": Conv(4, 5, 3, 2, 1, rng=rng), "relu": ReLU()}, {"pool": MaxPool(2)})
+    net, x = inside({"down": down, "gap": GlobalAvgPool()}), rng.standard_normal((2, 8, 6, 4), np.float32)
+    dys = [rng.standard_normal((2, 9), np.float32) for _ in range(2)]
+    plain, compiled = (run(layer, net, x, dys, True) for layer in (net, engine.compile(net, input_gradient=False)))
+    assert all(distance(compiled[2][path], plain[2][path]) < 1e-4 for path in plain[2])
+
+
+@pytest.mark.parametrize("C", [4, 8])
+def test_a_batch_norm_of_another_width_is_an_error(C):
+    layers = {"conv": Conv(4, 6, 3, 1, 1, bias=False, rng=0), "bn": BatchNorm(C), "relu": ReLU()}
+    for net in (Sequential(layers), Concat(layers), Block(layers["conv"], layers["bn"])):
+        for layer in (net, engine.compile(net), engine.predictor(net)):
+            with pytest.raises(ShapeError, match="^bn: batch norm got"):
+                layer.predict(np.ones((3, 6, 5, 4), np.float32))
 
 
 def test_an_error_leaves_nothing_for_the_next_pass():

@@ -28,7 +28,7 @@ import os
 
 from ..errors import UserError
 from ..kernels.jit import JIT
-from ..layers import Layer
+from ..layers import Layer, Sequential, Trunk
 from .known import as_written, each_class_once
 
 __all__ = ["KINDS", "as_written", "compile", "kind", "predictor", "use"]
@@ -73,10 +73,10 @@ def compile(net: Layer, input_gradient: bool = True) -> Layer:
     from .rewrite import rewrite
     from .training import Chain, Compiled, FusedPool, FusedUnit, chained
     layer = rewrite(net, FusedUnit, fused, FusedPool, chained)
-    compiled = Compiled(chained({"": layer})[""])
-    if not input_gradient and isinstance(first := _first(compiled), Chain):
+    layer = chained({"": layer})[""]
+    if not input_gradient and isinstance(first := _first(layer), Chain):
         first.input_gradient = False
-    return compiled
+    return Compiled(layer)
 
 
 @each_class_once()
@@ -92,5 +92,6 @@ def predictor(net: Layer) -> Layer:
 
 
 def _first(layer: Layer) -> Layer:
-    """The layer without children that reads the input."""
-    return _first(next(iter(layer.children.values()))) if layer.children else layer
+    """The layer that reads the input, and is the only one that does."""
+    alone = type(layer) in (Sequential, Trunk) and layer.children
+    return _first(next(iter(layer.children.values()))) if alone else layer
