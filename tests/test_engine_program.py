@@ -57,6 +57,51 @@ def test_parameters_may_be_other_arrays_or_have_other_values(net, rng):
     agree(compiled, net, rng, N=2)
 
 
+@pytest.mark.parametrize("kind, name, found", [
+    ("params", "gamma", "(1,)"), ("grads", "beta", "(1,)"), ("buffers", "variance", "(1,)"),
+    ("grads", "gamma", "read-only"), ("buffers", "mean", "read-only")])
+@pytest.mark.parametrize("recorded", [False, True])
+def test_an_array_that_kernels_would_read_or_write_past_is_an_error(kind, name, found, recorded, net, rng):
+    compiled, x = engine.compile(net), np.ones((5, 9, 8, 3))
+    arrays = getattr(net.trunk.children["conv"].norm, kind)
+    before = arrays[name]
+    if recorded:
+        agree(compiled, net, rng)
+    arrays[name] = np.ones(1) if found == "(1,)" else np.frombuffer(before.tobytes())
+    for _ in range(2):
+        with pytest.raises(ShapeError) as error:
+            results(compiled, net, x, *np.ones((2, 5, 16))) if kind != "grads" else compiled.backward(
+                [*np.ones((2, 5, 16))], compiled.forward(x, True)[1])
+        assert str(error.value) == f'conv: batch norm: {kind}["{name}"] is {found}, expected ' + (
+            "(6,)" if found == "(1,)" else "an array to write into")
+    arrays[name] = before
+    agree(compiled, net, rng)
+
+
+def test_running_statistics_may_be_read_only_where_they_are_only_read(net, rng):
+    bn, x = net.trunk.children["conv"].norm, rng.standard_normal((3, 9, 8, 3))
+    for name, array in bn.buffers.items():
+        bn.buffers[name] = np.frombuffer((array + 1).tobytes())
+    assert np.abs(engine.compile(net).predict(x) - net.predict(x)).max() < 1e-9
+
+
+@pytest.mark.parametrize("form", [{"order": "F"}, {"dtype": np.float32}])
+def test_a_gradient_may_get_another_form_at_any_time(form, rng):
+    """Of a layer that is there twice, so that two operations add to the gradient."""
+    conv, x = Conv(4, 4, 1, rng=rng, dtype=np.float64), rng.standard_normal((3, 6, 5, 4))
+    net = Sequential({"a": Block(conv), "b": Block(conv)})
+    compiled, found = engine.compile(net), []
+    for layer in (net, compiled, compiled):
+        y, cache = layer.forward(x, True)
+        conv.grads["w"] = np.zeros((1, 1, 4, 4), **form)
+        layer.backward(np.ones_like(y), cache)
+        found.append(conv.grads["w"].copy())
+        conv.grads["w"] = np.zeros((1, 1, 4, 4))
+        layer.backward(np.ones_like(y), cache)
+        found.append(conv.grads["w"].copy())
+    assert all(np.abs(gradient - found[0]).max() < 1e-4 for gradient in found)
+
+
 def test_a_parameter_of_another_dtype_is_an_error(net, rng):
     compiled = engine.compile(net)
     agree(compiled, net, rng)
@@ -82,6 +127,19 @@ def test_a_gradient_of_the_wrong_shape_is_an_error(net):
     _, cache = compiled.children["4b"].forward(np.ones((2, 9, 8, 3)))
     with pytest.raises(ShapeError, match="got dy"):
         compiled.children["4b"].backward(np.ones((2, 4, 4, 16)), cache)
+
+
+def test_the_records_used_last_are_kept(rng):
+    chain = engine.compile(Sequential({"conv": Block(Conv(2, 3, 1, rng=rng))})).children["conv"]
+    for N in (*range(1, 9), 1, 9):
+        chain.predict(np.ones((N, 1, 1, 2), np.float32))
+    assert [shape[0] for shape, *_ in chain.records] == [3, 4, 5, 6, 7, 8, 1, 9]
+    before = dict(chain.records)
+    chain.layers["conv"].conv.params["w"] = np.ones((1, 1, 2, 3), np.float32)[::-1]
+    chain.layers["conv"].conv.params["b"] = np.ones(3)  # recorded again, which drops no other
+    chain.predict(np.ones((4, 1, 1, 2), np.float32))
+    assert [shape[0] for shape, *_ in chain.records] == [3, 5, 6, 7, 8, 1, 9, 4]
+    assert sum(before[key] is not record for key, record in chain.records.items()) == 1
 
 
 def test_memory_is_used_again_when_a_stage_is_over():

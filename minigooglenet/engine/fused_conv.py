@@ -89,7 +89,7 @@ class FusedConv:
         """The fields u and values of an operation: the filters of some convolutions, packed before all else."""
         w: Shape = (*self.w[:3], sum(conv.F for conv in convs))
         size, (KH, KW, C, F), own = self.algorithm.packed_size(w, transposed), w, [
-            to.parameter(conv, "params", "w") for conv in convs]
+            to.parameter(conv, "params", "w", (*self.w[:3], conv.F)) for conv in convs]
         u, whole, copies = to.keep((size,), block=FILTERS), own[0], []
         if len(convs) > 1:
             whole, start = to.keep(w, block=FILTERS), 0

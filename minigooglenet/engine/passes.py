@@ -14,6 +14,7 @@ from .program import KEPT, Op, Program, Value, op
 
 REDUCED = 1 << 18  # values of a gradient of filters that one task adds up, about
 MOST = 4           # such tasks for one gradient
+OF_NORM = ("gamma", "params"), ("beta", "params"), ("mean", "buffers"), ("variance", "buffers")
 
 
 class Backward(NamedTuple):
@@ -55,7 +56,8 @@ def forward_pass(to: Program, step: Sequence[tuple[FusedConv, State]], train: bo
         for one, state in step:
             state.affine = [neutral(to, width) for width in one.widths]
             for conv, (y, offset) in zip(one.convs, state.ys, strict=True):
-                shift = to.parameter(conv, "params", "b") if "b" in conv.params else neutral(to, conv.F).part(1)
+                shift = (to.parameter(conv, "params", "b", (conv.F,)) if "b" in conv.params
+                         else neutral(to, conv.F).part(1))
                 to.each(state.shape, one.convolution(state, one.algorithm.forward, y=y, Y=y.shape[-1], offset=offset,
                                                      F=conv.F, shift=shift, per=one.algorithm.per_image(OH, OW),
                                                      **one.packed(to, [conv])))
@@ -74,9 +76,9 @@ def forward_pass(to: Program, step: Sequence[tuple[FusedConv, State]], train: bo
                                              **one.packed(to, one.convs)))
     whole = sums if alone or not train else over_processes(to, bns[0], sums, M, here)
     constants = [op(kinds.CONSTANTS, sums=its, chunks=its.shape[0], F=one.F, start=start, width=bn.C, M=M, eps=bn.eps,
-                    momentum=bn.momentum, gamma=to.parameter(bn, "params", "gamma"), moments=moments, affine=affine,
-                    beta=to.parameter(bn, "params", "beta"), mean=to.parameter(bn, "buffers", "mean"),
-                    variance=to.parameter(bn, "buffers", "variance"))
+                    momentum=bn.momentum, moments=moments, affine=affine,
+                    **{name: to.parameter(bn, kind, name, (bn.C,), written=kind == "buffers" and train)
+                       for name, kind in OF_NORM})
                  for (one, state), its in zip(step, whole, strict=True)
                  for bn, start, moments, affine in zip(one.bns, one.starts, state.moments, state.affine, strict=True)]
     if train:
@@ -128,18 +130,18 @@ def constants_backward(to: Program, job: Backward, own: Value, whole: Value, mix
     for k, (start, width) in enumerate(zip(one.starts, one.widths, strict=True)):
         fields = {"sums": own, "chunks": own.shape[0], "F": one.F, "start": start, "width": width}
         if one.bns:
-            gamma, beta = (to.parameter(one.bns[k], "grads", name) for name in ("gamma", "beta"))
+            gamma, beta = (to.parameter(one.bns[k], "grads", name, (width,), True) for name in ("gamma", "beta"))
             yield op(kinds.CONSTANTS_BACKWARD, whole=whole, others=whole.shape[0], M=state.M, moments=state.moments[k],
                      affine=state.affine[k], gamma=gamma, beta=beta, mix=mix[k], **fields)
         elif "b" in one.convs[k].params:
-            yield op(kinds.BIAS, beta=to.parameter(one.convs[k], "grads", "b"), **fields)
+            yield op(kinds.BIAS, beta=to.parameter(one.convs[k], "grads", "b", (width,), True), **fields)
 
 
 def reduce(to: Program, one: FusedConv, parts: Value, across: bool) -> None:
     """Add the chunks' parts of the gradient of the filters, in their order, to the convolutions' gradients."""
     (KH, KW, C, F), tasks = one.w, max(1, min(MOST, math.prod(parts.shape) // REDUCED))
     fields = {"parts": parts, "chunks": parts.shape[0], "KH": KH, "KW": KW, "C": C, "F": F}
-    gradients = [to.parameter(conv, "grads", "w") for conv in one.convs]
+    gradients = [to.parameter(conv, "grads", "w", (KH, KW, C, conv.F), True) for conv in one.convs]
     if one.algorithm.preparing == kinds.FILTERS:
         to.meanwhile(op(kinds.FILTER_GRADIENT, w=gradients[0], **fields), C * F, tasks, parts)
         return

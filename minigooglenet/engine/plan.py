@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
+from ..errors import ShapeError
 from ..kernels import plan
 from ..kernels import plan_ops as kinds
 from ..kernels.fused import UNIT
@@ -52,6 +53,15 @@ def ranges(n: int, parts: int, unit: int = 1) -> list[dict[str, int]]:
 def window(layer: Any) -> dict[str, int]:
     """The window of a convolution or a pool, as fields of tasks."""
     return dict(zip(("KH", "KW", "SH", "SW", "PH", "PW"), (*layer.kernel, *layer.stride, *layer.pad), strict=True))
+
+
+def array_of(layer: Layer, kind: str, name: str, shape: Shape) -> Array:
+    """An array of a layer: ``kind`` is params, grads or buffers. Raises ShapeError unless it has this shape: nothing
+    else keeps kernels from reading and writing past it."""
+    array = getattr(layer, kind)[name]
+    if array.shape != shape:
+        raise ShapeError(f'{layer.describe()}: {kind}["{name}"] is {array.shape}, expected {shape}')
+    return array
 
 
 class Plan:

@@ -23,6 +23,7 @@ from ..kernels.memory import LINE, empty
 from ..kernels.plan_ops import ARRAYS, OP
 from ..kernels.threads import chunks, inside_a_task, threads
 from ..layers import Array, Layer, Shape
+from .plan import array_of
 
 # The blocks of memory: anywhere; the batch, the gradient of its output and of itself; what forward keeps for backward;
 # filters, prepared before all else; what else is needed during the pass only. After these the parameters, each an array
@@ -66,12 +67,13 @@ class Work(NamedTuple):
 
 
 class Parameter(NamedTuple):
-    """An array of a layer, params, grads or buffers, and its shape and dtype."""
+    """An array of a layer, params, grads or buffers, its form, and whether the pass writes into it."""
 
     layer: Layer
     kind: str
     name: str
-    form: tuple[Shape, np.dtype]
+    form: tuple[Shape, np.dtype, bool]
+    written: bool
 
 
 class Program:
@@ -94,9 +96,8 @@ class Program:
         self.sizes = {KEPT: 0, FILTERS: 0, TEMPORARY: 0}
         self.constants: list[Array] = []
         self.parameters: list[Parameter] = []
-        self.arrays: list[Array] = []  # the parameters of the last pass
-        self.places: list[int] = []    # their addresses
-        self.unusable: list[int] = []  # those that kernels cannot use where they are
+        #: The parameters of the last pass; their addresses; which of them kernels cannot use where they are.
+        self.found: tuple[list[Array], list[int], list[int]] = [], [], []
 
     # -- memory -----------------------------------------------------------------------------------------------------
 
@@ -126,11 +127,13 @@ class Program:
         self.constants.append(array)
         return Value(ANYWHERE, array.ctypes.data, array.shape, array.dtype)
 
-    def parameter(self, layer: Layer, kind: str, name: str) -> Value:
-        """An array of a layer: ``kind`` is params, grads or buffers."""
-        array = getattr(layer, kind)[name]
-        self.parameters.append(Parameter(layer, kind, name, (array.shape, array.dtype)))
-        return Value(PARAMETERS + len(self.parameters) - 1, 0, array.shape, self.dtype)
+    def parameter(self, layer: Layer, kind: str, name: str, shape: Shape, written: bool = False) -> Value:
+        """As ``array_of``. Raises ShapeError, too, if it is to be ``written`` and cannot be."""
+        array = array_of(layer, kind, name, shape)
+        if written and not array.flags.writeable:
+            raise ShapeError(f'{layer.describe()}: {kind}["{name}"] is read-only, expected an array to write into')
+        self.parameters.append(Parameter(layer, kind, name, form(array), written))
+        return Value(PARAMETERS + len(self.parameters) - 1, 0, shape, self.dtype)
 
     def check(self, layer: Layer, x: Value) -> None:
         """Raise ShapeError unless the layer takes the array."""
@@ -212,31 +215,30 @@ class Program:
         self.tasks, self.kernels = np.array(tasks, plan.TASK), plan.addresses(self.dtype, {one["kind"] for one in ops})
         self.ops, self.units = Table(ops, OP, ARRAYS), Table(units, UNIT, UNIT_ARRAYS)
         self.stages = []
+        self.fits()
         return self
 
     # -- running ----------------------------------------------------------------------------------------------------
 
     def fits(self) -> bool:
-        """Whether the parameters have the shapes and dtypes of when this was recorded; notes where they are now."""
-        found = [getattr(one.layer, one.kind)[one.name] for one in self.parameters]
-        if len(found) != len(self.arrays) or not all(map(operator.is_, found, self.arrays)):
-            if [(a.shape, a.dtype) for a in found] != [one.form for one in self.parameters]:
+        """Whether the parameters have the form of when this was recorded; if so, notes where they are now."""
+        arrays = [getattr(one.layer, one.kind)[one.name] for one in self.parameters]
+        if len(arrays) != len(self.found[0]) or not all(map(operator.is_, arrays, self.found[0])):
+            if [form(array) for array in arrays] != [one.form for one in self.parameters]:
                 return False
-            self.arrays, self.places = found, [a.ctypes.data for a in found]
-            self.unusable = [k for k, a in enumerate(found)
-                             if not (a.dtype == self.dtype and a.flags.c_contiguous and a.flags.aligned)]
+            self.found = arrays, [array.ctypes.data for array in arrays], [
+                k for k, array in enumerate(arrays)
+                if not (array.dtype == self.dtype and array.flags.c_contiguous and array.flags.aligned)]
         return True
 
     def run(self, given: Mapping[int, Array]) -> None:
-        """Run the pass with these blocks of memory. Raises ShapeError if a parameter is not what it was."""
-        if not self.fits():
-            raise ShapeError("a parameter got another shape or dtype between forward and backward")
-        arrays = self.arrays
+        """Run the pass with these blocks of memory, and the parameters as ``fits`` found them."""
+        arrays, own, unusable = self.found
         blocks = {k: empty((self.sizes[k],), np.uint8) for k in (FILTERS, TEMPORARY)} | dict(given)
-        places = [0, *(blocks[k].ctypes.data if k in blocks else 0 for k in range(X, PARAMETERS)), *self.places]
-        copies = [(k, self.arrays[k].astype(self.dtype, order="C")) for k in self.unusable]
-        for k, copy in copies:
-            places[PARAMETERS + k] = copy.ctypes.data
+        places = [0, *(blocks[k].ctypes.data if k in blocks else 0 for k in range(X, PARAMETERS)), *own]
+        copies = {id(arrays[k]): arrays[k].astype(self.dtype, order="C") for k in unusable}  # one for each array
+        for k in unusable:
+            places[PARAMETERS + k] = copies[id(arrays[k])].ctypes.data
         addresses = np.array(places)
         ops, units = self.ops.at(addresses), self.units.at(addresses)
 
@@ -247,9 +249,14 @@ class Program:
             plan.run(ops, units, self.tasks[first:last], self.kernels, len(self.counters), self.dtype,
                      1 if inside_a_task() else min(threads(), self.width), (self, blocks, arrays, copies))
             then(view)
-        for k, copy in copies:
-            if self.parameters[k].kind != "params":
-                self.arrays[k][...] = copy
+        for k in unusable:
+            if self.parameters[k].written:
+                arrays[k][...] = copies[id(arrays[k])]
+
+
+def form(array: Array) -> tuple[Shape, np.dtype, bool]:
+    """What a recorded pass relies on: shape and dtype, and whether the array can be written."""
+    return array.shape, array.dtype, array.flags.writeable
 
 
 def nothing(view: Callable[[Value], Array]) -> None:

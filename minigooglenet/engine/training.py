@@ -1,7 +1,6 @@
 """Layers that train as programs: the contract of ``layers/base.py``, in a few passes over memory. Inception modules are
 in ``concat.py``."""
 
-import functools
 from collections.abc import Callable, Container
 from typing import Any, NamedTuple
 
@@ -131,11 +130,10 @@ class Chain(Layer):
             (bn.eps, bn.momentum, bn.all_reduce) for one in self.fused for bn in one.bns)
         record = self.records.get(key)
         if record is None or not record.forward.fits():
-            try:
-                record = self.record(x.shape, x.dtype, train)
-            except ShapeError as error:
-                raise InsideAChain(error) from None
-            self.records = dict([*self.records.items()][1 - MOST:]) | {key: record}
+            record = self.record(x.shape, x.dtype, train)
+        if record is not next(reversed(self.records.values()), None):  # the last one is the one used last
+            others = [item for item in self.records.items() if item[0] != key]
+            self.records = dict([*others[1 - MOST:], (key, record)])
         kept = empty((record.forward.sizes[KEPT],), np.uint8)
         record.forward.run({X: x, KEPT: kept})
         y = record.y
@@ -156,24 +154,35 @@ class Chain(Layer):
     def record(self, shape: Shape, dtype: np.dtype, train: bool) -> Record:
         """Record the chain for batches of a shape. Raises ShapeError where that does not fit."""
         large = any(conv.params["w"].size > LARGE for one in self.fused for conv in one.convs)
-        to = Program(dtype, large)
+        forward = Program(dtype, large)
         value, steps = Value(X, 0, shape, dtype), []
         for name, layer in self.layers.items():
-            y, state = call(name, layer.record, to, value, train)
-            steps.append((layer, value, state))
+            y, state = call_inside(name, layer.record, forward, value, train)
+            steps.append((name, layer, value, state))
             value = y
+        programs: list[Program] = []
 
-        @functools.cache
         def backward() -> Program:
-            to, dy = Program(dtype, large), Value(DY, 0, value.shape, dtype)
-            for k, (layer, x, state) in reversed([*enumerate(steps)]):
-                dx = to.temporary(x.shape) if k else Value(DX, 0, shape, dtype) if self.input_gradient else None
-                layer.record_backward(to, dy, state, dx)
-                to.free(dy)
-                dy = dx  # type: ignore[assignment]  # None for the first layer only
-            return to.finish()
+            if not (programs and programs[0].fits()):  # the gradients may be others than in the last pass
+                to, dy = Program(dtype, large), Value(DY, 0, value.shape, dtype)
+                to.constants += forward.constants  # of the states
+                for k, (name, layer, x, state) in reversed([*enumerate(steps)]):
+                    dx = to.temporary(x.shape) if k else Value(DX, 0, shape, dtype) if self.input_gradient else None
+                    call_inside(name, layer.record_backward, to, dy, state, dx)
+                    to.free(dy)
+                    dy = dx  # type: ignore[assignment]  # None for the first layer only
+                programs[:] = [to.finish()]
+            return programs[0]
 
-        return Record(to.finish(), value, backward)
+        return Record(forward.finish(), value, backward)
+
+
+def call_inside(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
+    """As ``call``, for a layer of a chain."""
+    try:
+        return call(name, function, *arguments)
+    except ShapeError as error:
+        raise InsideAChain(error) from None
 
 
 class InsideAChain(ShapeError):
