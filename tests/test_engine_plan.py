@@ -15,6 +15,7 @@ from minigooglenet.kernels.threads import in_parallel, set_threads, threads
 from minigooglenet.layers import (
     LRN,
     AvgPool,
+    BatchNorm,
     Block,
     Concat,
     Conv,
@@ -23,6 +24,7 @@ from minigooglenet.layers import (
     Flatten,
     GlobalAvgPool,
     MaxPool,
+    ReLU,
     Sequential,
 )
 
@@ -154,6 +156,36 @@ def test_memory_lives_as_long_as_a_thread_that_writes_into_it(form, N, monkeypat
     while any(array() is not None for array in arrays) and time.monotonic() < deadline:
         time.sleep(0.001)
     assert all(array() is None for array in arrays)
+
+
+def test_a_predictor_keeps_the_precision_that_it_was_made_in():
+    rng = np.random.default_rng(0)
+    net = Sequential({"1x1": Block(Conv(4, 6, 1, rng=rng)), "gap": GlobalAvgPool(), "last": Dense(6, 5, rng=rng)})
+    for path in ("1x1", "last"):
+        layer = net.children[path].layer if path == "1x1" else net.children[path]
+        layer.params["b"] = rng.standard_normal(len(layer.params["b"]))  # float64
+    x = rng.standard_normal((3, 6, 5, 4), np.float32)
+    maps, both = engine.predictor(Sequential({"1x1": net.children["1x1"]})), engine.predictor(net)
+    last, expected = engine.predictor(net.children["last"]), net.predict(x)
+    assert distance(both.predict(x), expected) < 1e-4
+    net.astype(np.float64)
+    assert distance(both.predict(x), expected) < 1e-4
+    for predictor, shape in ((maps, (1, 6, 5, 4)), (both, (1, 6, 5, 4)), (last, (1, 6))):
+        with pytest.raises(ShapeError, match="got float64 .* expected float32"):
+            predictor.predict(np.ones(shape))
+
+
+@pytest.mark.parametrize("path, kind, name", [
+    ("conv", "params", "w"), ("conv", "params", "b"), ("bn", "params", "gamma"), ("bn", "buffers", "mean"),
+    ("dense", "params", "w"), ("dense", "params", "b")])
+def test_an_array_of_another_shape_is_an_error(path, kind, name):
+    layers = {"conv": Conv(3, 4, 1, bias=name == "b", rng=0), "bn": BatchNorm(4), "relu": ReLU(),
+              "gap": GlobalAvgPool(), "dense": Dense(4, 5, rng=0)}
+    if name == "b":
+        del layers["bn"]
+    getattr(layers[path], kind)[name] = np.ones(1, np.float32)
+    with pytest.raises(ShapeError, match=fr'{kind}\["{name}"\] is \(1,\), expected \('):
+        engine.predictor(Sequential(layers))
 
 
 def test_few_pixels_do_without_winograd():

@@ -4,13 +4,15 @@ import functools
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
+
 from ..kernels import plan_ops as kinds
 from ..kernels.gemm import pack, padded
 from ..kernels.threads import inside_a_task
 from ..layers import Array, BatchNorm, Conv, Dense, Layer, Shape
-from .algorithms import Algorithm, Columns, Pointwise, Winograd
-from .fused_conv import FusedConv
-from .plan import INSIDE, Plan, Value, add_layer, cut, end, ranges, window
+from .algorithms import Algorithm, Columns, Pointwise, Winograd, choose
+from .passes import OF_NORM
+from .plan import INSIDE, Plan, Value, add_layer, array_of, cut, end, ranges, window
 
 GRAIN = 2_500_000  # multiply-adds in a part of a convolution, about
 PARTS = 8          # most parts of a layer
@@ -37,6 +39,15 @@ def by_filters(u: Array, shift: Array, offset: int, parts: int) -> list[dict[str
             for first, last in cut(F, parts, 32 if F < 128 else 64)]
 
 
+def constants(conv: Conv, bn: BatchNorm | None) -> tuple[Array, Array]:
+    """(scale, shift), each (F,): of the running statistics, or just the bias."""
+    if bn is None:
+        return np.ones(conv.F), array_of(conv, "params", "b", (conv.F,)) if "b" in conv.params else np.zeros(conv.F)
+    gamma, beta, mean, variance = (array_of(bn, kind, name, (conv.F,)) for name, kind in OF_NORM)
+    scale = gamma * (1 / np.sqrt(variance.astype(float) + bn.eps))
+    return scale, beta - mean.astype(float) * scale
+
+
 class FrozenUnit(Frozen):
     """Convolution and all that follows it, as one product, a sum and a ReLU.
 
@@ -45,10 +56,11 @@ class FrozenUnit(Frozen):
 
     def __init__(self, conv: Conv, bn: BatchNorm | None) -> None:
         super().__init__()
-        self.conv, self.bn, self.expects, self.F = conv, bn, conv.expects, conv.F
-        fused, w = FusedConv([self]), conv.params["w"]
-        self.algorithm, (scale, shift) = fused.algorithm, fused.constants()
+        self.conv, self.expects, self.F, self.algorithm = conv, conv.expects, conv.F, choose(conv)
+        w = array_of(conv, "params", "w", (*conv.kernel, conv.C, conv.F))
+        scale, shift = constants(conv, bn)
         self.w, self.shift = (w * scale).astype(w.dtype), shift.astype(w.dtype)
+        self.params = {"w": self.w}  # images are checked against them
         self.packed = functools.cache(lambda algorithm: algorithm.packed(self.w))
         self.direct = Columns()
 
@@ -57,9 +69,6 @@ class FrozenUnit(Frozen):
 
     def describe(self) -> str:
         return self.conv.describe()
-
-    def check(self, x: Array) -> None:
-        self.conv.check(x)
 
     def algorithm_for(self, pixels: int) -> Algorithm:
         """Winograd's matrices are four times as large as 3×3 filters, and have to be read, however few pixels."""
@@ -88,13 +97,15 @@ class FrozenDense(Frozen):
     def __init__(self, dense: Dense) -> None:
         super().__init__()
         self.dense, self.expects = dense, dense.expects
-        self.u, self.b = pack(dense.params["w"]), dense.params["b"].copy()
+        w, b = array_of(dense, "params", "w", (dense.D, dense.F)), array_of(dense, "params", "b", (dense.F,))
+        self.u, self.b = pack(w), b.astype(w.dtype)
+        self.params = {"b": self.b}
 
     def output_shape(self, shape: Shape) -> Shape:
         return self.dense.output_shape(shape)
 
-    def check(self, x: Array) -> None:
-        self.dense.check(x)
+    def describe(self) -> str:
+        return self.dense.describe()
 
     def add_to(self, to: Plan, x: Value, y: Value, offset: int = 0) -> None:
         to.kept += [self.u, self.b]

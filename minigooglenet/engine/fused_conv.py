@@ -8,7 +8,7 @@ import numpy as np
 
 from ..kernels import plan_ops as kinds
 from ..kernels.geometry import output_hw
-from ..layers import Array, BatchNorm, Conv, Layer, Shape
+from ..layers import BatchNorm, Conv, Shape
 from .algorithms import choose
 from .plan import window
 from .program import FILTERS, Op, Program, Value, op
@@ -61,22 +61,6 @@ class FusedConv:
         self.starts: list[int] = np.cumsum([0, *self.widths[:-1]]).tolist()
         self.w: Shape = (*self.first.kernel, self.first.C, self.F)  # the shape of all filters
         self.algorithm = choose(self.first)
-
-    def concatenated(self, layers: Sequence[Layer], name: str, kind: str = "params") -> Array:
-        """All the units' ``name`` in one array, concatenated along the last axis."""
-        arrays = [getattr(layer, kind)[name] for layer in layers]
-        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=-1)
-
-    def constants(self) -> tuple[Array, Array]:
-        """(scale, shift) where they do not depend on the batch: from running statistics, or just the biases."""
-        if not self.bns:
-            if "b" not in self.first.params:
-                return np.ones(self.F), np.zeros(self.F)
-            return np.ones(self.F), self.concatenated(self.convs, "b").astype(np.float64)
-        mean, variance = (self.concatenated(self.bns, name, "buffers").astype(float) for name in ("mean", "variance"))
-        eps = np.repeat([bn.eps for bn in self.bns], self.widths)
-        scale = self.concatenated(self.bns, "gamma") * (1 / np.sqrt(variance + eps))
-        return scale, self.concatenated(self.bns, "beta") - mean * scale
 
     def state(self, to: Program, x: Value, ys: list[Target]) -> State:
         """The state of a pass over the batch x. Raises ShapeError where it does not fit."""
