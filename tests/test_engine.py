@@ -190,6 +190,24 @@ def test_a_head_that_begins_with_a_convolution():
     compare(Trunk(trunk, {"head": ("one", Sequential(layers(6, 5) | {"gap": GlobalAvgPool()}))}), (7, 6, 3), 5)
 
 
+@pytest.mark.parametrize("tap", ["conv", "bn", "relu"])
+def test_a_head_may_read_any_layer(tap):
+    rng = np.random.default_rng(0)
+    trunk = Sequential({"conv": Conv(3, 4, 3, 1, 1, bias=False, rng=rng), "bn": BatchNorm(4), "relu": ReLU(),
+                        "gap": GlobalAvgPool()})
+    compare(Trunk(trunk, {"head": (tap, GlobalAvgPool())}), (6, 5, 3), 3)
+
+
+def test_branches_of_classes_of_their_own():
+    class Own(Sequential):
+        pass
+
+    rng = np.random.default_rng(0)
+    net = Concat(*(Own({name: Conv(3, 4, 1, rng=rng)}) for name in "ab"), {"c": Block(Conv(3, 2, 1, rng=rng))})
+    compare(net, (6, 5, 3), 3)
+    assert list(engine.compile(net).children.values())[:2] == net.branches[:2]
+
+
 @pytest.mark.parametrize("train", [True, False])
 def test_a_bias_before_batch_norm_is_not_lost(train):
     net = Sequential({"conv": Conv(3, 4, 3, 1, 1, rng=np.random.default_rng(0)), "bn": BatchNorm(4), "relu": ReLU()})
@@ -200,7 +218,7 @@ def test_a_bias_before_batch_norm_is_not_lost(train):
 def test_what_has_no_faster_form_stays():
     rng = np.random.default_rng(0)
     net = Sequential({"conv": Conv(3, 4, 3, rng=rng), "bn": BatchNorm(4), "pool": AvgPool(2), "gap": GlobalAvgPool()})
-    assert [layer for _, layer in engine.compile(net).walk()] == list(net.children.values())
+    assert list(engine.compile(net).children.values()) == list(net.children.values())
     compare(net, (8, 9, 3), 3)
 
 

@@ -36,7 +36,8 @@ def rewrite(net: Layer, unit: Callable[[Conv, BatchNorm | None], Layer], concat:
         if not replaces(net.trunk, Sequential):
             return net
         heads = {name: (tap, again(head)) for name, (tap, head) in net.heads.items()}
-        return Trunk(Sequential(chain(_children(net.trunk, again, unit), {tap for tap, _ in heads.values()})), heads)
+        taps = {tap for tap, _ in heads.values()}
+        return Trunk(Sequential(chain(_children(net.trunk, again, unit, taps), taps)), heads)
     if replaces(net, Sequential) or replaces(net, Block):
         return Sequential(chain(_children(net, again, unit), ()))
     if replaces(net, Concat):
@@ -48,17 +49,18 @@ def rewrite(net: Layer, unit: Callable[[Conv, BatchNorm | None], Layer], concat:
                              for branch in branches])
             if module is not None:
                 return module
-        return Concat(*(_branch(again(branch)) for branch in net.branches))
+        return Concat(*(_branch(again(branch), f"branch {k}") for k, branch in enumerate(net.branches, start=1)))
     return pool(net) if replaces(net, MaxPool) else net
 
 
-def _children(net: Sequential, again: Callable[[Layer], Layer], unit: Callable[..., Layer]) -> dict[str, Layer]:
-    return {name: unit(*layer) if isinstance(layer, Unit) else again(layer) for name, layer in grouped(net)}
+def _children(net: Sequential, again: Callable[[Layer], Layer], unit: Callable[..., Layer],
+              taps: Container[str] = ()) -> dict[str, Layer]:
+    return {name: unit(*layer) if isinstance(layer, Unit) else again(layer) for name, layer in grouped(net, taps)}
 
 
-def _branch(layer: Layer) -> Sequential:
+def _branch(layer: Layer, name: str) -> Sequential:
     """A branch of a Concat that stays one. A branch of a class of its own runs as written, as one layer."""
-    return layer if type(layer) is Sequential else Sequential({"branch": layer})
+    return layer if type(layer) is Sequential else Sequential({name: layer})
 
 
 def keeps_size(layer: Any) -> bool:
@@ -67,10 +69,10 @@ def keeps_size(layer: Any) -> bool:
     return getattr(window, "stride", None) == (1, 1) and window.kernel == tuple(2 * P + 1 for P in window.pad)
 
 
-def grouped(net: Sequential) -> Iterator[tuple[str, Any]]:
+def grouped(net: Sequential, taps: Container[str] = ()) -> Iterator[tuple[str, Any]]:
     """(name, layer) of a Sequential, with a Unit in place of every Block that is one, and of every convolution followed
     by a ReLU, with or without batch norm. Such a Unit goes by the name of its last layer, so that a head that reads the
-    output of that still finds it."""
+    output of that still finds it. There is none where a head reads inside: ``taps`` are the layers that heads read."""
     layers = list(net.children.items())
     while layers:
         name, layer = layers[0]
@@ -81,6 +83,8 @@ def grouped(net: Sequential) -> Iterator[tuple[str, Any]]:
             del layers[0]
             continue
         found, taken = unit_at([layer for _, layer in layers[:3]])
+        if any(inner in taps for inner, _ in layers[:taken - 1]):
+            found, taken = None, 1
         yield (layers[taken - 1][0], found) if found else (name, layer)
         del layers[:taken]
 
