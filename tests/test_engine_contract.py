@@ -118,6 +118,19 @@ def test_the_engine_knows_shapes_and_paths():
         engine.compile(odd).predict(np.ones((1, 5, 5, 3)))
 
 
+def test_the_parameters_are_those_of_the_network():
+    """Whoever trains SGD(compiled.parameters()) trains all of them."""
+    net = mini_googlenet(0.125)
+    compiled = engine.compile(net)
+    for which in ("parameters", "gradients", "state"):
+        theirs, ours = (getattr(layer, which)() for layer in (compiled, net))
+        assert list(theirs) == list(ours) and all(theirs[path] is array for path, array in ours.items())
+    for gradient in net.gradients().values():
+        gradient += 1
+    compiled.zero_grads()
+    assert not any(gradient.any() for gradient in net.gradients().values())
+
+
 def test_a_gradient_in_another_precision():
     """NumPy makes float64 of anything; a module's own gradients are float32."""
     rng = np.random.default_rng(0)

@@ -76,7 +76,7 @@ def compile(net: Layer, input_gradient: bool = True) -> Layer:
     layer = chained({"": layer})[""]
     if not input_gradient and isinstance(first := _first(layer), Chain):
         first.input_gradient = False
-    return Compiled(layer)
+    return Compiled(net, layer)
 
 
 @each_class_once()

@@ -1,7 +1,7 @@
 """Layers that train as programs: the contract of ``layers/base.py``, in a few passes over memory. Inception modules are
 in ``concat.py``."""
 
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -217,11 +217,17 @@ def last(names: dict[str, Any]) -> str:
 
 
 class Compiled(Layer):
-    """A compiled network: BLAS runs on one thread, because the network's own threads use all cores."""
+    """A compiled network: BLAS runs on one thread, because the network's own threads use all cores.
 
-    def __init__(self, net: Layer) -> None:
+    ``net`` is what runs. Parameters, gradients and statistics are those of the network ``source`` that it stands for.
+    """
+
+    def __init__(self, source: Layer, net: Layer) -> None:
         super().__init__()
-        self.net, self.children = net, net.children
+        self.source, self.net, self.children = source, net, net.children
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, Layer]]:
+        return self.source.walk(path)
 
     def output_shape(self, shape: Shape) -> Shape:
         return self.net.output_shape(shape)

@@ -54,7 +54,8 @@ def messages(net: Layer) -> list[int]:
     """The bytes of every all-reduce in one training step: all gradients in one message, a few scalars, and batch norm's
     sums in forward and backward: one message for each layer, or for all that the engine computes in one pass."""
     sizes = [sum(g.nbytes for g in net.gradients().values()), 8, 24, 8]
-    for _, layer in engine.compile(net).walk():
+    compiled = engine.compile(net)
+    for _, layer in getattr(compiled, "net", compiled).walk():  # what runs
         if isinstance(layer, BatchNorm):
             sizes += [8, 16 * layer.C] * 2
         for widths in getattr(layer, "norms", ()):
