@@ -47,11 +47,11 @@ def of_half_the_filters(to, one, parts, across, right=passes.reduce):
         operation["C" if operation["kind"] == passes.kinds.FILTER_GRADIENT else "width"] //= 2
 
 
-def without_chunks(to, job, own, *others, right=passes.parameters):
+def without_chunks(to, job, own, *others, right=passes.constants_backward):
     return right(to, job, own._replace(shape=(0, *own.shape[1:])), *others)
 
 
-def for_more_values(to, job, *others, right=passes.parameters):
+def for_more_values(to, job, *others, right=passes.constants_backward):
     for one in right(to, job, *others):
         yield one | {"M": to.constant(np.array([1000.0]))}
 
@@ -63,8 +63,8 @@ def overwriting(*arguments, right=concat.unpool, **options):
 @needs_engine
 @pytest.mark.parametrize("owner, attribute, damage, name, where", [
     (passes, "reduce", of_half_the_filters, BATCH_NORM, "/w"),
-    (passes, "parameters", without_chunks, LRN, "/b"),
-    (passes, "parameters", for_more_values, BATCH_NORM, ("/w", "/gamma", "/beta", "dx")),
+    (passes, "constants_backward", without_chunks, LRN, "/b"),
+    (passes, "constants_backward", for_more_values, BATCH_NORM, ("/w", "/gamma", "/beta", "dx")),
     (concat, "unpool", overwriting, LRN, ("/w", "/b", "dx")),
 ])
 def test_a_wrong_compiled_gradient_is_found(owner, attribute, damage, name, where, monkeypatch):

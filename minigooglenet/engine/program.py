@@ -146,8 +146,8 @@ class Program:
         self.stages[0].append(Work(list(ops), [(0, last, 0)]))  # type: ignore[union-attr]
 
     def chunks(self, N: int, H: int, W: int) -> list[slice]:
-        """N images of H×W pixels in chunks: few enough to stay in the cache, at least four but none too small, and the
-        last one about as long as the others. Never depends on the number of threads."""
+        """N images of H×W pixels in chunks of one size, but for the last, which is smaller if N is no multiple: few
+        enough to stay in the cache, at least four but none too small. Never depends on the number of threads."""
         most = max(1, min(self.most // (H * W), max(-(-N // 4), self.least // (H * W))))
         return chunks(N, -(-N // max(1, -(-N // most))))
 
