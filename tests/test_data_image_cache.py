@@ -1,9 +1,11 @@
 """The cache of decoded images: the right pixels, decoded once, valid as long as the files are the same, never mixed."""
 
+import errno
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from PIL import Image
 from small import ROOT
 
 from minigooglenet.data import image_decode
+from minigooglenet.data import photos as photos_module
 from minigooglenet.data.photos import center_crop, center_square, open_photo
 from minigooglenet.errors import UserError
 
@@ -129,6 +132,42 @@ def test_damaged_files_are_remembered_and_found_when_repaired(tmp_path, decoded)
     assert decoded.count("0.png") == 2 and len(decoded) == 8    # those that are good are not decoded again
     (root / "dog" / "3.png").write_bytes(good)
     assert len(everything(get(root))) == 8 and len(decoded) == 9
+
+
+@pytest.mark.parametrize("module, name, error, reason", [
+    (image_decode, "regular_file", OSError(errno.EACCES, "Permission denied"), "Permission denied"),
+    (photos_module, "to_rgb", MemoryError(), "not enough memory to decode it"),
+    (Path, "read_bytes", OSError(errno.EIO, "Input/output error"), "cannot be read .Input/output error")])
+def test_what_could_not_be_read_once_is_tried_again(tmp_path, decoded, monkeypatch, module, name, error, reason):
+    root, function = photos(tmp_path / "p", cat=4, dog=4), getattr(module, name)
+
+    def failing(path, *arguments):
+        if path.name == "3.png" and path.parent.name == "dog":
+            raise error
+        return function(path, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, failing)
+        for _ in range(2):
+            with pytest.raises(UserError, match=rf"1 image cannot be decoded: dog/3.png \(.*{reason}"):
+                get(root)
+    decoded.clear()
+    assert len(everything(get(root))) == 8 and decoded == ["3.png"]
+
+
+def test_damaged_files_are_decoded_again_by_another_pillow(tmp_path, decoded, monkeypatch):
+    root = photos(tmp_path / "p", cat=4, dog=4)
+    (root / "dog" / "bad.png").write_bytes((root / "dog" / "3.png").read_bytes()[:50])
+    (root / "dog" / "empty.png").touch()
+    for _ in range(2):
+        assert len(everything(get(root, skip_bad=True))) == 8 and len(decoded) == 9
+    stored, = (tmp_path / ".cache").rglob("*.uint8")
+    before = stored.stat()
+    monkeypatch.setattr("PIL.__version__", "99.0")
+    for _ in range(2):
+        assert len(everything(get(root, skip_bad=True))) == 8 and decoded[9:] == ["bad.png"]
+    now = stored.stat()
+    assert len(everything(get(root, skip_bad=True))) == 8 and stored.stat().st_ino == now.st_ino != before.st_ino
 
 
 MEMORY = """

@@ -3,10 +3,11 @@
     CACHE/NAME-HASH-SIZE/index.json      the files with size, time and digest, and the row of each image
     CACHE/NAME-HASH-SIZE/KEY.uint8       (N, SIZE, SIZE, 3): first the training images, then the test images
 
-HASH is that of the folder's path and the seed of the split. The cache is valid as long as the paths, sizes and times of
-all files are those of the index; otherwise the files are read, and those whose bytes are new are decoded. KEY depends
-on the contents. Both files are replaced atomically, the index last: a reader finds old images or new ones, and never a
-mixture.
+HASH is that of the folder's path and the seed of the split. The cache is valid as long
+as the paths, sizes and times of all files are those of the index; otherwise the files are read, and those whose bytes
+are new are decoded. Damaged files are remembered until Pillow changes, files that could not be read are tried again.
+KEY depends on the contents. Both files are replaced atomically, the index last: a reader finds old images or new ones,
+and never a mixture.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL
 
 from ..errors import UserError, shown
 from ..files import parse_json, write_atomically
@@ -81,10 +83,11 @@ def prepare(folder: ImageFolder, size: int = SIZE, seed: int = 0, cache: Path | 
         raise UserError(f"size: got {size}, needs {SMALLEST} to {LARGEST} pixels")
     files = sorted([*folder.train, *(folder.test or ())])
     with _claimed(location(folder.root, size, seed, cache), progress) as place:
-        old, heic = _read(place, size)
-        if old and old.files == files and heic == reads_heic():
+        old, decoders = _read(place, size)
+        entries = _examined(folder.root, files, old, decoders == _decoders(), progress)
+        if old and old.files == files and old.entries == entries:
             return old
-        return _build(place, folder, files, size, seed, old, progress)
+        return _build(place, folder, files, entries, size, seed, old, progress)
 
 
 def location(folder: Path, size: int, seed: int, cache: Path | str) -> Path:
@@ -96,20 +99,25 @@ def location(folder: Path, size: int, seed: int, cache: Path | str) -> Path:
 
 
 def _read(place, size):
-    """(Images or None, whether HEIC was read) of the cache; None if there is no valid one."""
+    """(Images, ``_decoders``) of the cache; (None, None) if there is no valid one."""
     try:
         values = parse_json((place / INDEX).read_bytes())
         if values["recipe"] != RECIPE:
-            return None, False
+            return None, None
         files, entries = [_typed(ImageFile, row) for row in values["files"]], [
             _typed(Entry, row) for row in values["entries"]]
         rows, train = values["rows"], values["train"]
         pixels = mapped(place / Path(values["pixels"]).name, (len(rows), size, size, 3))
         good = (len(files) == len(entries) and all(type(number) is int for number in (train, *rows))
                 and 0 < train < len(rows) == len(set(rows) & set(range(len(files)))))
-        return (Images(files, entries, rows, train, pixels), values["heic"]) if good else (None, False)
+        return (Images(files, entries, rows, train, pixels), values.get("decoders")) if good else (None, None)
     except (OSError, ValueError, KeyError, TypeError):
-        return None, False
+        return None, None
+
+
+def _decoders():
+    """On what it depends whether a file can be decoded: the version of Pillow, and whether it reads HEIC."""
+    return [PIL.__version__, reads_heic()]
 
 
 def _typed(kind, row):
@@ -120,9 +128,8 @@ def _typed(kind, row):
     return made
 
 
-def _build(place, folder, files, size, seed, old, progress):
+def _build(place, folder, files, entries, size, seed, old, progress):
     """Decode the images whose bytes are new, and replace the cache."""
-    entries = _examined(folder.root, files, old, progress)
     known = _by_digest(old.pixels, old.rows, old.entries) if old else {}    # {digest: (array, row, entry)}
     keep = Path(old.pixels.filename).name if old else None
     try:
@@ -137,7 +144,7 @@ def _build(place, folder, files, size, seed, old, progress):
             if pixels is not None and len(good) == len(rows):
                 break
             known |= _by_digest(pixels, good, entries)      # arrange the others, which are only copied this time
-        values = {"recipe": RECIPE, "heic": reads_heic(), "pixels": path.name, "train": train, "rows": rows,
+        values = {"recipe": RECIPE, "decoders": _decoders(), "pixels": path.name, "train": train, "rows": rows,
                   "files": files, "entries": entries}
         write_atomically(place / INDEX, lambda file: file.write(json.dumps(values)), mode="w")
         keep = path.name
@@ -149,10 +156,14 @@ def _build(place, folder, files, size, seed, old, progress):
                     leftover.unlink()                       # processes that have mapped it keep it
 
 
-def _examined(root, files, old, progress):
-    """The entry of each file: that of the cache if path, size and time are the same, else the digest is computed."""
+def _examined(root, files, old, same_decoders, progress):
+    """The entry of each file: that of the cache if path, size and time are the same, else the digest is computed.
+
+    Of the files that cannot be decoded, those are examined again that other decoders or another time may read.
+    """
     known = {(file.path, file.size, file.mtime_ns): entry
-             for file, entry in zip(old.files, old.entries, strict=True) if not entry.bad} if old else {}
+             for file, entry in zip(old.files, old.entries, strict=True)
+             if not entry.bad or entry.digest and same_decoders} if old else {}
     entries = [known.get((file.path, file.size, file.mtime_ns)) for file in files]
     new = [i for i, entry in enumerate(entries) if entry is None]
     with _bar(len(new), f"reading {root.name}", progress) as bar:

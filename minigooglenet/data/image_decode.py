@@ -26,7 +26,10 @@ SHARPNESS = 2       # a JPEG is decoded at not less than this multiple of the si
 
 
 class Entry(NamedTuple):
-    """What is known of a file: the digest of its bytes; format, width and height, or why it cannot be decoded."""
+    """What is known of a file: the digest of its bytes; format, width and height, or why it cannot be decoded.
+
+    The digest is empty if the reason does not follow from the bytes: the next time may be another.
+    """
 
     digest: str
     format: str = ""
@@ -58,9 +61,17 @@ def square(root: Path, path: str, digest: str, size: int) -> tuple[np.ndarray | 
     try:
         photo = decode(root / path, least=SHARPNESS * size)
     except UserError as error:
-        return None, Entry(digest, bad=_reason(error, root / path))
+        return None, Entry("" if _passes(error) else digest, bad=_reason(error, root / path))
     pixels = np.ascontiguousarray(center_square(photo.image, size))
     return pixels, Entry(digest, photo.format, *photo.size)
+
+
+def _passes(error):
+    """Whether the reason of an error may pass: the system could not read the file, or had no memory. What Pillow
+    raises about damaged bytes is an OSError as well, but without a number."""
+    cause = error.__cause__
+    return isinstance(cause, MemoryError) or isinstance(cause, OSError) and (
+        cause.errno is not None or "out of memory" in str(cause))
 
 
 def _reason(error, path):

@@ -57,7 +57,7 @@ def decode(path: Path | str, least: int | None = None) -> Decoded:
     regular_file(path, "an image", limits.BYTES)
     data = b""
     try:
-        data = Path(path).read_bytes()
+        data = _bytes(path)
         limits.check_file(path, data)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")                                    # unusual metadata is harmless
@@ -85,12 +85,19 @@ def decode(path: Path | str, least: int | None = None) -> Decoded:
         raise UserError(f"{path}: expected an image, but this is {what}") from error
     except Image.DecompressionBombError as error:
         raise UserError(f"{path}: more than {Image.MAX_IMAGE_PIXELS:,} pixels; make it smaller first") from error
-    except PermissionError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror})") from error
+    except MemoryError as error:
+        raise UserError(f"{path}: not enough memory to decode it; close other programs, or make it smaller") from error
     except Exception as error:         # Pillow's decoders raise various exceptions
         reason = " ".join(str(error).split())[:100] or type(error).__name__
         raise UserError(f"{path}: a damaged or unsupported image ({reason}); save it again, for example as "
                         "PNG") from error
+
+
+def _bytes(path):
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from error
 
 
 @functools.cache
