@@ -1,5 +1,6 @@
 """Folders of image files: which files are found, in which class and split, and one clear line for each mistake."""
 
+import errno
 import os
 
 import numpy as np
@@ -7,7 +8,8 @@ import pytest
 from image_folders import photos, pixels, write
 from PIL import Image
 
-from minigooglenet.data.image_folder import is_image_folder, scan
+from minigooglenet.data.image_files import is_image_folder, photos_in
+from minigooglenet.data.image_folder import scan
 from minigooglenet.data.photos import reads_heic
 from minigooglenet.data.source import load
 from minigooglenet.errors import UserError
@@ -157,15 +159,21 @@ def test_links_loops_and_odd_names(tmp_path):
     photos(tmp_path / "elsewhere", x=2)
     os.symlink(tmp_path / "elsewhere" / "x", root / "linked")
     os.symlink(tmp_path / "elsewhere", root / "cat" / "more")
+    os.symlink("itself", root / "cat" / "itself")               # cannot be followed: too many levels
+    os.symlink("bird", root / "bird")
     found = scan(root)
     assert found.classes == sorted(["cat", odd, "linked"])
     assert {"cat/[ab]?*.png", "linked/0.png", "cat/more/x/1.png"} <= set(paths(found.train))
     assert len(paths(found.train)) == len(set(paths(found.train))) < 30
     data = load(root, tmp_path, progress=False, size=8)
+    assert found.note == f"bird cannot be listed ({os.strerror(errno.ELOOP)}); 1 file of other types skipped"
     assert data.classes == found.classes and f"{odd}/0.png" in {*data.files_train, *data.files_test}
     (root / odd / "bad.png").write_text("no")
     message = refused(root, "1 image cannot be decoded")
     assert message.isprintable() and "\\udce9\\n\\x1b" in message
+    os.symlink("0.jpg", root / "cat" / "0.jpg")
+    refused(root, "2 images cannot be decoded", f"cat/0.jpg (cannot be read ({os.strerror(errno.ELOOP)}))")
+    assert str(root / "cat" / "0.jpg") in photos_in(root / "cat")
 
 
 def test_folders_that_cannot_be_listed_are_named(tmp_path, monkeypatch):

@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _files(photo):
     """The image files that an argument names: itself, or those in the folder."""
-    from ..data.image_folder import photos_in
+    from ..data.image_files import photos_in
 
     return photos_in(photo) if Path(photo).is_dir() else [photo]
 

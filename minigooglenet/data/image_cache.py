@@ -3,7 +3,7 @@
     CACHE/NAME-HASH-SIZE/index.json      the files with size, time and digest, and the row of each image
     CACHE/NAME-HASH-SIZE/KEY.uint8       (N, SIZE, SIZE, 3): first the training images, then the test images
 
-HASH is that of the folder's path and the seed of the split. The cache is valid as long
+HASH is that of the folder's path and the seed of the split, or None if all are test images. The cache is valid as long
 as the paths, sizes and times of all files are those of the index; otherwise the files are read, and those whose bytes
 are new are decoded. Damaged files are remembered until Pillow changes, files that could not be read are tried again.
 KEY depends on the contents. Both files are replaced atomically, the index last: a reader finds old images or new ones,
@@ -17,6 +17,7 @@ import re
 import shutil
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -82,7 +83,7 @@ def prepare(folder: ImageFolder, size: int = SIZE, seed: int = 0, cache: Path | 
     if not SMALLEST <= size <= LARGEST:
         raise UserError(f"size: got {size}, needs {SMALLEST} to {LARGEST} pixels")
     files = sorted([*folder.train, *(folder.test or ())])
-    with _claimed(location(folder.root, size, seed, cache), progress) as place:
+    with _claimed(location(folder.root, size, None if folder.only_test else seed, cache), progress) as place:
         old, decoders = _read(place, size)
         entries = _examined(folder.root, files, old, decoders == _decoders(), progress)
         if old and old.files == files and old.entries == entries:
@@ -90,10 +91,10 @@ def prepare(folder: ImageFolder, size: int = SIZE, seed: int = 0, cache: Path | 
         return _build(place, folder, files, entries, size, seed, old, progress)
 
 
-def location(folder: Path, size: int, seed: int, cache: Path | str) -> Path:
+def location(folder: Path, size: int, seed: int | None, cache: Path | str) -> Path:
     """The place in ``cache`` for the images of ``folder``."""
     path = os.path.realpath(folder)
-    digest = blake2b(os.fsencode(path) + b"\0%d" % seed, digest_size=5).hexdigest()
+    digest = blake2b(os.fsencode(path) + f"\0{seed}".encode(), digest_size=5).hexdigest()
     name = re.sub(r"[^\w.-]", "-", os.path.basename(path), flags=re.ASCII)[:40]
     return Path(cache) / f"{name}-{digest}-{size}"
 
@@ -109,7 +110,7 @@ def _read(place, size):
         rows, train = values["rows"], values["train"]
         pixels = mapped(place / Path(values["pixels"]).name, (len(rows), size, size, 3))
         good = (len(files) == len(entries) and all(type(number) is int for number in (train, *rows))
-                and 0 < train < len(rows) == len(set(rows) & set(range(len(files)))))
+                and 0 <= train < len(rows) == len(set(rows) & set(range(len(files)))))
         return (Images(files, entries, rows, train, pixels), values.get("decoders")) if good else (None, None)
     except (OSError, ValueError, KeyError, TypeError):
         return None, None
@@ -182,7 +183,9 @@ def _arrange(folder, files, entries, seed):
     good = [i for i, entry in enumerate(entries) if not entry.bad]
     try:
         check(folder, [files[i] for i in good])
-        if folder.test is None:
+        if folder.only_test:
+            testing = [True] * len(good)
+        elif folder.test is None:
             testing = split([files[i].path for i in good], [files[i].label for i in good],
                             [entries[i].digest for i in good], folder.classes, seed)
         else:
@@ -191,6 +194,7 @@ def _arrange(folder, files, entries, seed):
         hidden = {entries[i].digest for i, test in zip(good, testing, strict=True) if test}
         sides = [[i for i, test in zip(good, testing, strict=True) if not test and entries[i].digest not in hidden],
                  [i for i, test in zip(good, testing, strict=True) if test]]
+        _check_left(folder, [files[i] for i in good], [files[i] for i in sides[0]])
         check(folder, [files[i] for side in sides for i in side])
     except UserError as error:
         bad = {file.path: entry.bad for file, entry in zip(files, entries, strict=True) if entry.bad}
@@ -199,6 +203,18 @@ def _arrange(folder, files, entries, seed):
     for side in sides:
         side.sort(key=lambda i: (entries[i].digest, i))     # without pattern, and the same on every machine
     return sides[0] + sides[1], len(sides[0])
+
+
+def _check_left(folder, good, train):
+    """Raise UserError if all training images of a class are left out: a training set that is also the test set."""
+    training, left = set(folder.train), Counter(file.label for file in train)
+    given = [file for file in good if file in training]
+    for file in given:
+        if not left[file.label]:
+            parts = " or in ".join(f"{shown(one.path.split(os.sep)[0])}/" for one in (file, folder.test[0]))
+            raise UserError(f"{counted(len(given) - len(train), 'training image')} left out, equal to test images, "
+                            f"and the class {shown(folder.classes[file.label])} has no others; keep each image either "
+                            f"in {parts}")
 
 
 def _decode(folder, files, entries, rows, known, size, progress, file):

@@ -9,7 +9,8 @@ from ..errors import UserError, shown
 from ..hints import counted
 from . import cifar, cifar10, image_cache, shapes10
 from .dataset import Dataset
-from .image_folder import ImageFolder, is_image_folder, scan
+from .image_files import is_image_folder
+from .image_folder import ImageFolder, scan
 from .records import read_folder
 
 NAMES = ("cifar10", "cifar100", "shapes10")
