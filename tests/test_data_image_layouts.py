@@ -117,3 +117,12 @@ def test_what_this_program_writes_is_not_a_class(tmp_path):
     (tmp_path / "q" / "datasets" / ".cache").mkdir(parents=True)
     shutil.rmtree(tmp_path / "q" / "test")
     assert scan(tmp_path / "q").classes == ["cat", "dog"]        # train/ alone is divided
+
+
+def test_equal_images_in_two_classes_are_noted(tmp_path):
+    root = photos(tmp_path / "p", cat=4, dog=4)
+    assert "two classes" not in get(root).note
+    for i in range(2):
+        shutil.copy(root / "cat" / f"{i}.png", root / "dog" / f"copy{i}.png")
+    shutil.copy(root / "cat" / "2.png", root / "cat" / "copy.png")
+    assert "2 images are in two classes, such as cat/0.png = dog/copy0.png" in get(root).note

@@ -68,9 +68,22 @@ def of_images(folder: ImageFolder, images: image_cache.Images, seed: int = 0) ->
     note = "; ".join(filter(None, [
         "" if folder.test is not None else f"{len(y) - n:,} of {len(y):,} images are test images, by a hash of their "
         f"contents and the seed {seed}",
-        equal if images.left_out else "", folder.note]))
+        equal if images.left_out else "", _in_two_classes(images), folder.note]))
     return Dataset(folder.root.resolve().name, images.pixels[:n], y[:n], images.pixels[n:], y[n:], folder.classes,
                    note or None, paths[:n], paths[n:])
+
+
+def _in_two_classes(images):
+    """A phrase about equal files with different labels, or ""."""
+    paths: dict[str, dict[int, str]] = {}                       # {digest: {label: path}}
+    for file, entry in zip(images.files, images.entries, strict=True):
+        if not entry.bad:
+            paths.setdefault(entry.digest, {}).setdefault(file.label, file.path)
+    found = [list(group.values())[:2] for group in paths.values() if len(group) > 1]
+    if not found:
+        return ""
+    example = " = ".join(shown(path, 100) for path in found[0])
+    return f"{counted(len(found), 'image is', 'images are')} in two classes, such as {example}"
 
 
 def is_images(name: str | Path) -> bool:
