@@ -11,9 +11,9 @@ from minigooglenet.data.image_folder import scan
 from minigooglenet.errors import UserError
 
 
-def refused(root):
+def refused(root, *classes):
     with pytest.raises(UserError) as error:
-        get(root)
+        get(root, **({"classes": list(classes)} if classes else {}))
     message = str(error.value)
     assert message.startswith(f"{root}") and "\n" not in message
     return message.removeprefix(f"{root}: ")
@@ -62,6 +62,7 @@ def test_an_archive_in_a_folder_of_its_own_names_the_right_one(tmp_path):
     assert refused(tmp_path / "b").endswith(f"are in {tmp_path / 'b' / 'photos'}; use that folder")
     photos(tmp_path / "c" / "cat", indoor=3)                     # one class
     assert "1 class (cat); add a folder" in refused(tmp_path / "c")
+    assert refused(tmp_path / "archive", "cat", "dog").endswith(f"{inner}; use that folder")
 
 
 def test_a_training_set_that_is_the_test_set_as_well(tmp_path):
@@ -126,3 +127,42 @@ def test_equal_images_in_two_classes_are_noted(tmp_path):
         shutil.copy(root / "cat" / f"{i}.png", root / "dog" / f"copy{i}.png")
     shutil.copy(root / "cat" / "2.png", root / "cat" / "copy.png")
     assert "2 images are in two classes, such as cat/0.png = dog/copy0.png" in get(root).note
+
+
+# -- images to test a trained network ---------------------------------------------------------------------------------
+
+CLASSES = ["ant", "bee", "cat"]
+
+
+def test_all_images_test_a_trained_network(tmp_path):
+    data = get(photos(tmp_path / "new", bee=4, cat=3), classes=CLASSES)
+    assert data.classes == CLASSES and data.x_train.shape == (0, 16, 16, 3) and len(data.x_test) == 7
+    assert sorted(data.y_test) == [1] * 4 + [2] * 3 and data.note == "all images are test images"
+    assert [CLASSES[label] for label in data.y_test] == [path.split("/")[0] for path in data.files_test]
+    assert len(get(tmp_path / "new", classes=CLASSES).x_test) == 7          # from the cache
+    divided = get(photos(tmp_path / "new", ant=2))
+    assert divided.classes == CLASSES and len(divided.y_train) > len(divided.y_test) > 2
+
+
+def test_one_image_of_one_class_and_a_test_folder_alone(tmp_path):
+    assert list(get(photos(tmp_path / "one", bee=1), classes=CLASSES).y_test) == [1]
+    photos(tmp_path / "holdout" / "test", bee=1, cat=1)
+    assert sorted(get(tmp_path / "holdout", classes=CLASSES).files_test) == ["test/bee/0.png", "test/cat/0.png"]
+    photos(tmp_path / "holdout" / "Training", ant=1)
+    data = get(tmp_path / "holdout", classes=CLASSES)
+    assert len(data.y_test) == 2 and data.note == "all images are test images; Training/ is not used"
+    photos(tmp_path / "odd", test=1, ant=1)                      # a class that is called test
+    assert sorted(get(tmp_path / "odd", classes=["ant", "test"]).files_test) == ["ant/0.png", "test/0.png"]
+
+
+def test_mistakes_in_images_that_test_a_network(tmp_path):
+    photos(tmp_path / "new", bee=1, dog=1)
+    assert refused(tmp_path / "new", *CLASSES) == ("the class dog is not among the network's (ant, bee, cat); remove "
+                                                   "its folder, or give it the name of one of them")
+    write(tmp_path / "loose" / "1.png")
+    write(tmp_path / "loose" / "2.png")
+    assert "2 images, but no class folders" in refused(tmp_path / "loose", *CLASSES)
+    (tmp_path / "bad" / "bee").mkdir(parents=True)
+    (tmp_path / "bad" / "bee" / "1.png").write_text("no")
+    assert refused(tmp_path / "bad", *CLASSES).startswith(
+        "no image can be used; 1 image cannot be decoded: bee/1.png")

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import fmean
@@ -103,6 +104,8 @@ def _test_images(args):
         raise UserError(f"{default}: no such ensemble; train one with: {hint('ensemble')}, or name one "
                         "with --ensemble DIR")
     members, dataset = series.open_members(args.weights or [default], args)
+    if dataset.note:
+        print(f"note: {dataset.note}", file=sys.stderr)
     print_engine(member.net for member in members if member.net is not None)
     x, y = dataset.x_test[:args.images], dataset.y_test[:args.images]
     crops = sorted(set(args.crops))

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -53,6 +54,8 @@ def run(args: argparse.Namespace) -> int | None:
     except series.Stopped as stopped:
         return stopped.code
     members, dataset = series.open_members(paths, args)
+    if args.runs and dataset.note:
+        print(f"note: {dataset.note}", file=sys.stderr)
     if args.runs:
         print_engine(member.net for member in members if member.net is not None)
     with series.progress(len(members) * len(dataset.y_test), args) as bar:

@@ -16,6 +16,9 @@ Measure the accuracy of a trained network on the test images of a data set, with
 Without options: the latest run under runs/, on the data it was trained on, averaging each image with its mirror image.
 Prints the accuracy and the confusion matrix: a row for each label, a column for each predicted class.
 
+Of another folder of images, named with --data, all images are test images, or those in its test folder if it has one.
+It needs folders only for the classes that occur in it.
+
 With --report it also writes a page that shows where the network is wrong and how far to trust it: precision, recall and
 F1 of each class, the confusion matrix as a figure, calibration, the most confident mistakes with their class activation
 maps and the most similar training images, and labels that are probably wrong. It opens in any browser and loads
@@ -72,6 +75,8 @@ def run(args: argparse.Namespace) -> None:
     accuracy, interval = correct / len(y), metrics.wilson(correct, len(y))
     if args.report:
         _report(args, checkpoint, net, dataset, p)
+    if dataset.note:
+        print(f"note: {dataset.note}", file=sys.stderr if args.json else sys.stdout)
     if args.json:
         print(json.dumps({
             "test_accuracy": accuracy, "interval": interval,
@@ -81,8 +86,6 @@ def run(args: argparse.Namespace) -> None:
             "parameters": sum(w.size for w in net.parameters().values()),
             "dataset": dataset.name, "seed": checkpoint.config.seed}))
         return
-    if dataset.note:
-        print(f"note: {dataset.note}")
     print(f"{checkpoint.path}: {accuracy:.2%} of {counted(len(y), 'test image')} of {dataset.name} "
           f"({seconds:.1f} s, {len(y) / seconds:.0f} images/s)")
     print(f"95 % interval: {interval[0]:.1%} to {interval[1]:.1%}\n")

@@ -1,6 +1,6 @@
 """A labeled set of images, in memory or mapped into it, and its normalization to mean 0 and variance 1 per channel."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -29,6 +29,10 @@ class Dataset:
     note: str | None = None
     files_train: tuple[str, ...] | None = None
     files_test: tuple[str, ...] | None = None
+
+    def noted(self, more: str) -> "Dataset":
+        """This data set with ``more`` at the end of its note."""
+        return replace(self, note="; ".join(filter(None, [self.note, more])))
 
 
 @dataclass(frozen=True)

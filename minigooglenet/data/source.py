@@ -1,6 +1,6 @@
 """Loading a data set by name, from a folder, or the best one available."""
 
-import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,8 @@ NAMES = ("cifar10", "cifar100", "shapes10")
 
 
 def load(name: str | Path | None = None, root: str | Path = "datasets", progress: bool = True, size: int | None = None,
-         seed: int = 0, skip_bad: bool = False, cache: str | Path | None = None) -> Dataset:
+         seed: int = 0, skip_bad: bool = False, cache: str | Path | None = None,
+         classes: Sequence[str] | None = None) -> Dataset:
     """The data set "cifar10", "cifar100" or "shapes10", or the one in the folder ``name``.
 
     * "cifar10" and "cifar100" (with its 100 fine labels) are read from ``root``; they are downloaded if missing.
@@ -33,6 +34,8 @@ def load(name: str | Path | None = None, root: str | Path = "datasets", progress
       (default: ``root/.cache``).
     * ``seed``: of the split into training and test images, if the folder has none (``data.split``).
     * ``skip_bad``: leave out files that cannot be decoded; otherwise they are an error that lists them.
+    * ``classes``: those of a trained network, which is to be tested on these images: all are test images
+      (``image_folder.scan``).
 
     MINIGOOGLENET_OFFLINE=1 in the environment forbids downloads. Raises UserError if the data set is not available or
     not valid.
@@ -49,7 +52,7 @@ def load(name: str | Path | None = None, root: str | Path = "datasets", progress
         return _dataset("shapes10", *shapes10.load(root))
     if not is_images(name):
         return _folder(Path(name))
-    folder = scan(name)
+    folder = scan(name, classes)
     images = image_cache.prepare(folder, size or image_cache.SIZE, seed, cache or Path(root) / ".cache", progress)
     dataset, bad = of_images(folder, images, seed), images.bad
     if not bad:
@@ -57,7 +60,7 @@ def load(name: str | Path | None = None, root: str | Path = "datasets", progress
     if not skip_bad:
         raise UserError(f"{shown(folder.root, 200)}: {image_cache.listed(bad)}; repair or remove the files, or leave "
                         "them out with --skip-bad")
-    return dataclasses.replace(dataset, note="; ".join(filter(None, [dataset.note, image_cache.listed(bad)])))
+    return dataset.noted(image_cache.listed(bad))
 
 
 def of_images(folder: ImageFolder, images: image_cache.Images, seed: int = 0) -> Dataset:
@@ -65,10 +68,9 @@ def of_images(folder: ImageFolder, images: image_cache.Images, seed: int = 0) ->
     y = np.array([images.files[i].label for i in images.rows], np.int64)
     paths, n = tuple(images.files[i].path for i in images.rows), images.train
     equal = f"{counted(images.left_out, 'training image')} left out, equal to test images"
-    note = "; ".join(filter(None, [
-        "" if folder.test is not None else f"{len(y) - n:,} of {len(y):,} images are test images, by a hash of their "
-        f"contents and the seed {seed}",
-        equal if images.left_out else "", _in_two_classes(images), folder.note]))
+    divided = (f"{len(y) - n:,} of {len(y):,} images are test images, by a hash of their contents and the seed {seed}"
+               if folder.test is None else "all images are test images" if folder.only_test else "")
+    note = "; ".join(filter(None, [divided, equal if images.left_out else "", _in_two_classes(images), folder.note]))
     return Dataset(folder.root.resolve().name, images.pixels[:n], y[:n], images.pixels[n:], y[n:], folder.classes,
                    note or None, paths[:n], paths[n:])
 

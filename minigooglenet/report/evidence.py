@@ -39,7 +39,8 @@ class Searched:
         self.layers, self.normalizer, self.cache = body(net), normalizer, cache
         self.shape, self.on_images = dataset.x_test.shape[1:], on_images
         self.numbers = np.sort(np.random.default_rng(0).permutation(N)[:SEARCHED])
-        self.vectors = self.features(dataset.x_train if N <= SEARCHED else dataset.x_train[self.numbers])
+        images = dataset.x_train if N <= SEARCHED else dataset.x_train[self.numbers]
+        self.vectors = self.features(images) if N else np.zeros((0, 0))
 
     def features(self, images: Array) -> Array:
         """(N, D) for uint8 images (N, H, W, C), of which the center is used if they are larger than the input."""
@@ -57,6 +58,8 @@ class Searched:
 
         cos(a, b) = a·b / |a||b| for features a, b: 1 if they have the same direction.
         """
+        if not len(self.numbers):
+            return [[] for _ in images]
         similarity = unit(self.features(images)) @ unit(self.vectors).T
         if but is not None:
             similarity[but[:, None] == self.numbers] = -np.inf

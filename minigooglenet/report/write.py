@@ -65,6 +65,8 @@ def write_report(folder: Path, checkpoint: Checkpoint, net: Layer, dataset: Data
 
 def _in_training(searched, dataset, tuned):
     """The suspects among the training images, or why there are none."""
+    if not len(dataset.y_train):
+        return "Not computed, because the training images were not found."
     if not tuned or tuned["unfreeze"]:
         return ("Not computed, because this network was trained on these labels, and may have memorized wrong ones. "
                 "It is computed for runs of finetune without --unfreeze, whose features do not depend on the labels.")

@@ -1,15 +1,22 @@
 """The images of a run: found again from its settings, at the size that its network reads."""
 
+import contextlib
 import dataclasses
+import os
+from collections.abc import Sequence
+from hashlib import blake2b
 from pathlib import Path
+
+import numpy as np
 
 from ..data import Augment, Dataset, image_cache, load
 from ..data.crops import SCALES, SIZE
+from ..data.mapped import chunks
 from ..data.source import is_images
 from ..errors import UserError
 from ..hints import hint
 from ..layers.base import Array
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, fingerprint
 from .config import Config
 
 
@@ -27,14 +34,16 @@ def with_sizes(config: Config, data: str | Path | None, size: int | None = None)
     return dataclasses.replace(config, size=size, stored=stored)
 
 
-def load_images(config: Config, data: str | Path | None, root: str | Path, progress: bool = True) -> Dataset:
-    """The Dataset that ``data`` names (data/source.py), as a run with ``config`` reads it.
+def load_images(config: Config, data: str | Path | None, root: str | Path, progress: bool = True,
+                classes: Sequence[str] | None = None) -> Dataset:
+    """The Dataset that ``data`` names (data/source.py), as a run with ``config`` reads it. ``classes`` as for ``load``.
 
     x_test (M, size, size, 3) is what the network reads; x_train is larger if the config has ``stored``. Raises
     UserError as ``load`` does, and for images that do not have this size.
     """
     side = config.stored or config.size
-    dataset = load(data, root, progress, size=side, seed=config.split_seed, skip_bad=config.skip_bad)
+    dataset = load(data, root, progress, size=side, seed=config.split_seed, skip_bad=config.skip_bad,
+                   classes=classes)
     check_size(dataset, side)
     if config.stored and config.size:
         return dataclasses.replace(dataset, x_test=center(dataset.x_test, config.size))
@@ -50,8 +59,63 @@ def check_size(dataset: Dataset, side: int | None) -> None:
 
 
 def images_of(checkpoint: Checkpoint, data: str | Path | None, root: str | Path, progress: bool = True) -> Dataset:
-    """The images that a run was trained on, or those of ``data``, as its network reads them."""
-    return load_images(checkpoint.config, data or checkpoint.dataset_source, root, progress)
+    """The images that a run was trained on, or those of ``data``, as its network reads them.
+
+    The run's own images are split as in training, also if their folder was moved. The note says if they have changed.
+    In any other folder of images all are test images, or those of its test folder if there is one. The training images
+    are then the run's if they are in the cache, else none; the note says how many test images are among them.
+    """
+    config, own = checkpoint.config, checkpoint.dataset_source
+    if data is None or _same(data, own):
+        dataset = load_images(config, data or own, root, progress)
+        changed = checkpoint.progress.get("fingerprint", found := fingerprint(dataset)) != found
+        return dataset.noted("the images have changed since the run was started: test images may be among those that "
+                             "it has learned") if changed else dataset
+    if not is_images(data):
+        return load_images(config, data, root, progress)
+    if config.size and not Path(own).is_dir() and (moved := _moved(checkpoint, data, root, progress)):
+        return moved
+    dataset = load_images(config.but(size=config.size or checkpoint.input_shape[0]), data, root, progress,
+                          checkpoint.classes)
+    return _with_training(dataset, checkpoint, root)
+
+
+def _same(one, other):
+    """Whether two names of data sets are the same: of one folder, or equal."""
+    return str(one) == other or os.path.exists(one) and os.path.exists(other) and os.path.samefile(one, other)
+
+
+def _moved(checkpoint, data, root, progress):
+    """The run's own images, if that is what ``data`` has now; else None."""
+    with contextlib.suppress(UserError):
+        dataset = load_images(checkpoint.config, data, root, progress)
+        if fingerprint(dataset) == checkpoint.progress.get("fingerprint"):
+            return dataset
+    return None
+
+
+def _with_training(dataset, checkpoint, root):
+    """``dataset`` with the training images of the run, if these are in the cache."""
+    config, own = checkpoint.config, checkpoint.dataset_source
+    side = config.stored or config.size
+    if not side or not (image_cache.location(own, side, config.split_seed, Path(root) / ".cache")
+                        / image_cache.INDEX).exists():
+        return dataset
+    try:
+        mine = load_images(config, own, root, progress=False)
+    except UserError:                                           # they have changed
+        return dataset
+    if mine.classes != dataset.classes:
+        return dataset
+    learned = set(_digests(center(mine.x_train, config.size)))
+    known = sum(digest in learned for digest in _digests(dataset.x_test))
+    dataset = dataclasses.replace(dataset, x_train=mine.x_train, y_train=mine.y_train, files_train=mine.files_train)
+    return dataset.noted(f"{known:,} of them {'is a training image' if known == 1 else 'are training images'} of this "
+                         "run, which it has learned") if known else dataset
+
+
+def _digests(x):
+    return (blake2b(np.ascontiguousarray(image), digest_size=16).digest() for part in chunks(x) for image in part)
 
 
 def augmentation(config: Config) -> Augment:
