@@ -11,7 +11,7 @@ from PIL import Image
 from ..data.crops import SCALES, SIZE, average_small, average_softmax, crops
 from ..data.dataset import Normalizer
 from ..data.labels import CLASSES, SYNSET, read_labels
-from ..data.photos import MEAN_BGR, center_crop, open_photo
+from ..data.photos import MEAN_BGR, center_crop, center_square, open_photo
 from ..engine import predictor
 from ..errors import UserError
 from ..files import parse_json
@@ -21,6 +21,7 @@ from ..models.googlenet import googlenet
 from ..training import checkpoint as checkpoints
 from ..training.config import Config
 from ..training.evaluate import images_per_pass
+from ..training.images import center
 from ..training.network import restore
 from ..weights.caffemodel import CLASSIFIER, caffe_parameters
 from ..weights.convert import (
@@ -92,8 +93,10 @@ class Classifier:
         return [(self.labels[k], float(p[k])) for k in (-p).argsort(kind="stable")[:top]]
 
     def center_crop(self, image: Image.Image) -> Array:
-        """The crop that a single prediction is made of: uint8 (size, size, 3)."""
-        return center_crop(image, self.resized, self.size)
+        """The crop that a single prediction is made of: uint8 (size, size, 3). Of a run, as its images were decoded."""
+        if (self.size, self.resized) == (SIZE, SCALES[0]):
+            return center_crop(image, self.resized, self.size)
+        return center(center_square(image, self.resized)[None], self.size)[0]
 
     def images(self, x: Array, number: int = 1, batch: int | None = None,
                on_batch: Callable[[int], Any] | None = None) -> Array:
