@@ -108,8 +108,7 @@ def test_what_this_program_writes_is_not_a_class(tmp_path):
         (root / run / "checkpoint.safetensors").touch()
     found = scan(root)
     assert found.classes == ["cat", "dog"] and len(found.train) == 6
-    assert found.note == "; ".join(f"{name}/ is left out, this program wrote it"
-                                   for name in ("datasets", "mine", "runs", "seven"))
+    assert found.note == "datasets/, mine/, runs/, seven/ left out, written by this program"
     shutil.rmtree(root / "runs" / "one")
     (root / "runs" / "two").mkdir()
     assert scan(root).classes == ["cat", "dog"]

@@ -72,6 +72,12 @@ def test_a_folder_of_your_own(tmp_path):
             data.load(name)
 
 
+def test_a_folder_that_cannot_be_reached_is_one_line(tmp_path):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(UserError, match=r"loop: cannot be read \(Too many levels of symbolic links\)"):
+        data.load(tmp_path / "loop")
+
+
 def test_describe_contains_counts_and_the_note(tmp_path):
     dataset = data.load(root=tmp_path)
     lines = data.describe(dataset).splitlines()

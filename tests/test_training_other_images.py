@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from image_folders import photos, write
 
+from minigooglenet import load
 from minigooglenet.cli import main
+from minigooglenet.commands import explorer
 from minigooglenet.training import checkpoint
 from minigooglenet.training.images import images_of
 
@@ -62,6 +64,11 @@ def test_the_run_s_own_images_stay_divided(place, evaluated):
     assert "images are test images, by a hash" in out and CHANGED not in out
     write(place / "moved" / "ant" / "another.png", 5)
     assert "of 25 test images of moved" in evaluated("--data", "moved")
+
+
+def test_the_explorer_takes_the_decoded_images_from_the_cache(place):
+    assert {name for name, _ in explorer.default_images(load("run"))} == {"ant", "bee", "cow"}
+    assert sorted(os.listdir("photos")) == ["ant", "bee", "cow"]            # and no .cache
 
 
 def test_changed_images_are_noted(place, evaluated):

@@ -114,7 +114,7 @@ def _test_images(classifier):
     try:
         checkpoint = checkpoints.load(classifier.name)
         folder = checkpoint.progress["source"]
-        data = images_of(checkpoint, folder, folder) if Path(folder).is_dir() else None  # never downloads
+        data = images_of(checkpoint, folder, "datasets") if Path(folder).is_dir() else None  # never downloads
     except UserError:
         return None
     return data and (data.x_test, data.y_test, data.classes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -104,7 +105,7 @@ def _files(photo):
     """The image files that an argument names: itself, or those in the folder."""
     from ..data.image_files import photos_in
 
-    return photos_in(photo) if Path(photo).is_dir() else [photo]
+    return photos_in(photo) if os.path.isdir(photo) else [photo]
 
 
 def _batches(photos: Sequence[str], size: int, failures: list[str]) -> Iterator[list[tuple[str, Image.Image]]]:

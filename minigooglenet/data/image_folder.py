@@ -74,8 +74,8 @@ def scan(folder: Path | str, classes: Sequence[str] | None = None) -> ImageFolde
     class of the test set that the training set or the network lacks.
     """
     root = Path(folder)
-    if not root.is_dir():
-        raise UserError(f"{shown(root, 200)}: {'not a folder' if root.exists() else 'no such folder'}; give the path "
+    if not os.path.isdir(root):
+        raise UserError(f"{shown(root, 200)}: {'not a folder' if os.path.exists(root) else 'no such folder'}; give the path "
                         "of a folder with a subfolder of images per class")
     every, loose, _ = children(root)
     own = [name for name in every if _is_own(root / name)]
@@ -95,7 +95,7 @@ def scan(folder: Path | str, classes: Sequence[str] | None = None) -> ImageFolde
                         f"{shown(root, 200)}/cat/1.jpg")
     used = [part for part in (train, test) if part]
     found = ImageFolder(root, names, files, held, left.unreadable, "; ".join(
-        [f"{shown(name)}/ is left out, this program wrote it" for name in own]
+        ([f"{', '.join(f'{shown(name)}/' for name in own)} left out, written by this program"] if own else [])
         + [f"{shown(name)}/ is not used" for name in folders if used and name not in used]
         + [f"{shown(path)} cannot be listed ({reason})" for path, reason in left.unreadable.items()]
         + _count(left.loose, "image", "outside the class folders")

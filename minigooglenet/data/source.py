@@ -1,5 +1,6 @@
 """Loading a data set by name, from a folder, or the best one available."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -108,6 +109,12 @@ def _best(root, progress):
 
 
 def _folder(folder):
+    try:
+        os.stat(folder)
+    except FileNotFoundError:
+        pass                            # the reader's message lists the names of data sets
+    except OSError as error:
+        raise UserError(f"{shown(folder, 200)}: cannot be read ({error.strerror or error})") from error
     if not any(folder.glob("data_batch_*.bin")):
         for inner in (cifar10.FOLDER, shapes10.FOLDER, cifar.CIFAR100.folder):
             if (folder / inner).is_dir():
