@@ -75,8 +75,8 @@ def scan(folder: Path | str, classes: Sequence[str] | None = None) -> ImageFolde
     """
     root = Path(folder)
     if not os.path.isdir(root):
-        raise UserError(f"{shown(root, 200)}: {'not a folder' if os.path.exists(root) else 'no such folder'}; give the path "
-                        "of a folder with a subfolder of images per class")
+        what = "not a folder" if os.path.exists(root) else "no such folder"
+        raise UserError(f"{shown(root, 200)}: {what}; give the path of a folder with a subfolder of images per class")
     every, loose, _ = children(root)
     own = [name for name in every if _is_own(root / name)]
     folders, left = [name for name in every if name not in own], _LeftOut()
