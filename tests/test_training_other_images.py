@@ -74,7 +74,7 @@ def test_the_explorer_takes_the_decoded_images_from_the_cache(place):
 def test_changed_images_are_noted(place, evaluated):
     dataset = images_of(checkpoint.load("run"), None, "datasets", progress=False)
     write(place / "photos" / dataset.files_train[0], 5)
-    assert f"; {CHANGED}: test images may be among those that it has learned\n" in evaluated()
+    assert f"; {CHANGED}: it may have been trained on some of the test images\n" in evaluated()
     assert CHANGED in evaluated("--data", "photos")
 
 
@@ -83,7 +83,7 @@ def test_training_images_elsewhere_are_noted(place, evaluated):
     for path in (*own.files_train[:2], own.files_test[0]):
         (place / "new" / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(place / "photos" / path, place / "new" / path)
-    assert "2 of them are training images of this run, which it has learned" in evaluated("--data", "new")
+    assert "the run was trained on 2 of these images" in evaluated("--data", "new")
     found = images_of(checkpoint.load("run"), "new", "datasets", progress=False)
     np.testing.assert_array_equal(found.x_train, own.x_train)
     assert found.files_train == own.files_train and len(found.y_test) == 3

@@ -68,12 +68,13 @@ def images_of(checkpoint: Checkpoint, data: str | Path | None, root: str | Path,
     config, own = checkpoint.config, checkpoint.dataset_source
     if data is None or _same(data, own):
         dataset = load_images(config, data or own, root, progress)
-        changed = checkpoint.progress.get("fingerprint", found := fingerprint(dataset)) != found
-        return dataset.noted("the images have changed since the run was started: test images may be among those that "
-                             "it has learned") if changed else dataset
+        if checkpoint.progress.get("fingerprint") in (None, fingerprint(dataset)):
+            return dataset
+        return dataset.noted("the images have changed since the run was started: it may have been trained on some of "
+                             "the test images")
     if not is_images(data):
         return load_images(config, data, root, progress)
-    if config.size and not Path(own).is_dir() and (moved := _moved(checkpoint, data, root, progress)):
+    if config.size and not os.path.isdir(own) and (moved := _moved(checkpoint, data, root, progress)):
         return moved
     dataset = load_images(config.but(size=config.size or checkpoint.input_shape[0]), data, root, progress,
                           checkpoint.classes)
@@ -110,8 +111,7 @@ def _with_training(dataset, checkpoint, root):
     learned = set(_digests(center(mine.x_train, config.size)))
     known = sum(digest in learned for digest in _digests(dataset.x_test))
     dataset = dataclasses.replace(dataset, x_train=mine.x_train, y_train=mine.y_train, files_train=mine.files_train)
-    return dataset.noted(f"{known:,} of them {'is a training image' if known == 1 else 'are training images'} of this "
-                         "run, which it has learned") if known else dataset
+    return dataset.noted(f"the run was trained on {known:,} of these images") if known else dataset
 
 
 def _digests(x):
