@@ -71,11 +71,13 @@ def test_the_explorer_takes_the_decoded_images_from_the_cache(place):
     assert sorted(os.listdir("photos")) == ["ant", "bee", "cow"]            # and no .cache
 
 
-def test_changed_images_are_noted(place, evaluated):
+def test_changed_images_are_noted(place, evaluated, capsys):
     dataset = images_of(checkpoint.load("run"), None, "datasets", progress=False)
     write(place / "photos" / dataset.files_train[0], 5)
     assert f"; {CHANGED}: it may have been trained on some of the test images\n" in evaluated()
     assert CHANGED in evaluated("--data", "photos")
+    assert main(["evaluate", "--run", "run", "--json"]) == 0
+    assert CHANGED in capsys.readouterr().err
 
 
 def test_training_images_elsewhere_are_noted(place, evaluated):

@@ -62,6 +62,8 @@ def run(args: argparse.Namespace) -> None:
     checkpoint = checkpoints.load(args.checkpoint or latest_run())
     net = restore(checkpoint)
     dataset = images_of(checkpoint, args.data, args.datasets, progress=not args.json)
+    if dataset.note and args.json:
+        print(f"note: {dataset.note}", file=sys.stderr)
     checkpoint.check_classes(dataset)
     print_engine([net])
     started = time.perf_counter()
@@ -75,8 +77,6 @@ def run(args: argparse.Namespace) -> None:
     accuracy, interval = correct / len(y), metrics.wilson(correct, len(y))
     if args.report:
         _report(args, checkpoint, net, dataset, p)
-    if dataset.note:
-        print(f"note: {dataset.note}", file=sys.stderr if args.json else sys.stdout)
     if args.json:
         print(json.dumps({
             "test_accuracy": accuracy, "interval": interval,
@@ -86,6 +86,8 @@ def run(args: argparse.Namespace) -> None:
             "parameters": sum(w.size for w in net.parameters().values()),
             "dataset": dataset.name, "seed": checkpoint.config.seed}))
         return
+    if dataset.note:
+        print(f"note: {dataset.note}")
     print(f"{checkpoint.path}: {accuracy:.2%} of {counted(len(y), 'test image')} of {dataset.name} "
           f"({seconds:.1f} s, {len(y) / seconds:.0f} images/s)")
     print(f"95 % interval: {interval[0]:.1%} to {interval[1]:.1%}\n")
