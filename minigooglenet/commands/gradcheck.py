@@ -19,7 +19,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="*", metavar="LAYER", help="only checks whose names begin with this (default: all)")
+    parser.add_argument("names", nargs="*", metavar="LAYER", help="only checks whose names begin so (default: all)")
     parser.add_argument("--seed", type=whole, default=0, metavar="N", help="seed of the random values (default: 0)")
 
 
