@@ -79,13 +79,19 @@ def test_the_engine_option_decides_what_trains(capsys, monkeypatch, tmp_path, da
     assert code == 130 and plain == [kind == "plain"]
 
 
-def test_the_views_of_evaluate_are_used(capsys, run, monkeypatch):
+def test_the_views_of_evaluate_are_used(capsys, data, run, tmp_path, monkeypatch):
+    """By default the image and its mirror image, or the image alone if no image was mirrored in training."""
+    Trainer(small.NARROW.but(augment="none"), small.dataset(), tmp_path / "plain", source=str(data)).save()
+    plain = ["evaluate", "--run", tmp_path / "plain", "--json"]
     views, probabilities = [], evaluate.probabilities
     monkeypatch.setattr(evaluate, "probabilities", lambda *args, **options: views.append(options["views"])
                         or probabilities(*args, **options))
     for options in ([], ["--views", 1], ["--views", 10]):
         assert call(capsys, "evaluate", "--run", run, *options)[0] == 0
-    assert views == [2, 1, 10]
+    assert json.loads(call(capsys, *plain, "--report", tmp_path / "report")[1])["views"] == 1
+    assert json.loads((tmp_path / "report" / "report.json").read_text())["views"] == 1
+    assert json.loads(call(capsys, *plain, "--views", 2)[1])["views"] == 2
+    assert views == [2, 1, 10, 1, 2]
 
 
 def test_old_names_of_options_still_work(capsys, run, tmp_path):

@@ -21,6 +21,7 @@ from minigooglenet.data.augment import (
     halve,
     lighting,
     mirror,
+    mirrors,
     pad_crop,
     photometric,
 )
@@ -229,3 +230,12 @@ def test_halve_by_hand_leaves_out_an_odd_row_and_column():
     for i, j in np.ndindex(2, 3):
         expected = x[:, 2 * i:2 * i + 2, 2 * j:2 * j + 2].astype(float).mean(axis=(1, 2))
         np.testing.assert_array_equal(small[:, i, j], expected)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_kinds_that_mirror_are_known(kind, rng):
+    """An image with a bright left half: if a kind mirrors, the bright half is on the right in some of the batch."""
+    x = np.zeros((64, 32, 32, 3), np.uint8)
+    x[:, :, :16] = 200
+    y = Augment(kind)(x, rng).astype(float)
+    assert (y[:, :, 16:].mean(axis=(1, 2, 3)) > y[:, :, :16].mean(axis=(1, 2, 3)) + 20).any() == mirrors(kind)

@@ -119,6 +119,20 @@ def test_the_table(trained, capsys):
     assert lines[-1].split()[0] == "ensemble" and lines[-1].split()[1] == lines[-2].split()[1]
 
 
+def test_each_network_has_the_views_it_was_trained_on(trained, tmp_path, capsys):
+    """A network that has never seen a mirror image is not averaged over one."""
+    plain = Trainer(BASE.but(model="lenet5", width=0.5, augment="none"), small.dataset(), tmp_path / "plain")
+    plain.save()
+    runs = ["ensemble", "--data", checkpoint.load(trained / "model-1").progress["source"], "--runs",
+            str(trained / "model-1"), str(tmp_path / "plain")]
+    assert main([*runs, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert [row["views"] for row in result["single"]] == [2, 1] and result["views"] is None
+    assert result["single"][1]["test_accuracy"] == pytest.approx(plain.test(), abs=1e-6)
+    assert main(runs) == 0
+    assert "12 test images, 1 or 2 views of each" in capsys.readouterr().out
+
+
 def test_other_classes_are_refused(trained, tmp_path, capsys):
     other = small.folder(tmp_path / "other")
     (other / "batches.meta.txt").write_text("\n".join("abcdefghij") + "\n")

@@ -53,6 +53,17 @@ def test_from_a_folder_to_evaluate_and_predict(place, capsys, monkeypatch):
     assert json.loads(capsys.readouterr().out) == result
 
 
+def test_without_mirror_images_evaluate_agrees_too(place, capsys):
+    run = ["--run", str(place / "plain"), "--datasets", str(place / "datasets")]
+    assert main(finetune(place, "--no-mirror", "--json", "--out", place / "plain")) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert main(["evaluate", *run, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["views"] == 1 and found["test_accuracy"] == result["test_accuracy"]
+    assert main(["evaluate", *run]) == 0
+    assert "mirror" not in capsys.readouterr().out
+
+
 def test_it_says_what_it_does(place, capsys):
     assert main(finetune(place, "--out", place / "said", "--unfreeze", "5a", "--epochs", 2, "--batch", 8)) == 0
     lines = capsys.readouterr().err

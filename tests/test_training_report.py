@@ -15,6 +15,7 @@ from minigooglenet.training import report
 from minigooglenet.training import trainer as trainers
 from minigooglenet.training.evaluate import accuracy, confusion, probabilities
 from minigooglenet.training.report import Display, clock, final_result, write_log
+from minigooglenet.training.series import Series
 from minigooglenet.training.trainer import Trainer
 
 
@@ -50,6 +51,20 @@ def test_the_final_accuracy_averages_two_views_of_all_test_images(dataset, monke
     assert calls == [(12, 2)]
     trainer.test(5)
     assert calls == [(12, 2), (5, 1)]
+
+
+def test_without_mirror_images_in_training_there_are_none_in_the_final_accuracy(dataset, tmp_path, monkeypatch, capsys):
+    config = NARROW.but(model="lenet5", width=0.5, epochs=1, batch=40, augment="none")
+    views, accuracy = [], trainers.accuracy
+    monkeypatch.setattr(trainers, "accuracy", lambda *args, **options: views.append(options["views"])
+                        or accuracy(*args, **options))
+    trainer = Trainer(config, dataset, tmp_path / "run")
+    assert trainer.run()
+    views.clear()
+    Display(trainer).summary(final_result(trainer))
+    assert "(averaged weights), " in capsys.readouterr().err
+    Series({tmp_path / "run": config}, dataset, "shapes", quiet=True).run()
+    assert views == [1, 1]
 
 
 def test_two_views_are_the_image_and_its_mirror_image(dataset):

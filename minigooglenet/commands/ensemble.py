@@ -38,15 +38,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--differ", choices=("sampling", "seed"),
                         help="what differs: sampling only, as in the paper (default), or all randomness")
     parser.add_argument("--runs", nargs="+", metavar="RUN", help="train nothing: combine these runs or ensembles")
-    parser.add_argument("--views", type=int, choices=(1, 2, 10, 144), default=2,
+    parser.add_argument("--views", type=int, choices=(1, 2, 10, 144),
                         help="predictions averaged for each image and network (default: 2, the image and its mirror "
-                             "image)")
+                             "image; 1 for a network that was trained without mirror images)")
     add_settings(parser)
-    parser.add_argument("--json", action="store_true", help="no progress, and one line of JSON at the end")
+    parser.add_argument("--json", action="store_true",
+                        help="no progress, and one line of JSON at the end; views is null if it differs between the "
+                             "networks")
 
 
 def run(args: argparse.Namespace) -> int | None:
-    from ..inference.ablation import error, evaluate_images
+    import numpy as np
+
+    from ..inference.ablation import error
 
     use_compute(args)
     try:
@@ -58,14 +62,17 @@ def run(args: argparse.Namespace) -> int | None:
         print(f"note: {dataset.note}", file=sys.stderr)
     if args.runs:
         print_engine(member.net for member in members if member.net is not None)
+    views = [args.views or member.config.views for member in members if member.config]  # all are runs
     with series.progress(len(members) * len(dataset.y_test), args) as bar:
-        p = evaluate_images(members, dataset.x_test, [args.views], bar.update)[args.views]
+        p = np.stack([member.images(dataset.x_test, number, on_batch=bar.update)
+                      for member, number in zip(members, views, strict=True)])
     singles = [round(1 - error(answer, dataset.y_test), 6) for answer in p]
     result = {
         "test_accuracy": round(1 - error(p.mean(axis=0), dataset.y_test), 6), "mean": round(fmean(singles), 6),
-        "models": len(members), "views": args.views, "dataset": dataset.name, "images": len(dataset.y_test),
-        "single": [series.seeds(member) | {"test_accuracy": accuracy}
-                   for member, accuracy in zip(members, singles, strict=True)],
+        "models": len(members), "views": views[0] if len(set(views)) == 1 else None, "dataset": dataset.name,
+        "images": len(dataset.y_test),
+        "single": [series.seeds(member) | {"views": number, "test_accuracy": accuracy}
+                   for member, number, accuracy in zip(members, views, singles, strict=True)],
     }
     print(json.dumps(result) if args.json else report(result))
     return None
@@ -85,8 +92,9 @@ def report(result: dict) -> str:
                             for row in result["single"]]
     totals: list[Sequence] = [["mean", None, None, f"{result['mean']:.2%}"],
                               ["ensemble", None, None, f"{result['test_accuracy']:.2%}"]]
-    views = f"{counted(result['views'], 'view')} of each"
-    return (f"{result['dataset']}: accuracy on {result['images']:,} test images, {views}\n\n"
+    *fewer, most = sorted({row["views"] for row in result["single"]})
+    views = " or ".join([*map(str, fewer), counted(most, "view")])
+    return (f"{result['dataset']}: accuracy on {result['images']:,} test images, {views} of each\n\n"
             + Table(("model", "seed", "sampling", "accuracy"), rows, totals).text())
 
 

@@ -244,6 +244,7 @@ def epoch_line(tuner: FineTuner) -> str:
 
 def _finish(args, tuner, accuracy, say):
     from ..inference.metrics import wilson
+    from ..training.evaluate import averaged
     from ..training.report import clock
 
     facts, folder = tuner.facts, shlex.quote(str(tuner.folder))
@@ -251,13 +252,13 @@ def _finish(args, tuner, accuracy, say):
         best = facts["best"]
         where = f"epoch {best['epoch']}" if best["epoch"] else "the linear classifier, before any epoch,"
         say(f"best: {where} with {best['accuracy']:.1%} of the validation images")
-    mirrored, N = ", each averaged with its mirror image" if tuner.views == 2 else "", len(tuner.dataset.y_test)
+    N = len(tuner.dataset.y_test)
     low, high = wilson(round(accuracy * N), N)
     files = tuner.dataset.files_test
     mine = "" if args.datasets == "datasets" else f" --datasets {shlex.quote(args.datasets)}"
     photo = shlex.quote(str(Path(tuner.source) / files[0])) if files else "PHOTO"
-    say(f"test accuracy {accuracy:.1%} on {counted(N, 'image')}{mirrored}: 95 % interval {low:.1%} to {high:.1%}; "
-        f"{clock(tuner.seconds)}\n"
+    say(f"test accuracy {accuracy:.1%} on {counted(N, 'image')}{averaged(tuner.views)}: 95 % interval {low:.1%} to "
+        f"{high:.1%}; {clock(tuner.seconds)}\n"
         f"  try it:   {hint('predict', f'{photo} --weights {folder}')}\n"
         f"  look:     {hint('evaluate', f'--run {folder}{mine} --report {folder}/report')}")
     if args.json:

@@ -179,6 +179,11 @@ KINDS: dict[str, tuple[Step, ...]] = {
 }
 
 
+def mirrors(kind: str) -> bool:
+    """Whether ``Augment(kind)`` flips images horizontally."""
+    return not {mirror, area_crop}.isdisjoint(KINDS[kind])
+
+
 class Augment:
     """``Augment(kind)(x, rng)`` applies the steps of ``KINDS[kind]`` to a batch.
 

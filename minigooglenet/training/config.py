@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..data.augment import KINDS
+from ..data.augment import KINDS, mirrors
 from ..errors import UserError
 from .schedule import SCHEDULES
 
@@ -135,6 +135,12 @@ class Config:
     def sampling(self) -> int:
         """The seed of the images' order and of their augmentation."""
         return self.seed if self.sampling_seed is None else self.sampling_seed
+
+    @property
+    def views(self) -> int:
+        """Over how many views the prediction for a test image is averaged: 2, the image and its mirror image, if the
+        network was trained on mirror images, else 1."""
+        return 2 if mirrors(self.augment) else 1
 
     def but(self, **changes: Any) -> "Config":
         """A copy with these fields changed; None leaves a field unchanged."""

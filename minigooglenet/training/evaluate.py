@@ -39,6 +39,11 @@ def accuracy(net: Layer, x: Array, y: Array, normalizer: Callable[[Array], Array
     return float(np.mean(probabilities(net, x, normalizer, batch, views).argmax(axis=1) == y))
 
 
+def averaged(views: int) -> str:
+    """What follows a number of images: nothing, ", each averaged with its mirror image", or the number of views."""
+    return {1: "", 2: ", each averaged with its mirror image"}.get(views, f", each averaged over {views} views")
+
+
 def confusion(predicted: Array, labels: Array, classes: Sequence[str]) -> str:
     """The confusion matrix as text: a row for each label, a column for each predicted class, then the row's accuracy.
 

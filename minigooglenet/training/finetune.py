@@ -83,7 +83,7 @@ class FineTuner:
             raise UserError(f"--unfreeze {unfreeze}: no such layer; choose all, or one of {', '.join(having)}")
         self.first = len(below) if unfreeze is None else 0 if unfreeze == "all" else below.index(unfreeze)
         self.tail = self.part(self.first)
-        self.views = 1 if config.augment == "none" else 2   # the image, and its mirror image
+        self.views = config.views
         held = held_out(dataset.y_train, self.classes, config.seed) & (unfreeze is not None)
         self.training, self.validation = np.flatnonzero(~held), np.flatnonzero(held)
         self.compiled = engine.compile(self.tail, input_gradient=False)
@@ -209,7 +209,7 @@ class FineTuner:
     # -- predictions ------------------------------------------------------------------------------------------------
 
     def test(self, on_images: OnImages = None) -> float:
-        """Accuracy of the best weights on the test images, averaged over each image and its mirror image."""
+        """Accuracy of the best weights on the test images, each averaged over ``views``."""
         inputs, y = self.read(self.dataset.x_test, on_images), self.dataset.y_test
         with self._best_weights():
             p = probabilities(self.tail, inputs, np.arange(len(y)), self.views, on_images if self.unfreeze else None)

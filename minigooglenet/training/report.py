@@ -16,8 +16,6 @@ from .steps import NAME as STEPS
 from .steps import read_steps
 from .trainer import Trainer
 
-FINAL_VIEWS = 2  # the final accuracy: predictions for each test image and its mirror image are averaged
-
 
 class Display:
     """Progress on standard error: a tqdm bar on a terminal, a line for each epoch. Standard output has results only.
@@ -86,8 +84,9 @@ class Display:
     def summary(self, result: dict) -> None:
         """Print the result of a finished run, a ``final_result``."""
         images = counted(len(self.trainer.dataset.y_test), "image")
-        self.print(f"test accuracy {result['test_accuracy']:.2%} on {images} (averaged weights, image and mirror "
-                   f"image), {clock(result['seconds'])}, {result['images_per_second']:.0f} images/s")
+        mirrored = ", image and mirror image" if self.trainer.config.views == 2 else ""
+        self.print(f"test accuracy {result['test_accuracy']:.2%} on {images} (averaged weights{mirrored}), "
+                   f"{clock(result['seconds'])}, {result['images_per_second']:.0f} images/s")
         folder, files = self.trainer.folder, self.trainer.dataset.files_test
         photo = shlex.quote(str(Path(self.trainer.source) / files[0])) if files else "PHOTO"
         run = shlex.quote(str(folder))
@@ -128,11 +127,12 @@ def clock(seconds: float) -> str:
 def final_result(trainer: Trainer) -> dict:
     """The result of a finished run, as ``train --json`` prints it.
 
+    test_accuracy: on all test images, each averaged over the config's ``views``;
     seconds: training, the tests after each epoch and checkpoints, over all sessions; images_per_second: training steps
     only; parameters: including those of the auxiliary classifiers.
     """
     return {
-        "test_accuracy": trainer.test(views=FINAL_VIEWS), "epochs": trainer.config.epochs,
+        "test_accuracy": trainer.test(views=trainer.config.views), "epochs": trainer.config.epochs,
         "seconds": round(trainer.seconds, 1), "images_per_second": round(trainer.images_per_second(), 1),
         "parameters": sum(w.size for w in trainer.net.parameters().values()),
         "dataset": trainer.dataset.name, "seed": trainer.config.seed, "out": str(trainer.folder),

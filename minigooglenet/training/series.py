@@ -12,7 +12,7 @@ from . import checkpoint as checkpoints
 from .config import Config
 from .images import augmentation
 from .network import load_to_resume
-from .report import FINAL_VIEWS, clock, write_log
+from .report import clock, write_log
 from .steps import StepLog
 from .trainer import Trainer
 
@@ -32,8 +32,8 @@ class Series:
     def run(self, stop: Callable[[], bool] | None = None, checkpoint_every: int = 200) -> dict[Path, dict] | None:
         """Train all unfinished runs. Returns {folder: {"test_accuracy", "seconds"}}, or None if ``stop()`` became True.
 
-        The accuracy is on all test images, averaged with their mirror images. Raises UserError where a folder holds a
-        run with other settings or images.
+        The accuracy is on all test images, each averaged over the config's ``views``. Raises UserError where a folder
+        holds a run with other settings or images.
         """
         results = {}
         for number, (folder, config) in enumerate(self.runs.items(), 1):
@@ -45,7 +45,7 @@ class Series:
                           leave=False, disable=self.quiet or not sys.stderr.isatty()) as bar:
                     if not trainer.run(partial(self._on_step, bar, name, StepLog(trainer)), stop, checkpoint_every):
                         return None
-            results[folder] = {"test_accuracy": trainer.test(views=FINAL_VIEWS), "seconds": round(trainer.seconds, 1)}
+            results[folder] = {"test_accuracy": trainer.test(views=config.views), "seconds": round(trainer.seconds, 1)}
             self.print(f"{name}: test {results[folder]['test_accuracy']:.2%}, {clock(trainer.seconds)}")
         return results
 
