@@ -1,4 +1,4 @@
-"""Fine-tuning: features from the cache, the linear classifier, frozen and trained layers, resumed runs."""
+"""Fine-tuning: the linear classifier, frozen and trained layers, resumed runs."""
 
 import dataclasses
 import os
@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import small
+import tuning
 from PIL import Image
+from tuning import CLASSES, tuner
 
 import minigooglenet as mg
-from minigooglenet.data import Dataset, Normalizer, shapes10
+from minigooglenet.data import Normalizer
 from minigooglenet.data.photos import MEAN_BGR, caffe_input
 from minigooglenet.errors import UserError
 from minigooglenet.inference.classifier import ORIGINAL
@@ -19,99 +21,18 @@ from minigooglenet.training import checkpoint, frozen, linear
 from minigooglenet.training.config import Config
 from minigooglenet.training.evaluate import accuracy
 from minigooglenet.training.feature_cache import FeatureCache
-from minigooglenet.training.finetune import PATIENCE, Base, FineTuner
+from minigooglenet.training.finetune import PATIENCE, FineTuner
 from minigooglenet.training.network import build, restore
-
-CONFIG = Config(width=0.05, norm="lrn", heads=False, epochs=3, batch=8, lr=0.02, average=0, drop_prob=0.3, stored=34,
-                size=32, schedule="cosine")
-CLASSES = 3
-
-
-def dataset(train=42, test=15):
-    """Drawn images of three classes; those for training have a border of two pixels."""
-    parts = []
-    for number, split in ((train, 0), (test, 1)):
-        x, y = shapes10.draw(4 * number, 3, split=split)
-        chosen = np.flatnonzero(y < CLASSES)[:number]
-        parts += [x[chosen], y[chosen]]
-    x_train, *rest = parts
-    return Dataset("drawn", np.pad(x_train, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="edge"), *rest,
-                   shapes10.CLASSES[:CLASSES])
 
 
 @pytest.fixture(scope="module")
 def data():
-    return dataset()
+    return tuning.dataset()
 
 
 @pytest.fixture(scope="module")
 def base():
-    """A network with random weights for ten classes that reads blue first."""
-    net = build(CONFIG, 10, (32, 32, 3), np.random.default_rng(1))
-    normalizer = Normalizer(np.array([100.0, 110, 120]), np.array([50.0, 60, 70]), "BGR")
-    return Base("base", CONFIG, 32, net.parameters() | net.state(), normalizer)
-
-
-def tuner(data, base, cache, unfreeze=None, folder=None, **changes):
-    return FineTuner(CONFIG.but(**changes), data, base.normalizer, unfreeze, cache, folder)
-
-
-def test_features_are_those_of_the_network_and_computed_once(data, base, tmp_path, monkeypatch):
-    one = tuner(data, base, tmp_path)
-    one.start_from(base)
-    body = one.part(0, -1)
-    inside = data.x_train[:, 1:33, 1:33]
-    expected = [body.predict(base.normalizer(np.ascontiguousarray(x))) for x in (inside, inside[:, :, ::-1])]
-    inputs = one.read(data.x_train)
-    for view in (0, 1):
-        np.testing.assert_allclose(inputs.view(np.arange(42), view), expected[view], atol=1e-4 * expected[view].max())
-    sizes = {path.name: path.stat().st_size for path in tmp_path.glob("*/*")}
-    monkeypatch.setattr("minigooglenet.engine.predictor", lambda net: pytest.fail("computed again"))
-    again = one.read(data.x_train[::-1])
-    np.testing.assert_array_equal(again.view(np.arange(42), 1), inputs.view(np.arange(42)[::-1], 1))
-    assert sizes == {path.name: path.stat().st_size for path in tmp_path.glob("*/*")} and sizes["keys"] == 16 * 84
-
-
-def test_a_killed_cache_continues_with_the_same_bits(data, base, tmp_path):
-    one = tuner(data, base, tmp_path)
-    one.start_from(base)
-    images = np.concatenate([data.x_test, data.x_train[:, 1:33, 1:33]])
-    caches = [FeatureCache(tmp_path / name, one.part(0, -1), base.normalizer, (32, 32, 3)) for name in "ab"]
-    found = caches[0].find(images)
-    whole = caches[0].rows()[found]
-    seen = []
-
-    def stop(n):
-        seen.append(n)
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        caches[1].find(images, on_images=stop)
-    assert len(caches[1].rows()) == seen[0] == 32
-    with open(caches[1].folder / "rows", "ab") as rows:
-        rows.write(b"half a row")
-    found = caches[1].find(images)
-    np.testing.assert_array_equal(caches[1].rows()[found], whole)
-    assert (caches[0].folder / "rows").read_bytes() == (caches[1].folder / "rows").read_bytes()
-
-
-def test_equal_images_are_one_row_and_other_weights_another_cache(data, base, tmp_path):
-    one = tuner(data, base, tmp_path)
-    one.start_from(base)
-    cache = FeatureCache(tmp_path, one.part(0, -1), base.normalizer, (32, 32, 3))
-    assert cache.find(data.x_test[[0, 1, 0]]).tolist() == [0, 1, 0]
-    one.net.parameters()["3a/1x1/w"][0, 0, 0, 0] += 1
-    assert FeatureCache(tmp_path, one.part(0, -1), base.normalizer, (32, 32, 3)).folder != cache.folder
-    other = Normalizer(base.normalizer.mean, base.normalizer.std)
-    assert FeatureCache(tmp_path, one.part(0, -1), other, (32, 32, 3)).folder != cache.folder
-
-
-def test_a_cache_that_cannot_be_written_is_one_line(data, base, tmp_path):
-    (tmp_path / "file").touch()
-    one = tuner(data, base, tmp_path / "file")
-    one.start_from(base)
-    with pytest.raises(UserError, match="file/features-.*: cannot be written .*free some space"):
-        one.read(data.x_test)
+    return tuning.base()
 
 
 def test_the_linear_classifier_keeps_all_other_layers(data, base, tmp_path):

@@ -11,7 +11,7 @@ from PIL import Image
 import minigooglenet as mg
 from minigooglenet.cli import main
 from minigooglenet.data import shapes10
-from minigooglenet.training import checkpoint
+from minigooglenet.training import checkpoint, frozen
 from minigooglenet.training.trainer import Trainer
 
 CLASSES = 3
@@ -79,6 +79,22 @@ def test_it_says_what_it_does(place, capsys):
         assert wrong in capsys.readouterr().err
     assert main(["finetune", "--resume", "--out", str(place / "base")]) == 2
     assert "base: a run of train; continue it with: " in capsys.readouterr().err
+
+
+def test_it_says_that_the_frozen_layers_run_in_every_epoch(place, capsys, monkeypatch):
+    options = finetune(place, "--unfreeze", "5b", "--epochs", 1, "--datasets", place / "other")
+    monkeypatch.setattr(frozen, "free_disk", lambda _: 0)
+    assert main([*options, "--json", "--out", str(place / "direct")]) == 0
+    expected = (f"GB, do not fit into {place / 'other' / '.cache'} (at most 8 GB, and half of the free space); the "
+                "frozen layers run in every epoch, which takes longer\n")
+    assert expected in capsys.readouterr().err
+    monkeypatch.undo()
+    assert main(["finetune", "--resume", "--out", str(place / "direct"), "--datasets", str(place / "other")]) == 0
+    errors = capsys.readouterr().err
+    assert expected in errors and "run once for each image" not in errors
+    assert main([*options, "--out", str(place / "cached")]) == 0
+    errors = capsys.readouterr().err
+    assert "do not fit" not in errors and "run once for each image and its mirror image" in errors
 
 
 def test_a_killed_process_is_resumed_bit_for_bit(place):

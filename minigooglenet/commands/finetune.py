@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -13,11 +14,11 @@ from typing import TYPE_CHECKING, Any, cast
 from ..errors import UserError, need
 from ..hints import counted, hint
 from ..training.config import BALANCES
+from .finetune_start import base_of, checkpoint_of, settings
 from .options import add_compute, claimed_run, latest_run, positive, print_engine, use_compute, whole
 
 if TYPE_CHECKING:
     from ..training.checkpoint import Checkpoint
-    from ..training.config import Config
     from ..training.finetune import Base, FineTuner
     from ..training.linear import Validated
 
@@ -45,11 +46,6 @@ examples:
   python -m minigooglenet finetune --data photos
   python -m minigooglenet finetune --data photos --unfreeze 5a --epochs 5 --out runs/photos-5a
   python -m minigooglenet predict new.jpg --weights runs/photos-5a"""
-
-USUAL: dict[str, Any] = {"heads": False, "average": 0.0, "label_smoothing": 0.0, "momentum": 0.9, "nesterov": True,
-                         "weight_decay": 2e-4, "schedule": "cosine"}
-OPTIONS = ("epochs", "batch", "lr", "seed", "split_seed", "balance")
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", metavar="DIR", help="your images, a folder for each class")
@@ -100,56 +96,20 @@ def run(args: argparse.Namespace) -> int | None:
         if folder:
             claims.enter_context(checkpoints.claimed(folder))
         start: Base | Checkpoint
-        if folder and (checkpoint := _checkpoint(args, folder)):
+        if folder and (checkpoint := checkpoint_of(args, folder)):
             start, config, data = checkpoint, checkpoint.config, args.data or checkpoint.dataset_source
             unfreeze = checkpoint.progress["finetune"]["unfreeze"]
         elif args.data is None:
             raise UserError("--data is missing; name the folder of your images, which has a folder for each class")
         else:
-            start, data, unfreeze = _base(args), args.data, args.unfreeze
-            config = _config(args, start)
+            start, data, unfreeze = base_of(args), args.data, args.unfreeze
+            config = settings(args, start)
         dataset = load_images(config, data, args.datasets, progress=not args.json)
         if not folder:
             folder = claimed_run(f"{dataset.name}-finetuned", claims)
         tuner = FineTuner(config, dataset, start.normalizer, unfreeze, Path(args.datasets) / ".cache", folder,
                           source(data, args.datasets, dataset))
         return _tune(args, tuner, start)
-
-
-def _checkpoint(args: argparse.Namespace, folder: Path) -> Checkpoint | None:
-    """The checkpoint to continue from; None for a new run."""
-    from ..training import checkpoint as checkpoints
-    from ..training.network import load_to_resume
-
-    if not (folder / checkpoints.NAME).exists():
-        return None
-    if not args.resume:
-        raise UserError(f"{folder}: already holds a run; continue it with --resume, or choose another --out")
-    checkpoint = load_to_resume(folder)
-    if "finetune" not in checkpoint.progress:
-        raise UserError(f"{folder}: a run of train; continue it with: {hint('train', f'--resume --out {folder}')}")
-    return checkpoint
-
-
-def _base(args: argparse.Namespace) -> Base:
-    """The trained network of --weights."""
-    from ..data.dataset import Normalizer
-    from ..inference.classifier import open_weights
-    from ..interpret.structure import trunk_of
-    from ..training.finetune import Base
-    from ..weights.fetch import named
-
-    path = named(args.weights or "2014", args.datasets)
-    classifier = open_weights(path)
-    if classifier.net is None or classifier.config is None or not isinstance(classifier.prepare, Normalizer):
-        raise UserError(f"{path}: several networks; name one of its runs, such as {path}/model-1")
-    net = trunk_of(classifier.net)
-    return Base(str(path), classifier.config, classifier.size, net.parameters() | net.state(), classifier.prepare)
-
-
-def _config(args: argparse.Namespace, base: Base) -> Config:
-    return base.config.but(**USUAL, **{name: getattr(args, name) for name in OPTIONS}, skip_bad=args.skip_bad,
-                           augment="none" if args.no_mirror else "mirror", size=base.size)
 
 
 def _tune(args: argparse.Namespace, tuner: FineTuner, start: Base | Checkpoint) -> int | None:
@@ -161,11 +121,14 @@ def _tune(args: argparse.Namespace, tuner: FineTuner, start: Base | Checkpoint) 
     if isinstance(start, Checkpoint):
         tuner.restore(start)
         resumed = f", resumed at step {tuner.step:,}"
+    else:
+        tuner.start_from(start)
     print_engine([tuner.net])
+    for note in notes(tuner):
+        _say(f"note: {note}")
     say(introduction(tuner) + f"\nrun: {tuner.folder}{resumed}")
     try:
         if not isinstance(start, Checkpoint):
-            tuner.start_from(start)
             with _bar(args, tuner, len(tuner.dataset.y_train)) as bar:
                 validated = tuner.fit_classifier(bar.update)
             say(validated_line(validated))
@@ -210,13 +173,29 @@ def _logged(args, tuner, say):
             board.close()
 
 
+def notes(tuner: FineTuner) -> list[str]:
+    """On the images, and on activations that are not kept. They are printed with --json too."""
+    from ..training.frozen import LARGEST_CACHE
+
+    found = [tuner.dataset.note] if tuner.dataset.note else []
+    if tuner.first and tuner.facts.get("cached") is False:
+        shape = tuner.part(0, tuner.first).output_shape(tuner.input_shape)
+        size = 4 * tuner.views * len(tuner.dataset.y_train) * math.prod(shape)
+        found.append(f"the activations of the frozen layers, {size / 1e9:.2g} GB, do not fit into {tuner.cache} (at "
+                     f"most {LARGEST_CACHE / 1e9:g} GB, and half of the free space); "
+                     + ("the frozen layers run in every epoch, which takes longer" if tuner.unfreeze else
+                        "another run computes them again"))
+    return found
+
+
 def introduction(tuner: FineTuner) -> str:
     """What is trained, on which images, and what stays as it is."""
     data, parameters = tuner.dataset, sum(w.size for w in tuner.tail.parameters().values())
     images = f"{len(data.y_train):,} training and {len(data.y_test):,} test images, {len(data.classes)} classes"
-    lines = [f"{data.name}: {images}"] + ([f"note: {data.note}"] if data.note else [])
-    names, once = list(tuner.net.children), "frozen and run once for each image" + (
-        " and its mirror image" if tuner.views == 2 else "")
+    names, once = list(tuner.net.children), "frozen"
+    if tuner.unfreeze is None or tuner.facts.get("cached"):
+        once += " and run once for each image" + (" and its mirror image" if tuner.views == 2 else "")
+    lines = [f"{data.name}: {images}"]
     if tuner.unfreeze is None:
         return "\n".join([*lines, f"trained: the classifier, {parameters:,} parameters; all other layers are {once}"])
     frozen = f"{names[0]} to {names[tuner.first - 1]} are {once}" if tuner.first else "nothing is frozen"

@@ -51,6 +51,12 @@ class FeatureCache:
             return np.empty((0, *self.shape), np.float32)
         return np.memmap(self._rows, np.float32, "r", shape=(number, *self.shape))
 
+    def missing(self, images: Array, views: int) -> int:
+        """How many rows the cache lacks of the uint8 ``images`` (N, H, W, C), and with two ``views`` of their mirror
+        images."""
+        keys = {key for mirrored in (False, True)[:views] for *_, some in keyed(images, mirrored) for key in some}
+        return len(keys - self._known()[0].keys())
+
     def find(self, images: Array, mirrored: bool = False, on_images: Callable[[int], object] | None = None) -> Array:
         """The row of each of the uint8 ``images`` (N, H, W, C), or of their mirror images; (N,). Computes what is
         missing, in batches; ``on_images(n)`` is called after every n images.
@@ -70,10 +76,7 @@ class FeatureCache:
         with open(self._rows, "ab") as rows, open(self._keys, "ab") as keys:
             rows.truncate(self.bytes_for(number))  # what a killed process has left
             keys.truncate(KEY * number)
-            for start in range(0, len(images), BATCH):
-                batch = np.asarray(images[start:start + BATCH])
-                batch = np.ascontiguousarray(batch[:, :, ::-1] if mirrored else batch)
-                digests = [hashlib.blake2b(image.data, digest_size=KEY).digest() for image in batch]
+            for part, batch, digests in keyed(images, mirrored):
                 missing = {digest: i for i, digest in enumerate(digests) if digest not in known}
                 if missing:
                     predictor = predictor or engine.predictor(self.net)
@@ -84,7 +87,7 @@ class FeatureCache:
                     keys.flush()
                     known |= {digest: number + i for i, digest in enumerate(missing)}
                     number += len(missing)
-                found[start:start + len(batch)] = [known[digest] for digest in digests]
+                found[part] = [known[digest] for digest in digests]
                 if on_images:
                     on_images(len(batch))
         return found
@@ -106,6 +109,15 @@ class FeatureCache:
                 import fcntl
                 fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def keyed(images: Array, mirrored: bool) -> Iterator[tuple[slice, Array, list[bytes]]]:
+    """(which, the images or their mirror images, their keys) for BATCH images at a time."""
+    for start in range(0, len(images), BATCH):
+        part = slice(start, start + BATCH)
+        batch = np.asarray(images[part])
+        batch = np.ascontiguousarray(batch[:, :, ::-1] if mirrored else batch)
+        yield part, batch, [hashlib.blake2b(image.data, digest_size=KEY).digest() for image in batch]
 
 
 def identity(net: Layer, normalizer: Normalizer) -> str:

@@ -30,7 +30,7 @@ from ..weights.loading import load_into
 from . import checkpoint as checkpoints
 from . import linear, loop
 from .config import Config
-from .frozen import Cached, Direct, OnImages, activations, features, held_out, probabilities
+from .frozen import Cached, Direct, OnImages, activations, features, fits, held_out, probabilities
 from .losses import balanced_cross_entropy, class_weights
 from .network import build
 from .schedule import SCHEDULES
@@ -108,17 +108,19 @@ class FineTuner:
     # -- the classifier ---------------------------------------------------------------------------------------------
 
     def start_from(self, base: Base) -> None:
-        """Copy all weights but the last layer's. Raises UserError if they do not fit."""
+        """Copy all weights but the last layer's, and decide whether the activations of the frozen layers are cached,
+        which a resumed run keeps. Raises UserError if the weights do not fit."""
         def below(arrays):
             return {path: array for path, array in arrays.items() if not path.startswith(f"{self.last}/")}
 
         load_into(below(self.net.parameters() | self.net.state()), below(base.arrays), base.name, optional=HEADS)
-        self.facts["base"] = base.name
+        self.facts |= {"base": base.name, "cached": fits(self.dataset.x_train, self.input_shape, self.views, self.part(
+            0, self.first), self.normalizer, self.cache)}
 
-    def read(self, images: Array, on_images: OnImages = None) -> Cached | Direct:
-        """What the first trained layer reads, for uint8 images."""
+    def read(self, images: Array, on_images: OnImages = None, cached: bool | None = None) -> Cached | Direct:
+        """What the first trained layer reads, for uint8 images; ``cached`` as in ``activations``."""
         return activations(images, self.input_shape, self.views, self.part(0, self.first), self.normalizer, self.cache,
-                           on_images)
+                           on_images, cached)
 
     def fit_classifier(self, on_images: OnImages = None, on_choice: Callable | None = None) -> linear.Validated:
         """Replace the last layer by the linear classifier, with the C that cross-validation chooses; save.
@@ -127,7 +129,7 @@ class FineTuner:
         "sampling". ``on_choice`` as in ``linear.cross_validate``.
         """
         started = time.perf_counter() - self.seconds
-        self.inputs = self.read(self.dataset.x_train, on_images)
+        self.inputs = self.read(self.dataset.x_train, on_images, self.facts["cached"])
         x = features(self.part(self.first, -1), self.inputs, self.views, on_images)[self.training]
         y = self.dataset.y_train[self.training]
         validated = linear.cross_validate(x, y, self.classes, self.config.seed, on_choice, self.class_weights)
@@ -178,7 +180,7 @@ class FineTuner:
 
     def _batches(self, epoch, start):
         if self.inputs is None:
-            self.inputs = self.read(self.dataset.x_train)
+            self.inputs = self.read(self.dataset.x_train, cached=self.facts.get("cached"))
         source = batches(self.training, self.dataset.y_train[self.training], self.config.batch, epoch,
                          self.config.sampling, self.inputs.sample, lambda x: x, start,
                          balanced=self.config.balance == "sampling")

@@ -15,7 +15,8 @@ from .feature_cache import FeatureCache
 from .images import center
 
 PASS = 64                               # images per pass of predictions
-LARGEST_CACHE = 8e9                     # bytes; beyond, the frozen layers run in every epoch
+LARGEST_CACHE = 8e9                     # bytes
+FREE = 0.5                              # the part of the free disk space that new rows of the cache may take
 OnImages: TypeAlias = Callable[[int], object] | None
 
 
@@ -76,18 +77,29 @@ class Direct:
 
 
 def activations(images: Array, shape: Shape, views: int, layers: Sequential, normalizer: Normalizer,
-                cache: Path | str, on_images: OnImages = None) -> Cached | Direct:
-    """What the frozen ``layers`` make of uint8 ``images``: from the folder ``cache`` if they fit there, after computing
-    what it lacks; ``on_images(n)`` is called after every n images and after every n mirror images."""
-    if layers.children:
-        found = FeatureCache(cache, layers, normalizer, shape)
-        if found.bytes_for(views * len(images)) <= min(LARGEST_CACHE, 0.5 * free_disk(cache)):
-            middle = center(images, shape[0])
-            index = [found.find(middle, mirrored, on_images) for mirrored in (False, True)[:views]]
-            return Cached(found.rows(), np.stack(index, axis=1))
+                cache: Path | str, on_images: OnImages = None, cached: bool | None = None) -> Cached | Direct:
+    """What the frozen ``layers`` make of uint8 ``images``: with ``cached``, by default if it ``fits``, from the folder
+    ``cache``, after computing what that lacks; ``on_images(n)`` is called after every n images and after every n mirror
+    images."""
+    if fits(images, shape, views, layers, normalizer, cache) if cached is None else cached:
+        found, middle = FeatureCache(cache, layers, normalizer, shape), center(images, shape[0])
+        index = [found.find(middle, mirrored, on_images) for mirrored in (False, True)[:views]]
+        return Cached(found.rows(), np.stack(index, axis=1))
     if on_images:
         on_images(views * len(images))
     return Direct(images, shape, views, normalizer, layers)
+
+
+def fits(images: Array, shape: Shape, views: int, layers: Sequential, normalizer: Normalizer,
+         cache: Path | str) -> bool:
+    """Whether the folder ``cache`` can keep the activations of so many views of the ``images``: they take at most
+    LARGEST_CACHE bytes, and what it lacks of them takes at most FREE of the free disk space."""
+    if not layers.children:
+        return False
+    found, free = FeatureCache(cache, layers, normalizer, shape), FREE * free_disk(cache)
+    size = found.bytes_for(views * len(images))
+    return size <= LARGEST_CACHE and (
+        size <= free or found.bytes_for(found.missing(center(images, shape[0]), views)) <= free)
 
 
 def features(layers: Sequential, inputs: Cached | Direct, views: int, on_images: OnImages = None) -> Array:
