@@ -11,10 +11,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from ..errors import UserError, need
+from ..errors import need
 from ..hints import counted, hint
 from ..training.config import BALANCES
-from .finetune_start import base_of, checkpoint_of, settings
+from .finetune_start import USUAL, continued, new
 from .options import add_compute, claimed_run, latest_run, positive, print_engine, use_compute, whole
 
 if TYPE_CHECKING:
@@ -52,21 +52,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, metavar="FILE|RUN",
                         help="the trained network (default: datasets/bvlc_googlenet.caffemodel)")
     parser.add_argument("--unfreeze", metavar="LAYER", help="the first layer to train, such as 5a, or all")
-    parser.add_argument("--epochs", type=positive, metavar="N", default=8,
-                        help="with --unfreeze: passes over the images, at most (default: 8)")
-    parser.add_argument("--batch", type=positive, metavar="N", default=32,
-                        help="with --unfreeze: images per step (default: 32)")
-    parser.add_argument("--lr", type=float, metavar="X", default=0.003,
-                        help="with --unfreeze: the highest learning rate (default: 0.003)")
+    parser.add_argument("--epochs", type=positive, metavar="N",
+                        help=f"with --unfreeze: passes over the images, at most (default: {USUAL['epochs']})")
+    parser.add_argument("--batch", type=positive, metavar="N",
+                        help=f"with --unfreeze: images per step (default: {USUAL['batch']})")
+    parser.add_argument("--lr", type=float, metavar="X",
+                        help=f"with --unfreeze: the highest learning rate (default: {USUAL['lr']})")
     parser.add_argument("--balance", choices=BALANCES,
                         help="for classes of different sizes: weight their loss, or draw them equally often, which for "
                              "the linear classifier is the same (default: none)")
     parser.add_argument("--no-mirror", action="store_true",
                         help="do not use mirror images: for text, or where left and right differ")
     parser.add_argument("--skip-bad", action="store_true", help="leave out files that cannot be decoded")
-    parser.add_argument("--seed", type=whole, metavar="N", default=0, help="seed of all randomness (default: 0)")
-    parser.add_argument("--split-seed", type=whole, metavar="N", default=0,
-                        help="chooses other test images (default: 0)")
+    parser.add_argument("--seed", type=whole, metavar="N", help="seed of all randomness (default: 0)")
+    parser.add_argument("--split-seed", type=whole, metavar="N",
+                        help="chooses other test images (default: 0, or those of the run that --weights names, if it "
+                             "was trained on the same folder)")
     parser.add_argument("--out", type=Path, metavar="RUN", help="the run's folder (default: a new one under runs/)")
     parser.add_argument("--resume", action="store_true",
                         help="continue the run in --out, or the latest run, with its settings")
@@ -95,21 +96,13 @@ def run(args: argparse.Namespace) -> int | None:
         folder = args.out or (latest_run() if args.resume else None)
         if folder:
             claims.enter_context(checkpoints.claimed(folder))
-        start: Base | Checkpoint
-        if folder and (checkpoint := checkpoint_of(args, folder)):
-            start, config, data = checkpoint, checkpoint.config, args.data or checkpoint.dataset_source
-            unfreeze = checkpoint.progress["finetune"]["unfreeze"]
-        elif args.data is None:
-            raise UserError("--data is missing; name the folder of your images, which has a folder for each class")
-        else:
-            start, data, unfreeze = base_of(args), args.data, args.unfreeze
-            config = settings(args, start)
-        dataset = load_images(config, data, args.datasets, progress=not args.json)
+        start = (continued(args, folder) if folder else None) or new(args)
+        dataset = load_images(start.config, start.data, args.datasets, progress=not args.json)
         if not folder:
             folder = claimed_run(f"{dataset.name}-finetuned", claims)
-        tuner = FineTuner(config, dataset, start.normalizer, unfreeze, Path(args.datasets) / ".cache", folder,
-                          source(data, args.datasets, dataset))
-        return _tune(args, tuner, start)
+        tuner = FineTuner(start.config, dataset, start.origin.normalizer, start.unfreeze,
+                          Path(args.datasets) / ".cache", folder, source(start.data, args.datasets, dataset))
+        return _tune(args, tuner, start.origin)
 
 
 def _tune(args: argparse.Namespace, tuner: FineTuner, start: Base | Checkpoint) -> int | None:
@@ -174,10 +167,13 @@ def _logged(args, tuner, say):
 
 
 def notes(tuner: FineTuner) -> list[str]:
-    """On the images, and on activations that are not kept. They are printed with --json too."""
+    """On the images, and on activations that are not kept: printed with --json too."""
     from ..training.frozen import LARGEST_CACHE
 
-    found = [tuner.dataset.note] if tuner.dataset.note else []
+    found, seed = [tuner.dataset.note] if tuner.dataset.note else [], tuner.config.split_seed
+    if tuner.facts.get("base_split_seed", seed) != seed:
+        found.append(f"{tuner.facts['base']} was trained on some of these test images, so the test accuracy is too "
+                     f"high; its own test images are those of --split-seed {tuner.facts['base_split_seed']}")
     if tuner.first and tuner.facts.get("cached") is False:
         shape = tuner.part(0, tuner.first).output_shape(tuner.input_shape)
         size = 4 * tuner.views * len(tuner.dataset.y_train) * math.prod(shape)

@@ -55,6 +55,7 @@ class Classifier:
     restore         its inverse
     metadata        variant, channels ("RGB" or "BGR"), mean and std: the preprocessing, for exported networks
     config          the settings that build the network (training/network.py); None for an ensemble
+    source          where the images are that a run was trained on; None for any other network
     shorter         the shorter side of a photo is resized to so many pixels before its center is cut, as the training
                     images were. By default ``size``; 256 for 224
     """
@@ -69,6 +70,7 @@ class Classifier:
     metadata: dict[str, Any] = field(default_factory=dict, repr=False)
     shorter: int | None = field(default=None, repr=False)
     config: Config | None = field(default=None, repr=False)
+    source: str | None = field(default=None, repr=False)
 
     @property
     def resized(self) -> int:
@@ -182,7 +184,8 @@ def load_run(path: Path | str, labels: Path | str | None = None) -> Classifier:
                       normalizer, normalizer.undo, {"variant": checkpoint.config.model, "channels": normalizer.order,
                                         "mean": list(map(float, normalizer.mean)),
                                         "std": list(map(float, normalizer.std))},
-                      checkpoint.config.stored or checkpoint.input_shape[0], checkpoint.config)
+                      checkpoint.config.stored or checkpoint.input_shape[0], checkpoint.config,
+                      checkpoint.progress["source"])
 
 
 def _googlenet(variant, arrays, path):

@@ -43,13 +43,15 @@ HEADS = ("aux1/", "aux2/")
 
 class Base(NamedTuple):
     """A trained network: its name in messages, the settings that build it, the side of its input in pixels, its arrays,
-    and its preprocessing."""
+    and its preprocessing. ``split_seed``: of the split with which it was trained on the very images of the fine-tuning;
+    None for other images."""
 
     name: str
     config: Config
     size: int
     arrays: dict[str, Array]
     normalizer: Normalizer
+    split_seed: int | None = None
 
 
 class FineTuner:
@@ -116,6 +118,8 @@ class FineTuner:
         load_into(below(self.net.parameters() | self.net.state()), below(base.arrays), base.name, optional=HEADS)
         self.facts |= {"base": base.name, "cached": fits(self.dataset.x_train, self.input_shape, self.views, self.part(
             0, self.first), self.normalizer, self.cache)}
+        if base.split_seed is not None:
+            self.facts["base_split_seed"] = base.split_seed
 
     def read(self, images: Array, on_images: OnImages = None, cached: bool | None = None) -> Cached | Direct:
         """What the first trained layer reads, for uint8 images; ``cached`` as in ``activations``."""
@@ -250,7 +254,7 @@ class FineTuner:
         """Continue from ``checkpoint``. Raises UserError if its settings or its images differ from this one's."""
         where, progress = str(checkpoint.path), checkpoint.progress
         checkpoint.check_config(self.config)
-        checkpoint.check_images(self.dataset.name, self.fingerprint)
+        checkpoint.check_images(self.dataset.name, self.fingerprint, self.source)
         loop.check(self, progress, "validation_accuracy", where)
         load_into(self.net.parameters(), checkpoint.group("weights"), where)
         load_into(self.net.state(), checkpoint.group("state"), where)
