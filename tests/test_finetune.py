@@ -173,6 +173,23 @@ def test_wrong_layers_and_networks(data, base, tmp_path):
         FineTuner(flat, small.dataset(), base.normalizer, None, tmp_path)
 
 
+def test_one_image_of_each_class_is_enough_for_the_classifier_only(data, base, tmp_path):
+    """A layer below it would be trained without an image for validation."""
+    first = [int(np.flatnonzero(data.y_train == k)[0]) for k in range(CLASSES)]
+    few = dataclasses.replace(data, x_train=data.x_train[first], y_train=data.y_train[first])
+    with pytest.raises(UserError, match="drawn: one training image .*--unfreeze needs .*; add images or leave it out"):
+        tuner(few, base, tmp_path, "5b")
+    one = tuner(few, base, tmp_path)
+    one.start_from(base)
+    assert one.fit_classifier().folds == 0 and one.run() and 0 <= one.test() <= 1
+    two = [*first, int(np.flatnonzero(data.y_train == 0)[1])]
+    more = dataclasses.replace(data, x_train=data.x_train[two], y_train=data.y_train[two])
+    one = tuner(more, base, tmp_path, "5b", epochs=1)
+    one.start_from(base)
+    one.fit_classifier()
+    assert one.run() and len(one.validation) == 1
+
+
 # -- the weights of 2014 ----------------------------------------------------------------------------------------------
 
 CAFFE, PHOTOS = (os.environ.get(name) for name in ("MINIGOOGLENET_CAFFE", "MINIGOOGLENET_PHOTOS"))

@@ -66,7 +66,7 @@ class FineTuner:
 
     Call ``start_from`` and ``fit_classifier``, or ``restore``; then ``run``. All randomness comes from the config's
     seed, as in Trainer, and a resumed run equals an uninterrupted one bit for bit. Raises UserError for a network that
-    does not end in a linear classifier, and for an unknown layer.
+    does not end in a linear classifier, for an unknown layer, and for ``unfreeze`` without images for validation.
     """
 
     def __init__(self, config: Config, dataset: Dataset, normalizer: Normalizer, unfreeze: str | None = None,
@@ -87,6 +87,9 @@ class FineTuner:
         self.tail = self.part(self.first)
         self.views = config.views
         held = held_out(dataset.y_train, self.classes, config.seed) & (unfreeze is not None)
+        if unfreeze and not held.any():
+            raise UserError(f"{dataset.name}: one training image of each class; --unfreeze needs others for validation; "
+                            "add images or leave it out")
         self.training, self.validation = np.flatnonzero(~held), np.flatnonzero(held)
         self.compiled = engine.compile(self.tail, input_gradient=False)
         self.sgd = SGD(self.tail.parameters(), config.momentum, config.weight_decay, config.nesterov)
