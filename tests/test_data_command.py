@@ -55,8 +55,8 @@ def test_a_size_is_for_image_files(data, tmp_path):
     small.folder(tmp_path / "binary", 20, 10)
     for arguments in (["binary"], ["export", "binary", "out"]):
         assert data(*arguments, "--size", "64")[::2] == (2, "minigooglenet data: size: binary has images of 32×32 "
-            "pixels, not 64×64; leave out --size, or write image files and use their folder: python -m minigooglenet "
-            "data export binary DIR\n")
+            "pixels, not 64×64, and only image files are resized; keep 32×32, or write image files and use their "
+            "folder: python -m minigooglenet data export binary DIR\n")
         assert not (tmp_path / "out").exists()
     assert data("binary", "--size", "32")[0] == 0
 

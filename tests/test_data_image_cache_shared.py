@@ -144,6 +144,6 @@ def test_space_is_checked_and_a_place_that_is_no_folder_is_refused(tmp_path, mon
     with pytest.raises(UserError, match="file.*cannot be written"):
         get(root, cache=tmp_path / "file" / "x")
     monkeypatch.setattr(image_cache.shutil, "disk_usage", lambda _: SimpleNamespace(free=100))
-    with pytest.raises(UserError, match=r"needs 0.0 GB .* choose a smaller --size"):
+    with pytest.raises(UserError, match=r"needs 0.0 GB .* free some space, or .* --datasets"):
         get(root)
     assert not list((tmp_path / ".cache").rglob("*.uint8"))

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import re
+import shutil
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from image_folders import photos, write
 from small import NARROW, differences, learned, same
 
 from minigooglenet import load
-from minigooglenet.cli import main
+from minigooglenet.cli import main, parser_for
 from minigooglenet.data import Augment, Dataset, image_cache
 from minigooglenet.data.photos import open_photo
 from minigooglenet.errors import ShapeError, UserError
@@ -149,11 +151,31 @@ def test_damaged_images_stay_left_out(tmp_path, capsys):
     assert train(tmp_path, "run", "--resume") == 0
 
 
+def test_options_that_a_message_names_are_options_of_the_command(place, tmp_path, capsys):
+    """Of every command that reads a folder with a damaged image, or images that have another size."""
+    shutil.copytree(place / "photos", tmp_path / "photos")
+    (tmp_path / "photos" / "ant" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    shapes = small.folder(tmp_path / "shapes")
+    new = ["--model", "lenet5", "--width", 0.5, "--epochs", 1, "--norm", "batch", "--json", "--size"]
+    for command, *options in (["evaluate", "--run", place / "run"], ["ensemble", "--runs", place / "run"],
+                              ["ablation", "--ensemble", place / "run", "--crops", 1],
+                              ["finetune", "--weights", place / "run", "--out", tmp_path / "tuned", "--json"],
+                              ["train", "--out", tmp_path / "trained", *new, 48],
+                              ["ensemble", "--models", 1, "--out", tmp_path / "ensemble", *new, 48]):
+        start = [command, *options, "--datasets", tmp_path / "datasets", "--data"]
+        for data, fix in ((tmp_path / "photos", "--skip-bad"), (shapes, "keep 32×32")):
+            code, _, errors = small.call(capsys, *start, data)
+            named = set(re.findall(r"--[a-z-]+", errors))
+            assert code == 2 and fix in errors and named <= set(parser_for(command)._option_string_actions), errors
+        small_enough = ["--size", 32] if options[-1] == 48 else []
+        assert small.call(capsys, *start, tmp_path / "photos", "--skip-bad", *small_enough)[0] == 0, command
+
+
 def test_data_sets_of_small_images_have_no_other_size(tmp_path, capsys):
     small.folder(tmp_path / "photos")
     assert train(tmp_path, "run", "--size", 64) == 2
     message = capsys.readouterr().err
-    assert "size: photos has images of 32×32 pixels, not 64×64; leave out --size" in message
+    assert "size: photos has images of 32×32 pixels, not 64×64, and only image files are resized; keep 32×32" in message
     assert not (tmp_path / "run").exists()
     with pytest.raises(UserError, match="too small for googlenet .* or leave the auxiliary heads out"):
         build(preset("quick", "googlenet"), 2, (64, 64, 3))

@@ -37,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--run", "--weights", type=Path, dest="checkpoint", metavar="RUN",
                         help="the run's folder, or a checkpoint (default: the latest run)")
     add_data(parser, default="the run's own data")
+    parser.add_argument("--skip-bad", action="store_true", help="leave out image files that cannot be decoded")
     parser.add_argument("--views", type=int, choices=(1, 2, 10, 144),
                         help="predictions averaged for each image: 1, the image itself; 2, also mirrored; 10, also "
                              "shifted; 144, in four sizes, as in the paper (default: 2, or 1 for a run without mirror "
@@ -62,6 +63,7 @@ def run(args: argparse.Namespace) -> None:
         check_folder(args.report)
     use_compute(args)
     checkpoint = checkpoints.load(args.checkpoint or latest_run())
+    checkpoint.config = checkpoint.config.but(skip_bad=args.skip_bad or None)
     net = restore(checkpoint)
     dataset = images_of(checkpoint, args.data, args.datasets, progress=not args.json)
     if dataset.note and args.json:

@@ -79,7 +79,9 @@ def open_members(paths: Sequence[str | Path], args: argparse.Namespace) -> tuple
     combined = classifier.ensemble(members)
     if members[0].metadata.get("variant") in ("bvlc", "torchvision"):
         raise UserError(f"{members[0].name}: needs photos of 224×224 pixels; evaluate it on photos, with --photos DIR")
-    dataset = images_of(checkpoints.load(members[0].name), args.data, args.datasets, progress=not args.json)
+    first = checkpoints.load(members[0].name)
+    first.config = first.config.but(skip_bad=args.skip_bad or None)
+    dataset = images_of(first, args.data, args.datasets, progress=not args.json)
     if list(dataset.classes) != combined.labels:
         raise UserError(f"{members[0].name}: has the classes {', '.join(combined.labels)}, but {dataset.name} has "
                         f"{', '.join(dataset.classes)}; choose the run's own data with --data")

@@ -77,7 +77,7 @@ def prepare(folder: ImageFolder, size: int = SIZE, seed: int = 0, cache: Path | 
     The shorter side is resized to ``size``, with antialiasing, and the center cut. Files that cannot be decoded are
     left out: see ``Images.bad``. A second process that prepares the same images waits for the first.
 
-    Raises UserError if the size is not 8 to 512, if the remaining images do not make two classes
+    Raises UserError if the size is not 8 to 1024, if the remaining images do not make two classes
     (``image_folder.check``), or if the cache cannot be written.
     """
     if not SMALLEST <= size <= LARGEST:
@@ -246,7 +246,7 @@ def _check_space(place, need):
     free = shutil.disk_usage(place).free
     if need > free:
         raise UserError(f"{place}: needs {need / 1e9:.1f} GB for the decoded images, {free / 1e9:.1f} GB are free; "
-                        "choose a smaller --size, or another folder with --datasets")
+                        "free some space, or choose another folder with --datasets")
 
 
 def _bar(total: int, what: str, progress: bool) -> Any:

@@ -88,7 +88,7 @@ class FineTuner:
         self.views = config.views
         held = held_out(dataset.y_train, self.classes, config.seed) & (unfreeze is not None)
         if unfreeze and not held.any():
-            raise UserError(f"{dataset.name}: one training image of each class; --unfreeze needs others for validation; "
+            raise UserError(f"{dataset.name}: one training image of each class; --unfreeze needs more, for validation; "
                             "add images or leave it out")
         self.training, self.validation = np.flatnonzero(~held), np.flatnonzero(held)
         self.compiled = engine.compile(self.tail, input_gradient=False)

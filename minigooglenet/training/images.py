@@ -54,8 +54,9 @@ def check_size(dataset: Dataset, side: int | None) -> None:
     """Raise UserError if the images have not so many pixels: only image files are decoded to any size."""
     H, W = dataset.x_train.shape[1:3]
     if side and (H, W) != (side, side):
-        raise UserError(f"size: {dataset.name} has images of {W}×{H} pixels, not {side}×{side}; leave out --size, or "
-                        f"write image files and use their folder: {hint('data', f'export {dataset.name} DIR')}")
+        raise UserError(f"size: {dataset.name} has images of {W}×{H} pixels, not {side}×{side}, and only image files "
+                        f"are resized; keep {W}×{H}, or write image files and use their folder: "
+                        f"{hint('data', f'export {dataset.name} DIR')}")
 
 
 def images_of(checkpoint: Checkpoint, data: str | Path | None, root: str | Path, progress: bool = True) -> Dataset:
