@@ -1,5 +1,7 @@
 """The linear classifier on features: its gradient, its minimum, and the choice of C."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -110,3 +112,19 @@ def test_probabilities_out_of_sample_do_not_know_the_label(rng):
     z = linear.fit(x[others], y[others], 3, 100.0, accuracy=linear.ROUGH).logits(x[held])
     assert (p[held].argmax(axis=1) == z.argmax(axis=1)).all()
     assert linear.out_of_sample(x, np.where(np.arange(60) == 7, 2, y % 2), 3, 1.0) is None
+
+
+def test_a_fit_has_one_copy_of_the_features(rng):
+    """Of many images they are the largest array in memory."""
+    x, y = rng.random((2000, 256), dtype=np.float32), np.arange(2000) % 2
+    before = x.copy()
+    tracemalloc.start()
+    try:
+        linear.fit(x, y, 2, 1.0, accuracy=1e9)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.5 * 8 * x.size and (x == before).all()
+    large = x.astype(np.float64)
+    linear.fit(large, y, 2, 1.0, accuracy=1e9)
+    assert (large == before).all()

@@ -57,11 +57,12 @@ def fit(x: Array, y: Array, K: int, C: float, start: Classifier | None = None, a
     minimum|² / (2 C N), so W, for standardized features, is no farther than ``accuracy`` from the minimum. ``start``
     is a solution for another C.
     """
-    x = np.asarray(x, np.float64)
-    mean = x.mean(axis=0)
-    scale = np.sqrt(((x - mean) ** 2).mean()) or 1.0
-    standard = (x - mean) / scale
-    D = x.shape[1]
+    N, D = x.shape
+    standard = np.array(x, np.float64)  # changed in place: the only large array
+    mean = standard.mean(axis=0)
+    standard -= mean
+    scale = np.sqrt(np.einsum("nd,nd->d", standard, standard).mean() / N) or 1.0
+    standard /= scale
     theta = np.zeros((D + 1, K))
     if start is not None:
         theta[:D], theta[D] = start.w * scale, start.b + mean @ start.w
@@ -71,7 +72,7 @@ def fit(x: Array, y: Array, K: int, C: float, start: Classifier | None = None, a
         return loss, gradient.ravel()
 
     with blas_on_one_thread():  # so that the bits do not depend on the number of threads
-        theta = minimize(function, theta.ravel(), accuracy * min(1.0, 1 / (C * len(x)))).reshape(D + 1, K)
+        theta = minimize(function, theta.ravel(), accuracy * min(1.0, 1 / (C * N))).reshape(D + 1, K)
     w = theta[:D] / scale
     return Classifier(w, theta[D] - mean @ w)
 
