@@ -12,7 +12,7 @@ from PIL import Image
 from tuning import CLASSES, tuner
 
 import minigooglenet as mg
-from minigooglenet.data import Normalizer
+from minigooglenet.data import Dataset, Normalizer
 from minigooglenet.data.photos import MEAN_BGR, caffe_input
 from minigooglenet.errors import UserError
 from minigooglenet.inference.classifier import ORIGINAL
@@ -177,7 +177,7 @@ def test_one_image_of_each_class_is_enough_for_the_classifier_only(data, base, t
     """A layer below it would be trained without an image for validation."""
     first = [int(np.flatnonzero(data.y_train == k)[0]) for k in range(CLASSES)]
     few = dataclasses.replace(data, x_train=data.x_train[first], y_train=data.y_train[first])
-    with pytest.raises(UserError, match="drawn: one training image .*--unfreeze needs .*; add images or leave it out"):
+    with pytest.raises(UserError, match="drawn: .* only one .*--unfreeze needs .*; add images or leave it out"):
         tuner(few, base, tmp_path, "5b")
     one = tuner(few, base, tmp_path)
     one.start_from(base)
@@ -188,6 +188,27 @@ def test_one_image_of_each_class_is_enough_for_the_classifier_only(data, base, t
     one.start_from(base)
     one.fit_classifier()
     assert one.run() and len(one.validation) == 1
+
+
+def test_copies_of_an_image_are_on_one_side_of_the_validation(base, tmp_path, rng):
+    """Of noise with random labels, each image twice: a copy among the training images would give away the label."""
+    x, y = rng.integers(0, 256, (30, 32, 32, 3), dtype=np.uint8), np.arange(30) % CLASSES
+    twice = Dataset("twice", np.tile(x, (2, 1, 1, 1)), np.tile(y, 2), x, y, list("abc"))
+    one = tuner(twice, base, tmp_path, "5b", stored=32)
+    held = {int(i) % 30 for i in one.validation}
+    assert len(one.validation) == 2 * len(held) == 12 and held.isdisjoint(int(i) % 30 for i in one.training)
+    linear_only = tuner(twice, base, tmp_path, stored=32)
+    linear_only.start_from(base)
+    assert linear_only.fit_classifier().accuracy < 0.6
+
+
+def test_without_copies_the_validation_images_are_what_they_were():
+    """Of an earlier version: a run that it started can be resumed."""
+    y = np.arange(40) % CLASSES
+    rng = np.random.default_rng([3, 7])
+    expected = np.concatenate([rng.permutation(np.flatnonzero(y == k))[:2] for k in range(CLASSES)])
+    for copies in (None, np.arange(40), frozen.copies_of(np.arange(40)[:, None])):
+        assert np.flatnonzero(frozen.held_out(y, CLASSES, 3, copies)).tolist() == sorted(expected.tolist())
 
 
 # -- the weights of 2014 ----------------------------------------------------------------------------------------------

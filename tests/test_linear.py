@@ -77,6 +77,23 @@ def test_folds_hold_out_each_image_once_and_every_class_in_each(rng):
     assert len(list(linear.folds(np.array([0, 0, 0, 1, 1]), 2, 0))) == 2
 
 
+def test_copies_are_held_out_together(rng):
+    """Labels are random, so without the copy there is nothing to learn from; images of two labels do not matter."""
+    x, y = rng.normal(size=(40, 1, 60)), rng.integers(0, 2, 40)
+    copies = np.arange(80) % 40
+    x, y = np.tile(x, (2, 1, 1)), np.tile(y, 2)
+    y[79] = 1 - y[39]
+    held = list(linear.folds(y, 2, 0, copies))
+    assert sorted(np.concatenate(held).tolist()) == list(range(80)) and len(held) == 5
+    assert all((np.bincount(copies[test])[np.unique(copies[test])] == 2).all() for test in held)
+    assert linear.cross_validate(x, y, 2).accuracy > 0.85 > 0.7 > linear.cross_validate(x, y, 2, copies=copies).accuracy
+    alone, together = (linear.out_of_sample(x[:, 0], y, 2, 100.0, copies=c).argmax(axis=1) for c in (None, copies))
+    assert (alone == y).mean() > 0.85 > 0.7 > (together == y).mean()
+    same = list(linear.folds(y, 2, 7)), list(linear.folds(y, 2, 7, 5 * np.arange(80)))
+    assert all((a == b).all() for a, b in zip(*same, strict=True))
+    assert linear.cross_validate(x[:5], np.array([0, 0, 0, 1, 1]), 2, copies=np.array([0, 1, 2, 3, 3])).folds == 0
+
+
 def test_cross_validation_prefers_small_weights_for_noise_and_large_ones_for_clear_features(rng):
     noisy, y = problem(rng, 90, 8, 3, noise=20)
     clear, labels = problem(rng, 90, 8, 3, noise=0.01)

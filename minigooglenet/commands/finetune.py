@@ -204,7 +204,7 @@ def introduction(tuner: FineTuner) -> str:
 def validated_line(found: Validated) -> str:
     """The classifier that cross-validation chose."""
     if not found.folds:
-        return f"linear classifier: C = {found.C:g}, not validated: a class has one training image"
+        return f"linear classifier: C = {found.C:g}, not validated: a class has one distinct image"
     return f"linear classifier: {found.accuracy:.1%} in {found.folds}-fold cross-validation (C = {found.C:.2g})"
 
 

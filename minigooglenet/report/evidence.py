@@ -12,7 +12,7 @@ from ..interpret.structure import trunk_of
 from ..layers import Sequential
 from ..layers.base import Array, Layer
 from ..training import linear
-from ..training.frozen import activations, features
+from ..training.frozen import activations, copies_of, features
 
 SEARCHED = 10_000       # training images that are compared, at most
 NEAREST = 4
@@ -68,9 +68,9 @@ class Searched:
                 for row, best in zip(similarity, order, strict=True)]
 
     def out_of_sample(self, y_train: Array, K: int, C: float) -> Array | None:
-        """Probabilities (n, K) of the searched images, each from a linear classifier that was fitted without it; None
-        if a class has a single image."""
-        return linear.out_of_sample(self.vectors, y_train[self.numbers], K, C)
+        """Probabilities (n, K) of the searched images, each from a linear classifier that was fitted without it, and
+        without its copies; None if a class has a single image."""
+        return linear.out_of_sample(self.vectors, y_train[self.numbers], K, C, copies=copies_of(self.vectors))
 
 
 def unit(x: Array) -> Array:

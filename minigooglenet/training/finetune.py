@@ -30,7 +30,7 @@ from ..weights.loading import load_into
 from . import checkpoint as checkpoints
 from . import linear, loop
 from .config import Config
-from .frozen import Cached, Direct, OnImages, activations, features, fits, held_out, probabilities
+from .frozen import Cached, Direct, OnImages, activations, copies_of, features, fits, held_out, probabilities
 from .losses import balanced_cross_entropy, class_weights
 from .network import build
 from .schedule import SCHEDULES
@@ -86,10 +86,11 @@ class FineTuner:
         self.first = len(below) if unfreeze is None else 0 if unfreeze == "all" else below.index(unfreeze)
         self.tail = self.part(self.first)
         self.views = config.views
-        held = held_out(dataset.y_train, self.classes, config.seed) & (unfreeze is not None)
+        self.copies = copies_of(dataset.x_train)            # of a photo that is there twice: on the same side
+        held = held_out(dataset.y_train, self.classes, config.seed, self.copies) & (unfreeze is not None)
         if unfreeze and not held.any():
-            raise UserError(f"{dataset.name}: one training image of each class; --unfreeze needs more, for validation; "
-                            "add images or leave it out")
+            raise UserError(f"{dataset.name}: each class has only one distinct training image; --unfreeze needs more, "
+                            "for validation; add images or leave it out")
         self.training, self.validation = np.flatnonzero(~held), np.flatnonzero(held)
         self.compiled = engine.compile(self.tail, input_gradient=False)
         self.sgd = SGD(self.tail.parameters(), config.momentum, config.weight_decay, config.nesterov)
@@ -139,7 +140,8 @@ class FineTuner:
         self.inputs = self.read(self.dataset.x_train, on_images, self.facts["cached"])
         x = features(self.part(self.first, -1), self.inputs, self.views, on_images)[self.training]
         y = self.dataset.y_train[self.training]
-        validated = linear.cross_validate(x, y, self.classes, self.config.seed, on_choice, self.class_weights)
+        validated = linear.cross_validate(x, y, self.classes, self.config.seed, on_choice, self.class_weights,
+                                          self.copies[self.training])
         found = linear.fit(*linear.flat(x, y), self.classes, validated.C, weights=self.class_weights)
         layer = self.net.children[self.last]
         for name, value in zip("wb", found, strict=True):

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from hashlib import blake2b
 from pathlib import Path
 from typing import TypeAlias
 
@@ -9,10 +10,12 @@ import numpy as np
 
 from .. import engine
 from ..data.dataset import Normalizer
+from ..data.mapped import chunks
 from ..layers import Sequential, softmax
 from ..layers.base import Array, Shape
 from .feature_cache import FeatureCache
 from .images import center
+from .linear import distinct
 
 PASS = 64                               # images per pass of predictions
 LARGEST_CACHE = 8e9                     # bytes
@@ -131,14 +134,24 @@ def free_disk(folder: Path | str) -> int:
     return shutil.disk_usage(existing).free
 
 
-def held_out(y: Array, K: int, seed: int, part: float = 0.15) -> Array:
-    """Which images (N,) are for validation: about ``part`` of each class, at least one if it has two or more."""
-    rng, held = np.random.default_rng([seed, 7]), np.zeros(len(y), bool)
+def held_out(y: Array, K: int, seed: int, copies: Array | None = None, part: float = 0.15) -> Array:
+    """Which images (N,) are for validation: about ``part`` of each class, at least one if it has two or more; an image
+    with its ``copies``, as in ``linear.folds``."""
+    first, group = distinct(len(y), copies)
+    rng, held = np.random.default_rng([seed, 7]), np.zeros(len(first), bool)
     for k in range(K):
-        members = np.flatnonzero(y == k)
+        members = np.flatnonzero(y[first] == k)
         number = max(round(part * len(members)), int(len(members) > 1))
         held[rng.permutation(members)[:number]] = True
-    return held
+    return held[group]
+
+
+def copies_of(images: Array) -> Array:
+    """A number for each of the images (N, …), the same for equal ones: (N,)."""
+    numbers: dict[bytes, int] = {}
+    digests = (blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for part in chunks(images)
+               for image in part)
+    return np.array([numbers.setdefault(digest, len(numbers)) for digest in digests])
 
 
 def passes(N: int) -> Iterator[Array]:

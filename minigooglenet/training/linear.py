@@ -38,7 +38,7 @@ class Classifier(NamedTuple):
 
 class Validated(NamedTuple):
     """The result of cross-validation: the C with the lowest loss, its mean accuracy and loss on the held-out images,
-    and the number of folds. Without cross-validation, because a class has a single image: 0 folds and NaN."""
+    and the number of folds. Without cross-validation, because a class has one distinct image: 0 folds and NaN."""
 
     C: float
     accuracy: float
@@ -138,16 +138,16 @@ def approximate_newton(g: Array, pairs: deque[tuple[Array, Array]]) -> Array:
 
 def cross_validate(x: Array, y: Array, K: int, seed: int = 0,
                    on_choice: Callable[[float, float, float], object] | None = None,
-                   weights: Array | None = None) -> Validated:
+                   weights: Array | None = None, copies: Array | None = None) -> Validated:
     """The C of CHOICES with the lowest mean loss on held-out images.
 
     x (N, views, D): features of each image, and of its mirror image if there are two views. Every fold trains on all
     views of the other folds, and is tested on the images as they are. Classes are divided evenly among the folds: five,
-    or as many as the smallest class has images. From small C to large, each fit starts from the one before; when the
-    loss has risen twice, larger ones are not tried. ``on_choice(C, accuracy, loss)`` is called after each C.
-    ``weights`` of the classes as in ``fit``.
+    or as many as the smallest class has distinct images. From small C to large, each fit starts from the one before;
+    when the loss has risen twice, larger ones are not tried. ``on_choice(C, accuracy, loss)`` is called after each C.
+    ``weights`` of the classes as in ``fit``, ``copies`` as in ``folds``.
     """
-    held = list(folds(y, K, seed))
+    held = list(folds(y, K, seed, copies))
     if len(held) < 2:
         return Validated(float(CHOICES[len(CHOICES) // 2]), np.nan, np.nan, 0)
     fitted: list[Classifier | None] = [None] * len(held)
@@ -168,10 +168,10 @@ def cross_validate(x: Array, y: Array, K: int, seed: int = 0,
     return min(results, key=lambda result: result.loss)
 
 
-def out_of_sample(x: Array, y: Array, K: int, C: float, seed: int = 0) -> Array | None:
+def out_of_sample(x: Array, y: Array, K: int, C: float, seed: int = 0, copies: Array | None = None) -> Array | None:
     """Probabilities (N, K) for features x (N, D), each from the classifier that was fitted without its fold; None if a
-    class has fewer than two images."""
-    held = list(folds(y, K, seed))
+    class has fewer than two distinct images. ``copies`` as in ``folds``."""
+    held = list(folds(y, K, seed, copies))
     if len(held) < 2:
         return None
     p = np.empty((len(y), K))
@@ -186,9 +186,19 @@ def flat(x: Array, y: Array) -> tuple[Array, Array]:
     return x.reshape(-1, x.shape[-1]), y.repeat(x.shape[1])
 
 
-def folds(y: Array, K: int, seed: int) -> Iterator[Array]:
-    """The indices of the images that each fold holds out. Each class is shuffled and dealt out in turn."""
-    number = min(FOLDS, *np.bincount(y, minlength=K).tolist())
+def folds(y: Array, K: int, seed: int, copies: Array | None = None) -> Iterator[Array]:
+    """The indices of the images that each fold holds out. Each class is shuffled and dealt out in turn.
+
+    ``copies`` (N,) has the same number for equal images, which are held out together: a copy among the training images
+    would give away the label.
+    """
+    first, group = distinct(len(y), copies)
+    number = min(FOLDS, *np.bincount(y[first], minlength=K).tolist())
     rng = np.random.default_rng([seed, 5])
-    dealt = np.concatenate([rng.permutation(np.flatnonzero(y == k)) for k in range(K)])
-    yield from (np.sort(dealt[fold::number]) for fold in range(number))
+    dealt = np.concatenate([rng.permutation(np.flatnonzero(y[first] == k)) for k in range(K)])
+    yield from (np.flatnonzero(np.isin(group, dealt[fold::number])) for fold in range(number))
+
+
+def distinct(N: int, copies: Array | None) -> tuple[Array, Array]:
+    """(the index of the first copy of each distinct image, for each of the N images which of these it equals)."""
+    return np.unique(np.arange(N) if copies is None else copies, return_index=True, return_inverse=True)[1:]
