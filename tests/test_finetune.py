@@ -191,15 +191,15 @@ def test_one_image_of_each_class_is_enough_for_the_classifier_only(data, base, t
 
 
 def test_copies_of_an_image_are_on_one_side_of_the_validation(base, tmp_path, rng):
-    """Of noise with random labels, each image twice: a copy among the training images would give away the label."""
-    x, y = rng.integers(0, 256, (30, 32, 32, 3), dtype=np.uint8), np.arange(30) % CLASSES
+    """Of images with random labels, each twice: a copy among the training images would give away the label."""
+    x, y = rng.integers(0, 256, (30, 4, 4, 3), dtype=np.uint8).repeat(8, 1).repeat(8, 2), np.arange(30) % CLASSES
     twice = Dataset("twice", np.tile(x, (2, 1, 1, 1)), np.tile(y, 2), x, y, list("abc"))
     one = tuner(twice, base, tmp_path, "5b", stored=32)
     held = {int(i) % 30 for i in one.validation}
     assert len(one.validation) == 2 * len(held) == 12 and held.isdisjoint(int(i) % 30 for i in one.training)
     linear_only = tuner(twice, base, tmp_path, stored=32)
     linear_only.start_from(base)
-    assert linear_only.fit_classifier().accuracy < 0.6
+    assert linear_only.fit_classifier().accuracy < 0.65
 
 
 def test_without_copies_the_validation_images_are_what_they_were():
