@@ -126,8 +126,8 @@ def _tune(args: argparse.Namespace, tuner: FineTuner, start: Base | Checkpoint) 
                 validated = tuner.fit_classifier(bar.update)
             say(validated_line(validated))
     except KeyboardInterrupt:
-        print(f"Stopped; the activations computed so far are kept in {tuner.cache}. The same command continues there.",
-              file=sys.stderr)
+        kept = f"the activations computed so far are kept in {tuner.cache}. The same command continues there."
+        print(f"Stopped; {kept if tuner.facts['cached'] else 'nothing is saved yet.'}", file=sys.stderr)
         return 130
 
     with Interruptible() as signals, _logged(args, tuner, say) as on_step:
