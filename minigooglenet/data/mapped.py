@@ -3,6 +3,7 @@
 import mmap
 import os
 from collections.abc import Iterator
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,11 @@ def chunks(x: np.ndarray, rows: int | None = None) -> Iterator[np.ndarray]:
     for start in range(0, len(x), rows):
         yield x[start:start + rows]
         release(x)
+
+
+def digests(x: np.ndarray) -> Iterator[bytes]:
+    """One for each of the images (N, …): equal images have equal digests."""
+    return (blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for part in chunks(x) for image in part)
 
 
 def release(x: np.ndarray) -> None:

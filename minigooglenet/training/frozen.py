@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from hashlib import blake2b
 from pathlib import Path
 from typing import TypeAlias
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from .. import engine
 from ..data.dataset import Normalizer
-from ..data.mapped import chunks
+from ..data.mapped import digests
 from ..layers import Sequential, softmax
 from ..layers.base import Array, Shape
 from .feature_cache import FeatureCache
@@ -149,9 +148,7 @@ def held_out(y: Array, K: int, seed: int, copies: Array | None = None, part: flo
 def copies_of(images: Array) -> Array:
     """A number for each of the images (N, …), the same for equal ones: (N,)."""
     numbers: dict[bytes, int] = {}
-    digests = (blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for part in chunks(images)
-               for image in part)
-    return np.array([numbers.setdefault(digest, len(numbers)) for digest in digests])
+    return np.array([numbers.setdefault(digest, len(numbers)) for digest in digests(images)])
 
 
 def passes(N: int) -> Iterator[Array]:

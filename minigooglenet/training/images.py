@@ -4,14 +4,13 @@ import contextlib
 import dataclasses
 import os
 from collections.abc import Sequence
-from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 
 from ..data import Augment, Dataset, image_cache, load
 from ..data.crops import SCALES, SIZE
-from ..data.mapped import chunks
+from ..data.mapped import digests
 from ..data.source import is_images
 from ..errors import UserError
 from ..hints import hint
@@ -109,14 +108,10 @@ def _with_training(dataset, checkpoint, root):
         return dataset
     if mine.classes != dataset.classes:
         return dataset
-    learned = set(_digests(center(mine.x_train, config.size)))
-    known = sum(digest in learned for digest in _digests(dataset.x_test))
+    learned = set(digests(center(mine.x_train, config.size)))
+    known = sum(digest in learned for digest in digests(dataset.x_test))
     dataset = dataclasses.replace(dataset, x_train=mine.x_train, y_train=mine.y_train, files_train=mine.files_train)
     return dataset.noted(f"the run was trained on {known:,} of these images") if known else dataset
-
-
-def _digests(x):
-    return (blake2b(np.ascontiguousarray(image), digest_size=16).digest() for part in chunks(x) for image in part)
 
 
 def augmentation(config: Config) -> Augment:
