@@ -6,8 +6,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from ..data import Augment, Dataset, image_cache, load
 from ..data.crops import SCALES, SIZE
 from ..data.mapped import digests
