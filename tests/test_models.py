@@ -6,10 +6,11 @@ import pytest
 from minigooglenet.errors import ShapeError
 from minigooglenet.layers import LRN, BatchNorm, Block, Concat, Conv, Dense, MaxPool, ReLU, Sequential, Trunk
 from minigooglenet.layers.init import he
-from minigooglenet.models import googlenet, mini_googlenet
+from minigooglenet.models import catalog, googlenet, mini_googlenet
 from minigooglenet.models.googlenet import INPUT, TABLE_1, VARIANTS
 from minigooglenet.models.inception import Style, inception
 from minigooglenet.models.mini import STEM, stem
+from minigooglenet.training.config import preset
 
 MODULES = ("3a", "3b", "4a", "4b", "4c", "4d", "4e", "5a", "5b")
 
@@ -81,6 +82,16 @@ def test_heads_read_4a_and_4d():
              for name in network.heads}
     assert sizes == {"aux1": 3_188_840, "aux2": 3_190_888}
     assert [layer.drop_prob for path, layer in network.walk() if "dropout" in path] == [0.4, 0.7, 0.7]
+
+
+def test_the_dropout_before_the_classifier():
+    usual = {"paper": 0.4, "bvlc": 0.4, "naive": 0.4, "torchvision": 0.2}
+    for variant in VARIANTS:
+        for given, expected in ((None, usual[variant]), (0.5, 0.5), (0.0, 0.0)):
+            net = googlenet(variant, heads=False, drop_prob=given)
+            assert net.children["dropout"].drop_prob == expected, variant
+    for model in ("googlenet", "googlenet-torchvision"):
+        assert preset("quick", model).drop_prob == catalog.network(model).children["dropout"].drop_prob
 
 
 def test_paths_are_short_and_fixed():

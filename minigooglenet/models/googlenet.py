@@ -82,6 +82,6 @@ def googlenet(variant: str = "paper", *, classes: int = 1000, heads: bool = True
             style = Style(big=3, init=init or truncated_normal, bn_eps=1e-3, **options)
             rows = tuple(row._replace(kernel=2) if isinstance(row, Pooling) and row.name == "pool4" else row
                          for row in TABLE_1)
-            tails, drop_prob = tuple(head._replace(adaptive=4) for head in HEADS), 0.2
+            tails, usual = tuple(head._replace(adaptive=4) for head in HEADS), 0.2
     drop_prob = usual if drop_prob is None else drop_prob
     return build((*rows, *ending(drop_prob)), style, input_shape, classes, tails if heads else ())

@@ -199,8 +199,8 @@ _GOOGLENET = {"width": 1.0, "batch": 32, "lr": 0.02, "drop_prob": 0.4, "augment"
 
 #: What a model changes in a preset, whose widths and learning rates are made for mini.
 OF_MODEL: dict[str, dict[str, Any]] = {
-    "mini": {}, "googlenet": _GOOGLENET, "googlenet-torchvision": _GOOGLENET, "lenet5": {"width": 1.0},
-    "nin-cifar": {"width": 1.0}}
+    "mini": {}, "googlenet": _GOOGLENET, "googlenet-torchvision": _GOOGLENET | {"drop_prob": 0.2},
+    "lenet5": {"width": 1.0}, "nin-cifar": {"width": 1.0}}
 
 #: The learning rate of GoogLeNet without batch norm, Caffe's.
 WITHOUT_BATCH_NORM = 0.01
