@@ -77,6 +77,13 @@ def test_groups_are_separate_convolutions(rng):
     assert list(grouped.parameters()) == ["group0/w", "group0/b", "group1/w", "group1/b"]
 
 
+def test_the_groups_of_one_seed_differ():
+    first, second = GroupedConv(4, 6, 3, groups=2, rng=0).convs
+    again = GroupedConv(4, 6, 3, groups=2, rng=np.random.default_rng(0)).convs
+    assert not np.array_equal(first.params["w"], second.params["w"])
+    assert all(np.array_equal(a.params["w"], b.params["w"]) for a, b in zip((first, second), again, strict=True))
+
+
 # -- pooling -----------------------------------------------------------------------------------------------------------
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from ..kernels.geometry import Pair
 from .base import Array, Layer, Shape
 from .conv import Conv
+from .init import Random, as_generator
 
 
 class GroupedConv(Layer):
@@ -21,12 +22,13 @@ class GroupedConv(Layer):
     kind = "grouped conv"
 
     def __init__(self, C: int, F: int, kernel: int | Pair, stride: int | Pair = 1, pad: int | Pair = 0, *,
-                 groups: int, **options: Any) -> None:
+                 groups: int, rng: Random = None, **options: Any) -> None:
         super().__init__()
         if C % groups or F % groups:
             raise ValueError(f"groups: {C} -> {F} channels cannot be split into {groups} equal groups")
         self.groups, self.expects, self.F = groups, ("H", "W", C), F
-        self.convs = [Conv(C // groups, F // groups, kernel, stride, pad, **options) for _ in range(groups)]
+        rng = as_generator(rng)  # one for all groups: with a seed for each their filters would be equal
+        self.convs = [Conv(C // groups, F // groups, kernel, stride, pad, rng=rng, **options) for _ in range(groups)]
         self.children = {f"group{g}": conv for g, conv in enumerate(self.convs)}
         self.kernel, self.stride, self.pad = self.convs[0].kernel, self.convs[0].stride, self.convs[0].pad
 
