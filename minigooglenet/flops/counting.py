@@ -206,7 +206,7 @@ def inputs(net: Layer, input_shape: Shape = INPUT) -> dict[str, Shape]:
 
 def units(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
     """(path, layer) for every block, and for every layer outside of blocks, in the order of the network."""
-    if isinstance(layer, Container) and not isinstance(layer, Block):
+    if isinstance(layer, Container) and not isinstance(layer, Block) and not layer.params:
         for name, child in layer.children.items():
             yield from units(child, join(path, name))
     else:

@@ -75,14 +75,16 @@ class Layer:
         self.grads[name] = np.zeros(value.shape, value.dtype)  # untouched memory costs nothing; zeros_like touches it
 
     def walk(self, path: str = "") -> Iterator[tuple[str, "Layer"]]:
-        """(path, layer) for every layer without children, in order. ``4a/3x3`` is a path."""
-        if not self.children:
+        """(path, layer), in order, for every layer without children or with parameters of its own. ``4a/3x3`` is a
+        path."""
+        if not self.children or self.params or self.buffers:
             yield path, self
         for name, child in self.children.items():
             yield from child.walk(join(path, name))
 
     def trace(self, shape: Shape, path: str = "") -> Iterator[tuple[str, "Layer", Shape, Shape]]:
-        """(path, layer, input shape, output shape) for every layer without children, given an image of ``shape``.
+        """(path, layer, input shape, output shape) for every layer, instead of a container for those inside, given an
+        image of ``shape``.
 
         Counting, drawing and planning memory are loops over this. Raises ShapeError where the shape does not fit.
         """

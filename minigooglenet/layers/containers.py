@@ -24,13 +24,20 @@ class Container(Layer):
     def check_shape(self, shape: Shape) -> None:
         """Each layer inside checks for itself."""
 
+    def trace(self, shape: Shape, path: str = "") -> Iterator[tuple[str, Layer, Shape, Shape]]:
+        """The layers inside. A container with parameters of its own is more than those: it is one layer."""
+        return super().trace(shape, path) if self.params else self.trace_inside(shape, path)
+
+    def trace_inside(self, shape: Shape, path: str = "") -> Iterator[tuple[str, Layer, Shape, Shape]]:
+        raise NotImplementedError
+
     def macs(self, shape: Shape) -> int:
         """The sum over the layers inside."""
-        return sum(layer.macs(entering) for _, layer, entering, _ in self.trace(shape))
+        return sum(layer.macs(entering) for _, layer, entering, _ in self.trace_inside(shape))
 
     def other_ops(self, shape: Shape) -> int:
         """The sum over the layers inside."""
-        return sum(layer.other_ops(entering) for _, layer, entering, _ in self.trace(shape))
+        return sum(layer.other_ops(entering) for _, layer, entering, _ in self.trace_inside(shape))
 
     def __repr__(self) -> str:
         """A tree: one line for each layer inside, indented."""
@@ -70,7 +77,7 @@ class Sequential(Container):
             x = call(name, layer.predict, x)
         return x
 
-    def trace(self, shape: Shape, path: str = "") -> Iterator[tuple[str, Layer, Shape, Shape]]:
+    def trace_inside(self, shape: Shape, path: str = "") -> Iterator[tuple[str, Layer, Shape, Shape]]:
         for name, layer in self.children.items():
             try:
                 yield from layer.trace(shape, join(path, name))
@@ -127,7 +134,7 @@ class Concat(Container):
     where dy_b holds the channels of dy that branch b had written: a value used several times gets the sum of the
     gradients. Each branch is a Sequential or a dict of layers; layers are named across all branches, so that a path
     reads ``4a/3x3`` and not ``4a/branch2/3x3``. The cache is the branches' caches and their widths. Raises ValueError
-    where two layers have one name.
+    where two layers have one name, and for a branch with parameters of its own, which would have none.
     """
 
     kind = "concat"
@@ -136,6 +143,8 @@ class Concat(Container):
         super().__init__()
         self.branches = [branch if isinstance(branch, Sequential) else Sequential(branch) for branch in branches]
         for branch in self.branches:
+            if branch.params or branch.buffers:
+                raise ValueError("a branch with parameters of its own needs a name: Concat({'name': branch}, ...)")
             for name, layer in branch.children.items():
                 if name in self.children:
                     raise ValueError(f"two layers in different branches are both called {name!r}")
@@ -158,7 +167,7 @@ class Concat(Container):
     def predict(self, x: Array) -> Array:
         return concatenate([branch.predict(x) for branch in self.branches])
 
-    def trace(self, shape: Shape, path: str = "") -> Iterator[tuple[str, Layer, Shape, Shape]]:
+    def trace_inside(self, shape: Shape, path: str = "") -> Iterator[tuple[str, Layer, Shape, Shape]]:
         for branch in self.branches:
             yield from branch.trace(shape, path)
 
@@ -228,7 +237,7 @@ class Trunk(Container):
         """Of the trunk: inference does not compute the heads."""
         return self.trunk.other_ops(shape)
 
-    def trace(self, shape: Shape, path: str = "") -> Iterator[tuple[str, Layer, Shape, Shape]]:
+    def trace_inside(self, shape: Shape, path: str = "") -> Iterator[tuple[str, Layer, Shape, Shape]]:
         """The trunk's layers, then those of the heads."""
         yield from self.trunk.trace(shape, path)
         for name, (tap, head) in self.heads.items():
