@@ -55,8 +55,19 @@ def test_a_network_can_be_called_printed_and_summed_up(net, rng):
     assert repr(mg.Conv(3, 8, 3)) == "<conv 3x3/1>" and repr(net.children["conv1"].layer) == "<conv 3x3/1>"
     table, counted = net.summary((32, 32, 3)).splitlines(), mg.count(net, (32, 32, 3))
     assert len(table) == len(counted.layers) + 2
-    assert table[-1].split() == ["total", f"{counted.params:,}", f"{net.macs((32, 32, 3)):,}"]
+    assert table[-1].split() == ["total", f"{counted.params:,}", f"{counted.macs:,}"]
     assert mg.ReLU().summary((4, 5, 6)).splitlines()[1].split() == ["-", "ReLU", "4x5x6", "0", "0"]
+
+
+@pytest.mark.parametrize("net, shape", [
+    (mg.ancestor("alexnet"), (227, 227, 3)),   # with grouped convolutions
+    (mg.mini_googlenet(0.125), (32, 32, 3)),   # with heads
+])
+def test_the_columns_of_a_summary_add_up(net, shape):
+    *rows, total = ([int(cell.replace(",", "")) for cell in line.split()[-2:]]
+                    for line in net.summary(shape).splitlines()[1:])
+    assert [sum(column) for column in zip(*rows, strict=True)] == total
+    assert total[0] == sum(w.size for w in net.parameters().values())
 
 
 def test_usual_mistakes_are_named(net):

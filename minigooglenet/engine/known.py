@@ -62,7 +62,7 @@ FINGERPRINTS = {
     "Dropout": "5a5ded39245518af",
     "GlobalAvgPool": "83af8a709902f11d",
     "LRN": "bf80244d77fe343c",
-    "Layer": "4642e9369b2be29c",
+    "Layer": "059426a099b2a6e9",
     "MaxPool": "c9df71c048f0f1b0",
     "Pool": "9b48d388c3dbfb24",
     "ReLU": "321b453fe091aed1",

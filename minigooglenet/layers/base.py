@@ -169,12 +169,15 @@ class Layer:
         return self.predict(x)
 
     def summary(self, shape: Shape) -> str:
-        """A table of all layers for an image of ``shape`` (H, W, C): path, description, output, parameters, MACs."""
-        rows = [(path or "-", layer.describe(), "x".join(map(str, after)),
-                 f"{sum(w.size for w in layer.params.values()):,}", f"{layer.macs(before):,}")
-                for path, layer, before, after in self.trace(shape)]
-        total = "total", "", "", f"{sum(w.size for w in self.parameters().values()):,}", f"{self.macs(shape):,}"
-        rows = [("path", "layer", "output", "parameters", "MACs"), *rows, total]
+        """A table of all layers, those of heads included, for an image of ``shape`` (H, W, C): path, description,
+        output, parameters, MACs."""
+        traced = list(self.trace(shape))
+        sizes = [sum(w.size for w in layer.parameters().values()) for _, layer, _, _ in traced]
+        macs = [layer.macs(before) for _, layer, before, _ in traced]
+        rows = [("path", "layer", "output", "parameters", "MACs"),
+                *((path or "-", layer.describe(), "x".join(map(str, after)), f"{size:,}", f"{ops:,}")
+                  for (path, layer, _, after), size, ops in zip(traced, sizes, macs, strict=True)),
+                ("total", "", "", f"{sum(sizes):,}", f"{sum(macs):,}")]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         return "\n".join("  ".join(cell.ljust(width) if k < 3 else cell.rjust(width)
                                    for k, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
