@@ -137,6 +137,13 @@ def test_classify_takes_files_images_and_arrays(net, tmp_path, rng):
     assert distance(maps["4a"], mg.features(tiny, np.stack([crop, crop]), ["4a"])["4a"]) < 1e-6
 
 
+def test_features_of_a_classifier_need_uint8(net, rng):
+    crops = rng.integers(0, 256, (2, 32, 32, 3)).astype("uint8")
+    for wrong in (crops / 255, crops.astype("float32")):
+        with pytest.raises(UserError, match=r"image: got float\d\d \(32, 32, 3\), needs uint8"):
+            mg.features(classifier(net), wrong, ["3b"])
+
+
 def test_load_says_what_is_missing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match="the weights of 2014 are not there; fetch them with"):

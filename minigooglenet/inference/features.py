@@ -22,7 +22,7 @@ def features(net: Classifier | Layer, images: Array | Sequence[Path | str | Imag
              uint8 crops (N, size, size, 3)
     batch    images per pass; results do not depend on it, up to rounding
 
-    Raises UserError for an unknown path, and for an image that cannot be read.
+    Raises UserError for an unknown path, and for what is not an image.
     """
     layer = _network(net)
     wanted = [check_path(layer, path) for path in paths]
@@ -79,7 +79,8 @@ def _until(layer: Layer, inner: str) -> Layer:
 def _input(net: Classifier | Layer, images: Array | Sequence) -> Array:
     if not isinstance(net, Classifier):
         return np.asarray(images)
-    if isinstance(images, np.ndarray) and images.shape[1:] == (net.size, net.size, 3):
+    ready = isinstance(images, np.ndarray) and images.dtype == np.uint8 and images.shape[1:] == (net.size, net.size, 3)
+    if ready:
         crops = images
     else:
         crops = np.stack([net.center_crop(as_image(image)) for image in images])
