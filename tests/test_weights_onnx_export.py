@@ -11,7 +11,7 @@ import small
 
 from minigooglenet.cli import main
 from minigooglenet.errors import ShapeError
-from minigooglenet.layers import LRN, AvgPool, MaxPool, softmax
+from minigooglenet.layers import LRN, AvgPool, Dense, Flatten, MaxPool, softmax
 from minigooglenet.layers.containers import Sequential
 from minigooglenet.models.catalog import entry, network
 from minigooglenet.training.trainer import Trainer
@@ -103,6 +103,16 @@ def test_pools_round_as_in_onnx(pool, kernel, stride, pad, opset, rng):
             except ShapeError:
                 continue
             assert difference(model, net, rng.standard_normal((2, H, W, 3), np.float32)) < 1e-6
+
+
+@pytest.mark.parametrize("opset", [9, 10, 11, 17, 21, 22])
+@pytest.mark.parametrize("window, shape", [((2, 2, 1), (7, 7, 3)), ((2, 2, 1), (7, 6, 3)), ((3, (4, 2), 1), (7, 8, 2))])
+def test_a_window_that_would_start_beyond_the_image(window, shape, opset, rng):
+    """The layer drops it, as ONNX does from opset 22 on. What follows has to fit."""
+    pool = MaxPool(*window, ceil_mode=True)
+    net = Sequential({"pool": pool, "flatten": Flatten(), "linear": Dense(np.prod(pool.output_shape(shape)), 5, rng=0)})
+    model = export_model(net, shape, opset=opset)
+    assert difference(model, net, rng.standard_normal((2, *shape), np.float32)) < TOLERANCE
 
 
 def test_lrn_with_other_constants(rng):

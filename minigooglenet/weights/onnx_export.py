@@ -104,11 +104,13 @@ class Graph:
     def pool(self, layer: MaxPool | AvgPool, x: str, path: str, shape: Shape) -> str:
         """Append a pool that reads ``shape`` (H, W, C)."""
         window: dict[str, Any] = {"kernel_shape": layer.kernel, "strides": layer.stride}
-        beyond = [max(0, (O - 1) * S + K - size - 2 * P) for size, O, K, S, P in zip(
+        beyond = [(O - 1) * S + K - size - 2 * P for size, O, K, S, P in zip(
             shape, layer.output_shape(shape), layer.kernel, layer.stride, layer.pad, strict=False)]
-        if isinstance(layer, MaxPool) and self.opset >= CEIL_MODE_OPSET:
+        dropped = layer.ceil_mode and min(beyond) < 0  # a last window; until opset 21 onnx counts it
+        if isinstance(layer, MaxPool) and self.opset >= CEIL_MODE_OPSET and not dropped:
             return self.node("MaxPool", [x], path, **window, pads=layer.pad * 2, ceil_mode=int(layer.ceil_mode))
         # else the windows that extend beyond the image are completed with padding at the end, which does not count
+        beyond = [max(0, size) for size in beyond]
         P, counted = layer.pad, any(layer.pad) and isinstance(layer, AvgPool)
         if counted and any(beyond):  # the layer's own padding counts: it becomes part of the image
             x, P, counted = self.padded(x, P, path), (0, 0), False
