@@ -25,7 +25,8 @@ def count(network: "str | Path | Layer | Classifier", input_shape: Shape | None 
         mg.count("resnet50.onnx")                    any network; what is not known is listed by ``not_counted()``
 
     input_shape  (H, W, C), required for layers; of an .onnx only (H, W) is used, and only needed if its sizes are open
-    heads        also count the auxiliary classifiers
+    heads        also count the auxiliary classifiers of a name, a run or a file. Layers are counted as given, theirs
+                 included: ``net.trunk`` is a network without them
     options      of a named network: width, classes, norm
 
     Raises UserError for an unknown name, a file that is no network, and for sizes that the network cannot take.
