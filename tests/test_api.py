@@ -11,8 +11,9 @@ from PIL import Image
 from small import distance
 
 import minigooglenet as mg
+from minigooglenet import engine
 from minigooglenet.errors import ShapeError, UserError
-from minigooglenet.inference.classifier import Classifier
+from minigooglenet.inference.classifier import Classifier, ensemble
 
 CAFFE, PHOTOS = (os.environ.get(name) for name in ("MINIGOOGLENET_CAFFE", "MINIGOOGLENET_PHOTOS"))
 
@@ -135,6 +136,20 @@ def test_classify_takes_files_images_and_arrays(net, tmp_path, rng):
     crop = tiny.center_crop(image)
     maps = mg.features(tiny, [tmp_path / "noise.png", pixels], ["4a"])
     assert distance(maps["4a"], mg.features(tiny, np.stack([crop, crop]), ["4a"])["4a"]) < 1e-6
+
+
+def test_changed_weights_reach_a_refreshed_classifier(rng):
+    net, pixels = mg.mini_googlenet(0.125, heads=False, rng=0), rng.integers(0, 256, (32, 32, 3)).astype("uint8")
+    given = classifier(net).refreshed()         # compiled, as what mg.load returns
+    before = given.classify(pixels)
+    assert before[0][1] > 0.11
+    net.parameters()["linear/w"][...] = 0
+    assert [p for _, p in given.refreshed().classify(pixels)] == pytest.approx([0.1] * 5)
+    assert given.refreshed().name == given.name
+    if engine.kind() == "fast":
+        assert given.classify(pixels) == before
+    with pytest.raises(TypeError, match="an ensemble has several networks"):
+        ensemble([given, given]).refreshed()
 
 
 def test_features_of_a_classifier_need_uint8(net, rng):

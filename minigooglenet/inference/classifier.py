@@ -1,7 +1,7 @@
 """A trained network as a classifier of images, for every file format of weights."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +50,7 @@ class Classifier:
     probabilities   function from uint8 RGB images (n, size, size, 3) to probabilities (n, K)
     size            input size of the network in pixels: 224 for the weights of 2014, 32 for CIFAR-10
     labels          K class labels
-    net             the network; None for an ensemble
+    net             the network; None for an ensemble. After changing its weights go on with ``refreshed()``
     prepare         preprocessing: from images (n, H, W, 3), values 0 … 255, to the input of the network
     restore         its inverse
     metadata        variant, channels ("RGB" or "BGR"), mean and std: the preprocessing, for exported networks
@@ -76,6 +76,16 @@ class Classifier:
     def resized(self) -> int:
         """``shorter``, or its default."""
         return self.shorter or (SCALES[0] if self.size == SIZE else self.size)
+
+    def refreshed(self) -> "Classifier":
+        """A Classifier with the weights that ``net`` has now. What was compiled before computes with the old ones.
+
+            net.net.parameters()["conv1/w"][..., 5] = 0       # what does the network see without this filter?
+            net.refreshed().classify("cat.jpg")
+        """
+        if self.net is None or self.prepare is None:
+            raise TypeError("refreshed: an ensemble has several networks; refresh its members")
+        return replace(self, probabilities=probabilities_of(self.net, self.prepare, self.name))
 
     def photo(self, image: Image.Image, number: int = 1) -> Array:
         """Mean probabilities (K,) over 1, 10 or 144 crops of a PIL RGB image of any size.
