@@ -84,6 +84,12 @@ def test_the_groups_of_one_seed_differ():
     assert all(np.array_equal(a.params["w"], b.params["w"]) for a, b in zip((first, second), again, strict=True))
 
 
+def test_a_seed_of_numpy_is_a_seed():
+    for seed in (np.int64(3), np.uint8(3)):
+        assert np.array_equal(Conv(2, 3, 1, rng=seed).params["w"], Conv(2, 3, 1, rng=3).params["w"])
+        assert Dropout(0.5, seed).rng.bit_generator.state == np.random.default_rng(3).bit_generator.state
+
+
 # -- pooling -----------------------------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 sums."""
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import TypeAlias
 
 import numpy as np
@@ -43,4 +44,4 @@ def weights(init: Init, rng: Random, shape: Shape, fan_in: int, dtype: DTypeLike
 
 def as_generator(rng: Random) -> np.random.Generator | None:
     """A seed becomes a generator; a generator, or None, stays what it is."""
-    return np.random.default_rng(rng) if isinstance(rng, int) else rng
+    return np.random.default_rng(int(rng)) if isinstance(rng, int | Integral) else rng
