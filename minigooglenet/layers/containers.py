@@ -156,6 +156,8 @@ class Concat(Container):
 
     def backward(self, dy: Array, cache: Any) -> Array:
         caches, widths = cache
+        if dy.shape[-1] != sum(widths):  # each branch checks the rest
+            raise ShapeError(f"{self.describe()} got dy {dy.shape}, expected {(*dy.shape[:-1], sum(widths))}")
         dx: Any = 0
         start = 0
         for branch, branch_cache, width in zip(self.branches, caches, widths, strict=True):

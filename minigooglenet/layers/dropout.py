@@ -37,7 +37,10 @@ class Dropout(Layer):
         return x * mask, mask
 
     def backward(self, dy: Array, mask: Any) -> Array:
-        return dy if mask is None else dy * mask
+        if mask is None:
+            return dy
+        self.check_gradient(dy, mask.shape)
+        return dy * mask
 
     def describe(self) -> str:
         return f"dropout {self.drop_prob:.0%}"
