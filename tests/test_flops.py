@@ -11,7 +11,7 @@ from minigooglenet.flops import count, report
 from minigooglenet.flops.counting import convolution
 from minigooglenet.flops.report import MODULES, naive
 from minigooglenet.flops.tables import Table
-from minigooglenet.layers import Conv, Dense, ReLU
+from minigooglenet.layers import Conv, Dense, ReLU, Sequential
 from minigooglenet.models.catalog import CATALOG, network
 
 #: Module: 5×5 naive; its 1×1 and 5×5 reduced; 3×3 naive and reduced; module naive and reduced; maps of both.
@@ -74,6 +74,13 @@ def test_modules_know_their_outputs(googlenet):
     assert outputs["3a"] == (28, 28, 256) and outputs["5b"] == (7, 7, 1024) and outputs["linear"] == (1000,)
     assert outputs["conv1"] == (112, 112, 64) and "conv1/relu" not in outputs
     assert count("googlenet", heads=True)["aux1"].kind == "auxiliary head"
+
+
+def test_only_heads_are_called_auxiliary_heads():
+    inner = {"conv": Conv(3, 4, 3), "relu": ReLU()}
+    counted = count(Sequential({"first": Sequential(inner), "second": Conv(4, 2, 1)}), (6, 5, 3))
+    assert [row.kind for row in counted.modules] == ["sequential", "conv"]
+    assert counted.modules[0].text == "sequential" and "auxiliary head" not in str(counted.table("module"))
 
 
 def test_rows_have_the_layers_attributes():

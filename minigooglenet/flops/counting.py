@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from ..errors import ShapeError, UserError
 from ..layers import Conv
 from ..layers.base import Layer, Shape, join
-from ..layers.containers import Block, Concat, Container, Sequential
+from ..layers.containers import Block, Concat, Container, Sequential, Trunk
 from ..models.catalog import entry, network
 from ..models.googlenet import INPUT
 from ..weights.loading import NO_MEMORY
@@ -187,12 +187,13 @@ def count(model: str | Layer, input_shape: Shape | None = None, *, heads: bool =
     except ShapeError as error:
         raise UserError(f"input: images of {'x'.join(map(str, input_shape))} do not fit {name} ({error})") from error
     entering = {path: shape for path, _, shape, _ in traced}  # a block's first layer goes by the block's path
+    heads = net.heads if isinstance(net, Trunk) else {}
     first: dict[str, Shape] = {}  # the input shape of each of the network's children
     for path, shape in entering.items():
         first.setdefault(path.split("/")[0], shape)
     return Count(name, input_shape, tuple(_row(path, layer, shape) for path, layer, shape, _ in traced),
                  tuple(_row(path, layer, entering[path]) for path, layer in units(net)),
-                 tuple(_row(path, net.children.get(path, net), shape) for path, shape in first.items()))
+                 tuple(_row(path, net.children.get(path, net), shape, path in heads) for path, shape in first.items()))
 
 
 def inputs(net: Layer, input_shape: Shape = INPUT) -> dict[str, Shape]:
@@ -213,12 +214,12 @@ def units(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
         yield path, layer
 
 
-def _row(path: str, layer: Layer, entering: Shape) -> Row:
+def _row(path: str, layer: Layer, entering: Shape, is_head: bool = False) -> Row:
     main, kind, parts = layer, layer.kind, [layer.describe()]
     if isinstance(layer, Block):
         main, parts = layer.layer, [child.describe() for child in layer.children.values()]
     elif isinstance(layer, Concat | Sequential):
-        kind = "inception" if isinstance(layer, Concat) else "auxiliary head"
+        kind = "inception" if isinstance(layer, Concat) else "auxiliary head" if is_head else layer.kind
         parts = [kind]
     return Row(path, kind, layer.output_shape(entering), parameters_of(layer), layer.macs(entering),
                layer.other_ops(entering), tuple(parts), layer.kernel, layer.stride, getattr(main, "groups", 1))
