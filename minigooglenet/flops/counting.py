@@ -187,13 +187,14 @@ def count(model: str | Layer, input_shape: Shape | None = None, *, heads: bool =
     except ShapeError as error:
         raise UserError(f"input: images of {'x'.join(map(str, input_shape))} do not fit {name} ({error})") from error
     entering = {path: shape for path, _, shape, _ in traced}  # a block's first layer goes by the block's path
-    heads = net.heads if isinstance(net, Trunk) else {}
+    names_of_heads = net.heads if isinstance(net, Trunk) else ()
     first: dict[str, Shape] = {}  # the input shape of each of the network's children
     for path, shape in entering.items():
         first.setdefault(path.split("/")[0], shape)
     return Count(name, input_shape, tuple(_row(path, layer, shape) for path, layer, shape, _ in traced),
                  tuple(_row(path, layer, entering[path]) for path, layer in units(net)),
-                 tuple(_row(path, net.children.get(path, net), shape, path in heads) for path, shape in first.items()))
+                 tuple(_row(path, net.children.get(path, net), shape, path in names_of_heads)
+                       for path, shape in first.items()))
 
 
 def inputs(net: Layer, input_shape: Shape = INPUT) -> dict[str, Shape]:
