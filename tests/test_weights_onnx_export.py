@@ -11,7 +11,7 @@ import small
 
 from minigooglenet.cli import main
 from minigooglenet.errors import ShapeError
-from minigooglenet.layers import LRN, AvgPool, Dense, Flatten, MaxPool, softmax
+from minigooglenet.layers import LRN, AvgPool, BatchNorm, Conv, Dense, Flatten, MaxPool, Softmax, softmax
 from minigooglenet.layers.containers import Sequential
 from minigooglenet.models.catalog import entry, network
 from minigooglenet.training.trainer import Trainer
@@ -118,6 +118,14 @@ def test_a_window_that_would_start_beyond_the_image(window, shape, opset, rng):
 def test_lrn_with_other_constants(rng):
     net = Sequential({"norm": LRN(size=3, alpha=0.7, beta=0.6, k=2.5)})
     assert difference(export_model(net, (5, 4, 7)), net, rng.standard_normal((2, 5, 4, 7), np.float32)) < 1e-6
+
+
+def test_softmax_and_a_network_in_float64(rng):
+    net = Sequential({"conv": Conv(3, 4, 3, rng=0), "bn": BatchNorm(4), "flatten": Flatten(),
+                      "linear": Dense(4 * 3 * 4, 5, rng=0), "softmax": Softmax()}).astype("float64")
+    model = export_model(net, (5, 6, 3))
+    assert {w.data_type for w in model.graph.initializer} == {1}    # FLOAT
+    assert difference(model, net, rng.standard_normal((2, 5, 6, 3))) < 1e-6
 
 
 def test_heads_and_dropout_are_omitted_and_names_are_paths(rng):

@@ -20,7 +20,20 @@ import numpy as np
 
 from ..errors import UserError, need
 from ..files import write_atomically
-from ..layers import LRN, AvgPool, BatchNorm, Conv, Dense, Dropout, Flatten, GlobalAvgPool, GroupedConv, MaxPool, ReLU
+from ..layers import (
+    LRN,
+    AvgPool,
+    BatchNorm,
+    Conv,
+    Dense,
+    Dropout,
+    Flatten,
+    GlobalAvgPool,
+    GroupedConv,
+    MaxPool,
+    ReLU,
+    Softmax,
+)
 from ..layers.base import Array, Layer, Shape, join
 from ..layers.containers import Concat, Sequential, Trunk
 from .layout import dense_to_oi, filters_to_oihw, maps_to_nchw, trace_children
@@ -48,8 +61,9 @@ class Graph:
         return name
 
     def weight(self, name: str, array: Array) -> str:
-        """Append an initializer. Returns its name."""
-        self.weights.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(array), name))
+        """Append an initializer, numbers that are not whole in float32. Returns its name."""
+        array = np.ascontiguousarray(array, np.float32 if array.dtype.kind == "f" else None)
+        self.weights.append(self.onnx.numpy_helper.from_array(array, name))
         return name
 
     def add(self, layer: Layer, x: str, shape: Shape, path: str = "", flattened: Shape | None = None) -> str:
@@ -88,6 +102,8 @@ class Graph:
                 return self.node("LRN", [x], path, size=size, alpha=alpha, beta=beta, bias=k)
             case Flatten():
                 return self.node("Flatten", [x], path)
+            case Softmax():
+                return self.node("Softmax", [x], path, axis=1)
             case Dropout():
                 return x
         raise TypeError(f"{path}: no ONNX operator for {layer.describe()}")
@@ -151,7 +167,7 @@ def export_model(net: Layer, input_shape: Shape, *, batch: int | str = "N", soft
     onnx, helper = graph.onnx, graph.onnx.helper
     opsets = [helper.make_opsetid("", opset)]
     net = net.trunk if isinstance(net, Trunk) else net  # only training uses the heads
-    if sum(w.nbytes for w in (net.parameters() | net.state()).values()) > LARGEST:
+    if sum(4 * w.size for w in (net.parameters() | net.state()).values()) > LARGEST:
         raise UserError(f"ONNX export: the weights take more than {LARGEST:,} bytes, the maximum for one file")
     H, W, C = input_shape
     graph.add(net, "images", input_shape)
@@ -195,6 +211,6 @@ def runtime(model: Any, threads: int = 0) -> Any:
 def difference(model: Any, net: Layer, x: Array) -> float:
     """The largest difference between ONNX Runtime's logits and ours for images x (N, H, W, C), relative to the largest
     logit."""
-    theirs = runtime(model).run(["logits"], {"images": maps_to_nchw(x)})[0]
+    theirs = runtime(model).run(["logits"], {"images": maps_to_nchw(x).astype(np.float32)})[0]
     ours = maps_to_nchw(net.predict(x))
     return float(np.abs(theirs - ours).max() / max(np.abs(ours).max(), np.finfo(np.float32).tiny))
