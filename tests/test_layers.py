@@ -276,6 +276,7 @@ def test_shapes_without_running():
     (lambda: BatchNorm(3, eps=-1e-5), "eps: got -1e-05, needs 0 or more"),
     (lambda: BatchNorm(3, momentum=1.5), "momentum: got 1.5, needs 0 to 1"),
     (lambda: GroupedConv(6, 4, 3, groups=4), "6 -> 4 channels cannot be split into 4"),
+    (lambda: GroupedConv(6, 4, 3, groups=0), "groups: got 0, needs a whole number of at least 1"),
     (lambda: GroupedConv(6, 4, 3, groups=3), "6 -> 4 channels cannot be split into 3"),
 ])
 def test_constants_that_make_no_sense(make_layer, message):

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels.geometry import Pair
+from ..kernels.geometry import Pair, whole
 from .base import Array, Layer, Shape
 from .conv import Conv
 from .init import Random, as_generator
@@ -24,6 +24,7 @@ class GroupedConv(Layer):
     def __init__(self, C: int, F: int, kernel: int | Pair, stride: int | Pair = 1, pad: int | Pair = 0, *,
                  groups: int, rng: Random = None, **options: Any) -> None:
         super().__init__()
+        groups = whole(groups, "groups")
         if C % groups or F % groups:
             raise ValueError(f"groups: {C} -> {F} channels cannot be split into {groups} equal groups")
         self.groups, self.expects, self.F = groups, ("H", "W", C), F
