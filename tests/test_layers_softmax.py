@@ -34,6 +34,14 @@ def test_cross_entropy_is_its_formula(smoothing, rng):
     np.testing.assert_allclose(dz.sum(axis=1), 0, atol=1e-15)
 
 
+def test_labels_may_be_a_list(rng):
+    z = rng.standard_normal((2, 3))
+    loss, dz = cross_entropy(z, [0, 2])
+    assert loss == cross_entropy(z, np.array([0, 2]))[0] and dz.shape == z.shape
+    with pytest.raises(ShapeError, match=r"labels \(3,\) do not fit"):
+        cross_entropy(z, [0, 1, 2])
+
+
 def test_cross_entropy_stays_finite_where_a_probability_is_0():
     loss, dz = cross_entropy(np.array([[1e4, 0.0, -1e4]], "float32"), np.array([2]))
     assert loss == pytest.approx(2e4) and dz.dtype == np.float32 and np.isfinite(dz).all()

@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..errors import ShapeError
 from .base import Array, Layer, Shape
@@ -16,7 +17,7 @@ def softmax(z: Array) -> Array:
     return e / e.sum(axis=-1, keepdims=True)
 
 
-def cross_entropy(z: Array, labels: Array, smoothing: float = 0.0) -> tuple[float, Array]:
+def cross_entropy(z: Array, labels: ArrayLike, smoothing: float = 0.0) -> tuple[float, Array]:
     """The mean over the batch of -sum over k of t_k log p_k, with p = softmax(z); and its gradient.
 
         t = (1 - ε) · [k is the label] + ε / K        dz = (p - t) / N
@@ -26,6 +27,7 @@ def cross_entropy(z: Array, labels: Array, smoothing: float = 0.0) -> tuple[floa
     Raises ShapeError unless the labels are whole numbers from 0 to K - 1, one for each row of the logits, and N ≥ 1;
     ValueError unless 0 ≤ ε < 1.
     """
+    labels = np.asarray(labels)
     if z.ndim != 2 or z.size == 0 or labels.shape != z.shape[:1]:
         raise ShapeError(f"labels {labels.shape} do not fit logits {z.shape}; expected (N,) and (N, K), not empty")
     N, K = z.shape
