@@ -138,6 +138,18 @@ def test_classify_takes_files_images_and_arrays(net, tmp_path, rng):
     assert distance(maps["4a"], mg.features(tiny, np.stack([crop, crop]), ["4a"])["4a"]) < 1e-6
 
 
+def test_features_of_one_path_and_of_no_image(net, rng):
+    x = rng.standard_normal((2, 32, 32, 3)).astype("float32")
+    maps = mg.features(net, x, "3b")
+    assert list(maps) == ["3b"] and np.array_equal(maps["3b"], mg.features(net, x, ["3b"])["3b"])
+    for given, images in ((net, x[:0]), (classifier(net), [])):
+        with pytest.raises(UserError, match="images: got none"):
+            mg.features(given, images, ["3b"])
+    for file in ("cat.jpg", Path("cat.jpg")):
+        with pytest.raises(UserError, match=r"images: got 'cat.jpg', needs a list: \['cat.jpg'\]"):
+            mg.features(classifier(net), file, ["3b"])
+
+
 def test_changed_weights_reach_a_refreshed_classifier(rng):
     net, pixels = mg.mini_googlenet(0.125, heads=False, rng=0), rng.integers(0, 256, (32, 32, 3)).astype("uint8")
     given = classifier(net).refreshed()         # compiled, as what mg.load returns

@@ -7,25 +7,30 @@ import numpy as np
 from PIL import Image
 
 from .. import engine
+from ..errors import UserError
 from ..interpret.structure import branch_of, check_path, inside, trunk_of
 from ..layers import Array, Layer, Sequential
 from .classifier import Classifier, as_image
 
 
 def features(net: Classifier | Layer, images: Array | Sequence[Path | str | Image.Image | Array],
-             paths: Iterable[str], batch: int = 16) -> dict[str, Array]:
+             paths: str | Iterable[str], batch: int = 16) -> dict[str, Array]:
     """{path: activations (N, …)} of the layers at ``paths``, such as ``3b`` or ``5b/3x3`` (a block's output is that of
-    its ReLU).
+    its ReLU); a text is one path.
 
     net      a Classifier, which preprocesses the images, or a layer, which reads arrays (N, H, W, C) as they are
     images   for a Classifier: photos (files, PIL images, uint8 arrays (H, W, 3)), of which the center crop is used, or
              uint8 crops (N, size, size, 3)
     batch    images per pass; results do not depend on it, up to rounding
 
-    Raises UserError for an unknown path, and for what is not an image.
+    Raises UserError for an unknown path, for what is not an image, and where there are no images.
     """
     layer = _network(net)
-    wanted = [check_path(layer, path) for path in paths]
+    wanted = [check_path(layer, path) for path in ([paths] if isinstance(paths, str) else paths)]
+    if isinstance(images, str | Path):
+        raise UserError(f"images: got {str(images)!r}, needs a list: [{str(images)!r}]")
+    if not len(images):
+        raise UserError("images: got none, needs one or more")
     found: dict[str, list[Array]] = {path: [] for path in wanted}
     steps = _steps(layer, wanted)
     for start in range(0, len(images), batch):
