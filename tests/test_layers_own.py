@@ -6,7 +6,7 @@ import pytest
 from minigooglenet import engine
 from minigooglenet.flops.counting import count
 from minigooglenet.gradcheck import gradcheck
-from minigooglenet.layers import Block, Concat, Conv, Dense, GlobalAvgPool, Layer, ReLU, Sequential
+from minigooglenet.layers import Block, Concat, Conv, Dense, GlobalAvgPool, Layer, ReLU, Sequential, Trunk
 from minigooglenet.training.sgd import SGD
 
 
@@ -106,6 +106,13 @@ def test_they_are_counted_as_one_layer():
         assert sum(row.macs for row in counted.rows(by)) == net.macs((6, 5, 3)) == 30 * 9 * 3 * 4 + 30 * 4 * 5 + 10
     assert [row.name for row in counted.layers] == ["stem", "stem/relu", "residual", "scaled", "gap", "linear"]
     assert len(net.summary((6, 5, 3)).splitlines()) == 1 + 6 + 1
+
+
+def test_a_trunk_has_no_parameters_of_its_own():
+    trunk = Scaled({"conv": Conv(3, 4, 1)}, 4)
+    with pytest.raises(ValueError, match="a trunk with parameters of its own: put it into one"):
+        Trunk(trunk, {})
+    assert "scaled/gamma" in Trunk(Sequential({"scaled": trunk}), {}).parameters()
 
 
 def test_a_branch_with_parameters_of_its_own_needs_a_name():

@@ -191,13 +191,15 @@ class Trunk(Container):
 
     Otherwise there is one output, and the heads are not computed: they are discarded after training
     (Szegedy et al. 2014, section 5). The loss weights (0.3) belong to the loss. Raises ValueError for a tap that the
-    trunk does not have.
+    trunk does not have, and for a trunk with parameters of its own: training runs its layers one by one.
     """
 
     kind = "trunk"
 
     def __init__(self, trunk: Sequential, heads: Mapping[str, tuple[str, Layer]]) -> None:
         super().__init__()
+        if trunk.params or trunk.buffers:
+            raise ValueError("a trunk with parameters of its own: put it into one, Sequential({'name': trunk})")
         self.trunk, self.heads = trunk, dict(heads)
         for name, (tap, _) in self.heads.items():
             if tap not in trunk.children:
