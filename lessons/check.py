@@ -163,12 +163,13 @@ def _case(exercise, attempt, case, cases, so_far):
 
 
 def answer(attempt: Callable, case: Case) -> Any:
-    """The attempt's answer to a case. Arrays are passed read-only, as to the library's layers."""
+    """The attempt's answer to a case. Arrays are passed read-only, as to the library's layers, and lists are copied:
+    an answer may empty its own."""
     return attempt(*map(_frozen, case.arguments))
 
 
 def _frozen(value):
-    if type(value) in (list, tuple) and any(isinstance(one, np.ndarray) for one in value):
+    if type(value) in (list, tuple):
         return type(value)(map(_frozen, value))
     if not isinstance(value, np.ndarray):
         return value

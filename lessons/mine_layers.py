@@ -190,7 +190,8 @@ class OwnConcat(Concat):
         if parts is None:
             parts = np.split(dy, np.cumsum(widths)[:-1], axis=-1)
         parts = tuple(np.ascontiguousarray(part) for part in parts)
-        dx = self.answers.ask("inception_backward", (parts, self.steps(True), caches), shape)
+        copies = [list(kept) for kept in caches]  # an answer may take its caches away one by one
+        dx = self.answers.ask("inception_backward", (parts, self.steps(True), copies), shape)
         if dx is None:
             dx = sum(branch.backward(part, kept) for branch, part, kept in
                      zip(self.branches, parts, caches, strict=True))
