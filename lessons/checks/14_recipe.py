@@ -11,7 +11,9 @@ from minigooglenet.training.sgd import SGD
 
 
 def momentum_cases():
-    yield Case("the second step of the lesson's trace, by hand: 7.2 and 18", (9.0, 10.0, 9.0, 0.1, 0.9), (7.2, 18.0))
+    w, v = np.array([10.0, 9.0, 7.2]), np.array([0.0, 10.0, 18.0])  # the gradient is w
+    yield Case("three steps of the lesson's trace, by hand: w = 9, 7.2 and 4.86", (w, v, w, 0.1, 0.9),
+               (np.array([9.0, 7.2, 4.86]), np.array([10.0, 18.0, 23.4])))
     rng = np.random.default_rng(10)
     for shape, lr, momentum in (((4,), 0.1, 0.9), ((3, 5), 0.02, 0.5), ((2, 3, 4), 0.3, 0.0)):
         w, v, g = rng.standard_normal((3, *shape))

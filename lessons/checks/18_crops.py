@@ -11,22 +11,23 @@ from minigooglenet.layers import softmax
 
 
 def box_cases():
-    for width, height, size, scales in ((12, 6, 4, (6,)), (6, 11, 4, (6, 9)), (500, 375, 224, SCALES),
+    for width, height, size, scales in ((12, 6, 4, (6,)), (6, 11, 4, (6, 7, 8)), (500, 375, 224, SCALES),
                                         (333, 500, 224, SCALES), (256, 256, 224, SCALES), (32, 32, 32, (32, 36))):
         kind = "landscape" if width > height else "portrait" if width < height else "square"
         yield Case(f"a {kind} of {width}×{height}, size {size}, {len(scales)} scale{'s' if len(scales) > 1 else ''}",
                    (width, height, size, scales), np.array(crops_144(width, height, size, scales)).astype(int))
 
 
-def _boxes(width, height, size, scales, portrait=True, whole=True, sides=(0, 1), longer=False, squares=3):
+def _boxes(width, height, size, scales, portrait=True, whole=True, sides=(0, 1), longer=False, squares=3,
+           half=lambda n: n // 2):
     found = []
     for shorter in scales:
         scale = shorter / (max if longer else min)(width, height)
         w, h = round(width * scale), round(height * scale)
         spare = max(w, h) - shorter
-        far, middle = shorter - size, (shorter - size) // 2
+        far, middle = shorter - size, half(shorter - size)
         places = [(0, 0, size), (far, 0, size), (0, far, size), (far, far, size), (middle, middle, size)]
-        for step in {3: (0, spare // 2, spare), 1: (spare // 2,)}[squares]:
+        for step in {3: (0, half(spare), spare), 1: (half(spare),)}[squares]:
             left, top = (step, 0) if w >= h or not portrait else (0, step)
             found += [(shorter, left + dx, top + dy, side, mirrored)
                       for dx, dy, side in places + whole * [(0, 0, shorter)] for mirrored in sides]
@@ -60,6 +61,10 @@ def mirrored_last(width, height, size, scales):
 
 def left_and_top_swapped(width, height, size, scales):
     return _boxes(width, height, size, scales)[:, [0, 2, 1, 3, 4]]
+
+
+def middle_rounded(width, height, size, scales):
+    return _boxes(width, height, size, scales, half=lambda n: round(n / 2))
 
 
 # -- averaging ---------------------------------------------------------------------------------------------------------
@@ -165,6 +170,7 @@ EXERCISES = [
             Mistake(longer_side_scaled, "the shorter side gets ``shorter`` pixels: divide by min(width, height)"),
             Mistake(mirrored_last, "mirrored varies fastest, so each crop is followed by its mirror image"),
             Mistake(left_and_top_swapped, "left comes before top: x, then y"),
+            Mistake(middle_rounded, "the middle is rounded down: // 2"),
         ]),
     Exercise(
         "average",
