@@ -102,7 +102,7 @@ def one_start(function, repeats, clock):
 # -- strides in memory -------------------------------------------------------------------------------------------------
 
 #: (x's shape, w's shape, S): no square images, no square windows.
-LAYERS = (((2, 7, 9, 3), (3, 2, 3, 5), 1), ((3, 11, 8, 4), (2, 3, 4, 6), 2), ((1, 30, 31, 96), (3, 3, 96, 128), 1))
+LAYERS = (((2, 7, 9, 3), (3, 2, 3, 5), 1), ((3, 12, 8, 4), (2, 3, 4, 6), 2), ((1, 30, 31, 96), (3, 3, 96, 128), 1))
 
 
 def _right_steps(index, x_shape, w_shape, S):
@@ -142,6 +142,13 @@ def y_as_wide_as_x(index, x_shape, w_shape, S):
     (_, H, W, _), F = x_shape, w_shape[-1]
     return _right_steps(index, x_shape, w_shape, S) | {
         "y": {"n": H * W * F, "i": W * F, "j": F, "f": 1}.get(index, 0)}
+
+
+def one_added_early(index, x_shape, w_shape, S):
+    (_, H, W, _), (KH, KW, _, F) = x_shape, w_shape
+    OH, OW = (H - KH + 1) // S, (W - KW + 1) // S
+    return _right_steps(index, x_shape, w_shape, S) | {
+        "y": {"n": OH * OW * F, "i": OW * F, "j": F, "f": 1}.get(index, 0)}
 
 
 def channels_first(index, x_shape, w_shape, S):
@@ -281,6 +288,7 @@ EXERCISES = [
             Mistake(stride_ignored, "with stride S, i moves x by S rows and j by S pixels"),
             Mistake(height_for_width, "height and width are swapped: a row of x has W pixels"),
             Mistake(y_as_wide_as_x, "y is smaller than x: its rows have OW = (W - KW) // S + 1 pixels"),
+            Mistake(one_added_early, "add 1 after the division, not before it: (H - KH) // S + 1"),
             Mistake(channels_first, "that is NCHW; here the channel is the last axis, and its elements are adjacent"),
             Mistake(filters_first, "f is the last axis of w: weights with the same u, v, c are adjacent"),
         ]),

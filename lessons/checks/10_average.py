@@ -72,6 +72,7 @@ def dropout_cases():
     for p, dtype in ((0.4, np.float64), (0.7, np.float64), (0.0, np.float64), (0.4, np.float32)):
         x, dy = (rng.standard_normal((3, 20)).astype(dtype) for _ in range(2))
         kept = rng.random((3, 20)) >= p
+        x[:, :3] = 0  # kept or not, as after a ReLU
         mask = kept.astype(dtype) / dtype(1 - p)
         label = f"p = {p}, {kept.sum()} of {kept.size} kept"
         yield Case(label + (", float32 in, float32 out" if dtype is np.float32 else ""), (x, dy, kept, p),
@@ -104,6 +105,10 @@ def gradient_everywhere(x, dy, kept, p):
 
 def mask_of_y(x, dy, kept, p):
     return _masked(x, dy, kept / (1 - p), (x * kept > 0) / (1 - p))
+
+
+def mask_of_nonzero(x, dy, kept, p):
+    return _masked(x, dy, kept / (1 - p), (x * kept != 0) / (1 - p))
 
 
 # -- class activation map ----------------------------------------------------------------------------------------------
@@ -196,6 +201,7 @@ EXERCISES = [
             Mistake(divided_forward_only, "y has the factor 1 / (1 - p), so the gradient has it, too"),
             Mistake(mask_inverted, "the mask is inverted: kept is True where an element stays"),
             Mistake(gradient_everywhere, "dropped elements do not affect y: their gradient is 0"),
+            Mistake(mask_of_nonzero, "y may be 0 where an element was kept: take the mask from kept"),
             Mistake(mask_of_y, "the mask is where elements are kept, not where y is positive"),
         ]),
     Exercise(

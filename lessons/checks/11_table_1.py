@@ -143,7 +143,8 @@ PUZZLES = (
     ("4a: no multiple of 8 fits", (14, 14, 480), MODULES["4a"], 73, 8),
     ("a module on 9×20 pixels", (9, 20, 300), (40, 50, 60, 70, 80, 90), 30, 2),
     ("4e, with the last width, 128", (14, 14, 528), MODULES["4e"], 240, 8),
-    ("129 would fit, but is too wide", (9, 20, 300), (40, 50, 60, 70, 80, 90), 68, 3))
+    ("129 would fit, but is too wide", (9, 20, 300), (40, 50, 60, 70, 80, 90), 68, 3),
+    ("0 would fit, but is no width", (9, 20, 300), (40, 50, 60, 70, 80, 90), 15, 1))
 
 
 def _counts(shape, widths, step):
@@ -158,10 +159,10 @@ def fitting_cases():
                    [r5 for r5, macs in _counts(shape, widths, step).items() if round(macs / 1e6) == ops])
 
 
-def _fit(shape, widths, ops, step, changed=lambda r5: 0, fits=lambda macs, ops: round(macs / 1e6) == ops):
+def _fit(shape, widths, ops, step, changed=lambda r5: 0, fits=lambda macs, ops: round(macs / 1e6) == ops, start=1):
     H, W, C = shape
     n1, r3, n3, _, n5, proj = widths
-    return [r5 for r5 in range(step, 129, step)
+    return [r5 for r5 in range(start * step, 129, step)
             if fits(H * W * (C * (n1 + r3 + r5 + proj) + 9 * r3 * n3 + 25 * r5 * n5 + changed(r5)), ops)]
 
 
@@ -192,6 +193,10 @@ def windows_read_the_input(shape, widths, ops, step):
 
 def last_width_missing(shape, widths, ops, step):
     return [r5 for r5 in _fit(shape, widths, ops, step) if r5 < 128]
+
+
+def width_0_too(shape, widths, ops, step):
+    return _fit(shape, widths, ops, step, start=0)
 
 
 def only_the_first(shape, widths, ops, step):
@@ -244,6 +249,7 @@ EXERCISES = [
             Mistake(millions_of_1024, "a million is 1,000,000 here; only the K of the params is 1024"),
             Mistake(windows_read_the_input, "the 3×3 and 5×5 read the reduced channels, not all C"),
             Mistake(last_width_missing, "128 is one of the widths: range(step, 129, step)"),
+            Mistake(width_0_too, "the widths start at step: range(step, 129, step)"),
             Mistake(only_the_first, "return all widths that fit, not only the first"),
         ]),
 ]

@@ -19,15 +19,15 @@ def box_cases():
 
 
 def _boxes(width, height, size, scales, portrait=True, whole=True, sides=(0, 1), longer=False, squares=3,
-           half=lambda n: n // 2):
+           crop=lambda n: n // 2, square=lambda n: n // 2):
     found = []
     for shorter in scales:
         scale = shorter / (max if longer else min)(width, height)
         w, h = round(width * scale), round(height * scale)
         spare = max(w, h) - shorter
-        far, middle = shorter - size, half(shorter - size)
+        far, middle = shorter - size, crop(shorter - size)
         places = [(0, 0, size), (far, 0, size), (0, far, size), (far, far, size), (middle, middle, size)]
-        for step in {3: (0, half(spare), spare), 1: (half(spare),)}[squares]:
+        for step in {3: (0, square(spare), spare), 1: (square(spare),)}[squares]:
             left, top = (step, 0) if w >= h or not portrait else (0, step)
             found += [(shorter, left + dx, top + dy, side, mirrored)
                       for dx, dy, side in places + whole * [(0, 0, shorter)] for mirrored in sides]
@@ -63,8 +63,12 @@ def left_and_top_swapped(width, height, size, scales):
     return _boxes(width, height, size, scales)[:, [0, 2, 1, 3, 4]]
 
 
-def middle_rounded(width, height, size, scales):
-    return _boxes(width, height, size, scales, half=lambda n: round(n / 2))
+def crop_rounded(width, height, size, scales):
+    return _boxes(width, height, size, scales, crop=lambda n: round(n / 2))
+
+
+def middles_rounded(width, height, size, scales):
+    return _boxes(width, height, size, scales, crop=lambda n: round(n / 2), square=lambda n: round(n / 2))
 
 
 # -- averaging ---------------------------------------------------------------------------------------------------------
@@ -170,7 +174,8 @@ EXERCISES = [
             Mistake(longer_side_scaled, "the shorter side gets ``shorter`` pixels: divide by min(width, height)"),
             Mistake(mirrored_last, "mirrored varies fastest, so each crop is followed by its mirror image"),
             Mistake(left_and_top_swapped, "left comes before top: x, then y"),
-            Mistake(middle_rounded, "the middle is rounded down: // 2"),
+            Mistake(crop_rounded, "the middle of the square is rounded down, too: // 2"),
+            Mistake(middles_rounded, "the middle is rounded down: // 2"),
         ]),
     Exercise(
         "average",

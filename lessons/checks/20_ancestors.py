@@ -9,7 +9,7 @@ from minigooglenet.layers import GroupedConv
 
 def grouped_cases():
     for shape, F, K, S, P, groups in (((27, 27, 96), 256, 5, 1, 2, 2), ((13, 9, 384), 384, 3, 1, 1, 2),
-                                      ((8, 10, 6), 9, 3, 2, 1, 3), ((8, 5, 4), 6, 1, 1, 0, 1)):
+                                      ((9, 10, 6), 9, 3, 2, 1, 3), ((8, 5, 4), 6, 1, 1, 0, 1)):
         layer = GroupedConv(shape[-1], F, K, S, P, groups=groups)
         params = sum(array.size for array in layer.parameters().values())
         yield Case(f"{shape}, {F} filters of {K}×{K}, stride {S}, padding {P}, groups: {groups}",
@@ -44,6 +44,12 @@ def parameters_only(shape, F, K, S, P, groups):
 
 def flops(shape, F, K, S, P, groups):
     return _grouped(shape, F, K, S, P, K * K * shape[-1] // groups * F, F, flops=2)
+
+
+def one_added_early(shape, F, K, S, P, groups):
+    OH, OW = ((size + 2 * P - K + 1) // S for size in shape[:2])
+    weights = K * K * shape[-1] // groups * F
+    return weights + F, weights * OH * OW
 
 
 # -- VGG ---------------------------------------------------------------------------------------------------------------
@@ -157,6 +163,7 @@ EXERCISES = [
             Mistake(no_biases, "the biases are parameters, too: F of them"),
             Mistake(parameters_only, "fewer weights also mean fewer multiply-adds: weights · OH · OW"),
             Mistake(flops, "those are FLOPs: one MAC is two of them"),
+            Mistake(one_added_early, "add 1 after the division, not before it: (H + 2P - K) // S + 1"),
         ]),
     Exercise(
         "vgg",
