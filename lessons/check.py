@@ -28,11 +28,11 @@ from minigooglenet.hints import in_checkout, localized
 from .catalog import HERE, Lesson
 from .causes import Outcome, general_cause
 from .difference import describe, difference, is_parts, part_names
-from .exercise import Case, Exercise, Mistake, Property, Wrong
+from .exercise import Case, Exercise, Mistake, Property, Wrong, whole
 from .limit import Stopped, limited
 from .verdict import Verdict, aligned, arguments, names, place, raised, short
 
-__all__ = ["Case", "Exercise", "Mistake", "Property", "Verdict", "Wrong", "check", "exercises", "judge"]
+__all__ = ["Case", "Exercise", "Mistake", "Property", "Verdict", "Wrong", "check", "exercises", "judge", "whole"]
 
 #: Seconds for the search of a cause. An answer that is slower gets its verdict without one.
 SEARCH = 5.0

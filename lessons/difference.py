@@ -1,6 +1,7 @@
 """Where an answer differs from the expected one. An answer may be anything at all: nothing here raises."""
 
 import numbers
+import operator
 import reprlib
 from collections.abc import Sequence
 from typing import Any
@@ -32,6 +33,15 @@ def describe(value: Any) -> str:
 
 def _has_functions(value):
     return any(_has_functions(one) if type(one) in (list, tuple) else callable(one) for one in value[:10])
+
+
+def is_whole(value: Any) -> bool:
+    """Whether NumPy takes a value as the length of an axis."""
+    try:
+        operator.index(value)
+    except Exception:  # of a learner's own class
+        return False
+    return True
 
 
 def difference(got: Any, expected: Any, tolerance: float | None = None, returns: Sequence[str] = (),

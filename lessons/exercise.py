@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .difference import describe, is_whole
+
 
 class Wrong(Exception):
     """Raised by the test of a Property: what is wrong, and the likely cause (or "")."""
@@ -30,6 +32,14 @@ class Property:
 
     label: str
     test: Callable[[Callable], None]
+
+
+def whole(*arguments: Any) -> Property:
+    """That the answer to these arguments is an integer, not a float of the same value."""
+    def test(attempt: Callable) -> None:
+        if not is_whole(found := attempt(*arguments)):
+            raise Wrong(f"{describe(found)} is no integer", "use // or int(…): np.zeros needs integers")
+    return Property("an integer, as a shape needs it", test)
 
 
 @dataclass

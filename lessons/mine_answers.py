@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import limit
+from .difference import describe, is_whole
 from .limit import Stopped, limited
 from .verdict import place
 
@@ -83,9 +84,11 @@ class Answers:
         if self.has(name) and (name, arguments) not in self._known:
             try:
                 found = self._call(name, self.functions[name], arguments)
-                if not (isinstance(found, (int, np.integer)) and found == right):
-                    raise _Unfit(f"returned {found!r} for {arguments}, expected {right}")
-                self._known[name, arguments] = int(found)
+                whole = is_whole(found)
+                if not (whole and found == right):
+                    raise _Unfit(f"returned {describe(found)} for {arguments}, expected "
+                                 f"{'' if whole else 'the integer '}{right}")
+                self._known[name, arguments] = right
             except _Unfit as unfit:
                 self.lose(name, str(unfit))
         return self._known.get((name, arguments), right)

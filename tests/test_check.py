@@ -103,8 +103,10 @@ def cause(exercise, attempt):
 
 @pytest.mark.parametrize("lesson, exercise, mistake", MISTAKES, ids=[named(m) for m in MISTAKES])
 def test_no_general_cause_for_a_mistake_of_another_kind(lesson, exercise, mistake):
-    if not all(isinstance(case, check.Case) for case in exercise.cases()):
-        pytest.skip("a Property names causes of its own")
+    cases = [case for case in exercise.cases() if isinstance(case, check.Case)]
+    exercise = dataclasses.replace(exercise, cases=lambda: cases)
+    if check.judge(exercise, mistake.function, HERE).status == "passes":
+        pytest.skip("a Property finds it, which names causes of its own")
     reviewed = dict(line.split(": ", 1) for line in GENERAL.splitlines())
     unknown = dataclasses.replace(exercise, mistakes=[m for m in exercise.mistakes if m.hint == "-"])
     said, wanted = cause(unknown, mistake.function), reviewed.get(f"{exercise.name} {mistake.function.__name__}", "")

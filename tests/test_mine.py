@@ -142,7 +142,9 @@ def test_an_endless_loop_is_stopped_even_around_other_answers(monkeypatch):
 
 
 @pytest.mark.parametrize("name, function, said", [
-    ("pooled_size", lambda *a: 3.5, "returned 3.5 for (8, 3, 2, 0, True), expected 4"),
+    ("pooled_size", lambda *a: 3.5, "returned 3.5 for (8, 3, 2, 0, True), expected the integer 4"),
+    ("pooled_size", lambda *a: np.float64(4), "returned 4.0 for (8, 3, 2, 0, True), expected the integer 4"),
+    ("pooled_size", lambda *a: 5, "returned 5 for (8, 3, 2, 0, True), expected 4"),
     ("conv_backward", lambda *a: a[1], "returned a ndarray, expected 2 values"),
     ("batch_of", lambda *a: np.full(8, 99), "something else than indices from 0 to 15"),
     ("inception", lambda x, b: (SOLUTIONS["inception"](x, b)[0], []), "caches that do not belong"),

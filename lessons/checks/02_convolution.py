@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lessons.check import Case, Exercise, Mistake
+from lessons.check import Case, Exercise, Mistake, whole
 from minigooglenet.kernels.geometry import output_size as right_size
 from minigooglenet.kernels.im2col import col2im_numpy as right_col2im
 from minigooglenet.kernels.naive_conv import convolve as seven_loops
@@ -22,6 +22,7 @@ def size_cases():
     for size, K, S, P in ((5, 3, 1, 0), (224, 7, 2, 3), (56, 3, 1, 1), (28, 5, 1, 2), (14, 1, 1, 0), (9, 2, 3, 0),
                           (12, 3, 2, 0)):
         yield Case(f"{size} pixels, window {K}, stride {S}, padding {P}", (size, K, S, P), right_size(size, K, S, P))
+    yield whole(12, 3, 2, 0)
 
 
 def random_sizes(rng):
@@ -59,6 +60,10 @@ def stride_ignored(size, K, S, P):
 
 def true_division(size, K, S, P):
     return (size + 2 * P - K) / S + 1
+
+
+def a_float(size, K, S, P):
+    return np.floor((size + 2 * P - K) / S) + 1
 
 
 # -- convolution -----------------------------------------------------------------------------------------------------
@@ -224,6 +229,7 @@ EXERCISES = [
             Mistake(rounded_up, "a convolution rounds down: a window that does not fit completely is dropped"),
             Mistake(stride_ignored, "the window moves S pixels at a time: divide by S"),
             Mistake(true_division, "the number of windows is a whole number: round down with //"),
+            Mistake(a_float, "use // or int(…): np.zeros needs integers"),
         ]),
     Exercise(
         "convolve",

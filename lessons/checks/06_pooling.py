@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from lessons.check import Case, Exercise, Mistake
+from lessons.check import Case, Exercise, Mistake, whole
 from minigooglenet.kernels.avg_pool import avg_pool_backward_numpy
 from minigooglenet.kernels.geometry import output_size
 from minigooglenet.kernels.max_pool import max_pool_numpy
@@ -29,6 +29,7 @@ def size_cases():
         for ceil_mode in (True, False):
             yield Case(f"{size} pixels, window {K}, stride {S}, padding {P}, rounded {'up' if ceil_mode else 'down'}",
                        (size, K, S, P, ceil_mode), output_size(size, K, S, P, ceil_mode))
+    yield whole(112, 3, 2, 0, True)
 
 
 def random_geometry(rng):
@@ -63,6 +64,10 @@ def padded_once(size, K, S, P, ceil_mode):
 
 def last_one_kept(size, K, S, P, ceil_mode):
     return -(-(size + 2 * P - K) // S) + 1 if ceil_mode else (size + 2 * P - K) // S + 1
+
+
+def a_float(size, K, S, P, ceil_mode):
+    return float(output_size(size, K, S, P, ceil_mode))
 
 
 def clause_without_padding(size, K, S, P, ceil_mode):
@@ -262,6 +267,7 @@ EXERCISES = [
             Mistake(padded_once, "padding is added at both ends: 2·P"),
             Mistake(clause_without_padding, "a window counts if it starts before size + P, not only before size"),
             Mistake(last_one_kept, "a window that starts beyond size + P is empty: do not count it"),
+            Mistake(a_float, "use // or int(…): np.zeros needs integers"),
         ]),
     Exercise(
         "max_pool_backward",

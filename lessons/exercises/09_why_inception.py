@@ -12,7 +12,8 @@ def correlations(x, K):
         r = cov(a, b) / (std(a) std(b))        a: channel c at the center of the window, b: channel d at (v, u)
 
     x (N, H, W, C) with K odd -> r (C, K, K, C), in the dtype of x. The statistics of a and of b are taken over all
-    windows that lie inside the image, (H - K + 1) · (W - K + 1) for each of the N images. If a or b is always 0, r is 0.
+    windows that lie inside the image, (H - K + 1) · (W - K + 1) for each of the N images. If a or b is always 0,
+    r is 0.
     """
     raise NotImplementedError
 
