@@ -67,6 +67,8 @@ def do(what: Sequence[str], quick: bool = False, output: bool = False, factor: f
         case ["all"]:
             return run.run_all(catalog.lessons(), quick, factor)
         case ["check", number]:
+            _reject({"all": number == "all", "--folder": folder, "--json": json, "--watch": watch, "--hint": hint,
+                     "--exercise": exercise, "--solutions": solutions})
             chosen = catalog.lessons() if number == "all" else [catalog.find(number)]
             if number == "all" or folder or json:
                 return _check_many(chosen, "solutions" if solutions else "exercises", seed, folder, json)
@@ -86,13 +88,26 @@ def do(what: Sequence[str], quick: bool = False, output: bool = False, factor: f
             raise UserError(f"{' '.join(what)}: not a lesson or a task; python -m lessons --help lists them")
 
 
+#: Ways to check, and the options for which they have no use.
+ONE_LESSON = ("--hint", "--exercise", "--watch")
+UNUSED = {"check all": ONE_LESSON, "check --json": ONE_LESSON, "check --folder": (*ONE_LESSON, "--solutions"),
+          "check --watch": ("--hint", "--solutions")}
+
+
+def _reject(given):
+    """Raise UserError for options of ``check`` that would be ignored."""
+    for way, options in UNUSED.items():
+        if given[way.split()[1]] and (unused := [option for option in options if given[option]]):
+            raise UserError(f"{way} has no use for {' and '.join(unused)}; leave one or the other out")
+
+
 def _check(lesson, hint, exercise, solutions, watch, seed):
     from . import check, isolated, progress, report
     report.known(lesson, exercise)
     if not solutions and (said := check.hand_out(lesson)):
         print(f"{said}\n")
     if watch:
-        return report.watch(lesson, seed)
+        return report.watch(lesson, seed, exercise)
     path = lesson.beside("solutions" if solutions else "exercises")
     verdicts = isolated.judge_file(lesson, path, seed, [exercise] if exercise else ())
     print(report.detailed(lesson, verdicts, hint, exercise))

@@ -78,13 +78,28 @@ def _judged(lesson, path, names, seed):
 
 
 def unwritten(path):
-    """The functions of a file that only raise NotImplementedError, so that nothing needs to run."""
+    """The functions of a file that only raise NotImplementedError, so that nothing needs to run. A name that is bound
+    again below its stub is written."""
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError):
         return ()
-    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef)
-            and ast.unparse(node.body[-1]) == "raise NotImplementedError" and len(node.body) <= 2]
+    found: set[str] = set()
+    for node in tree.body:
+        found -= set(_bound(node))
+        if (isinstance(node, ast.FunctionDef) and ast.unparse(node.body[-1]) == "raise NotImplementedError"
+                and len(node.body) <= 2):
+            found.add(node.name)
+    return found
+
+
+def _bound(node):
+    """The names that a statement may bind: of functions, classes and imports, and all that it assigns."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Store):
+            yield inner.id
+        elif isinstance(inner, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.alias)):
+            yield getattr(inner, "asname", None) or inner.name
 
 
 def submissions(folder: Path) -> dict[str, Path]:
@@ -156,8 +171,8 @@ def check_all(lessons: Sequence[Lesson], folder: str, seed: int | None = None, a
 
 # -- watching ----------------------------------------------------------------------------------------------------------
 
-def watch(lesson: Lesson, seed: int | None = None, pause: float = 0.4) -> int:
-    """Check whenever the learner saves, show the first exercise that does not pass, and end when all pass.
+def watch(lesson: Lesson, seed: int | None = None, only: str | None = None, pause: float = 0.4) -> int:
+    """Check whenever the learner saves, show the first exercise that does not pass, and end when all pass, or ``only``.
 
     Returns the exit code, 0 also after Ctrl-C.
     """
@@ -172,25 +187,26 @@ def watch(lesson: Lesson, seed: int | None = None, pause: float = 0.4) -> int:
             seen = state
             print(f"\n{time.strftime('%H:%M:%S')}  ", end="")
             try:
-                verdicts = judge_file(lesson, path, seed)
+                verdicts = judge_file(lesson, path, seed, [only] if only else ())
             except UserError as error:
                 print(error, flush=True)
                 continue
             now = {name for name, verdict in verdicts.items() if verdict.status == "passes"}
-            progress.checked(lesson, sorted(now))
+            progress.checked(lesson, sorted(now), among=verdicts)
             for name in verdicts:
                 if name in now - passed:
                     print(f"{name} passes.", end=" ")
             passed = now
             open_ = next((name for name in verdicts if name not in now), None)
             if open_ is None:
-                print(f"All exercises of lesson {lesson.number} pass. The next step: {command('progress')}")
+                done = "Done." if only else f"All exercises of lesson {lesson.number} pass."
+                print(f"{done} The next step: {command('progress')}")
                 return 0
             print(f"{len(now)} of {len(verdicts)} pass. Next:")
             print("\n".join(_lines(open_, verdicts[open_])), flush=True)
     except KeyboardInterrupt:
-        print(f"\nStopped. {len(passed)} of {len(progress.exercises_of(lesson))} exercises of lesson {lesson.number} "
-              "pass.")
+        names = [only] if only else progress.exercises_of(lesson)
+        print(f"\nStopped. {len(passed)} of {len(names)} exercises of lesson {lesson.number} pass.")
         sys.stdout.flush()
         return 0
 

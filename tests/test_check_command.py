@@ -57,7 +57,8 @@ def test_watching_goes_on_to_the_next_exercise(tmp_path, monkeypatch, capsys):
                         catalog.HERE / folder / f"{self.stem}.py")
     names, saves = ["output_size", "convolve", "col2im"], iter(["broken", "12", "123", "1234"])
 
-    def judged(lesson, file, seed):
+    def judged(lesson, file, seed, only):
+        assert only == ()
         count = len(file.read_text()) - 1
         if file.read_text() == "broken":
             raise UserError("mine.py, line 1: SyntaxError")
@@ -72,6 +73,44 @@ def test_watching_goes_on_to_the_next_exercise(tmp_path, monkeypatch, capsys):
     assert "convolve passes. 2 of 3 pass. Next:\ncol2im: text of col2im" in said
     assert said.rstrip().endswith("All exercises of lesson 02 pass. The next step: make progress")
     assert progress.load()["passed"][LESSON.topic] == sorted(names)
+
+
+def test_watching_one_exercise_ends_when_it_passes(monkeypatch, capsys):
+    asked = []
+
+    def judged(lesson, file, seed, only):
+        asked.append(only)
+        return {name: check.Verdict("passes", "") for name in only}
+
+    monkeypatch.setattr(report, "judge_file", judged)
+    progress.checked(LESSON, ["output_size"])
+    assert main(["check", "2", "--watch", "--exercise", "col2im"]) == 0
+    assert asked == [["col2im"]] and "col2im passes. Done. The next step:" in capsys.readouterr().out
+    assert progress.load()["passed"][LESSON.topic] == ["col2im", "output_size"]
+
+
+@pytest.mark.parametrize("options, said", [
+    ("2 --folder class --exercise nonsense --hint 2", "check --folder has no use for --hint and --exercise"),
+    ("2 --folder class --solutions", "check --folder has no use for --solutions"),
+    ("2 --watch --solutions", "check --watch has no use for --solutions"),
+    ("2 --watch --hint 1", "check --watch has no use for --hint"),
+    ("2 --json --watch", "check --json has no use for --watch"),
+    ("all --exercise col2im", "check all has no use for --exercise"),
+])
+def test_options_that_would_be_ignored_are_rejected(options, said, capsys):
+    assert main(["check", *options.split()]) == 2
+    assert capsys.readouterr().err == f"lessons: {said}; leave one or the other out\n"
+
+
+@pytest.mark.parametrize("written", [
+    "def col2im(*a):\n    return 1\n", "col2im = abs\n", "from math import ceil as col2im\n",
+    "if True:\n    def col2im(*a):\n        return 1\n"], ids=("def", "assignment", "import", "if"))
+def test_an_answer_below_its_stub_is_written(written, tmp_path):
+    stub, path = LESSON.beside("exercises").read_text(), tmp_path / "mine.py"
+    path.write_text(f"{stub}\n\n{written}")
+    assert sorted(report.unwritten(path)) == ["convolve", "output_size"]
+    path.write_text(f"{written}\n\n{stub}")
+    assert sorted(report.unwritten(path)) == ["col2im", "convolve", "output_size"]
 
 
 def test_watching_ends_with_ctrl_c(monkeypatch, capsys):
