@@ -16,9 +16,15 @@ function make(name, attributes = {}, ...inside) {
   return fill(element, ...inside);
 }
 
-/** Replace what is inside an element. Parts that are null, undefined or false are left out. */
+/** Replace what is inside an element. Parts that are null, undefined or false are left out. The focus stays, at the
+ * control that takes the place of the focused one: the next one if that is disabled. */
 function fill(element, ...inside) {
+  const controls = () => [...element.querySelectorAll("button, input, select, [tabindex]")];
+  const at = element.contains(document.activeElement) ? controls().indexOf(document.activeElement) : -1;
   element.replaceChildren(...inside.flat().filter(part => part !== null && part !== undefined && part !== false));
+  if (at < 0) return element;
+  const now = controls(), next = [...now.slice(at), ...now.slice(0, at).reverse()].find(control => !control.disabled);
+  if (next) next.focus({ preventScroll: true });
   return element;
 }
 

@@ -3,6 +3,7 @@
 
 let output = null; // {path, H, W, C, maps, order} of the selected layer; order: its maps, strongest first
 let tile = 48;
+let branchesOf = null; // the module whose branches are shown
 
 function showLayer() {
   const facts = layers[state.layer];
@@ -28,9 +29,11 @@ function saving(it) {
 
 /** The branches of a module side by side: layers, costs, activity, and a switch for each. */
 async function showBranches(facts) {
-  $("branches").replaceChildren();
+  const path = state.layer;
+  if (path !== branchesOf) $("branches").replaceChildren(); // those of the same module stay, with the focus, until the new ones are there
+  branchesOf = path;
   if (!facts.branches) return;
-  const path = state.layer, paths = facts.branches.map(branch => branch.path);
+  const paths = facts.branches.map(branch => branch.path);
   const activity = probabilities ? await ask("activity", { paths }) : null;
   if (path !== state.layer) return;
   const strongest = activity ? Math.max(...paths.map(name => activity[name].mean)) || 1 : 1;
