@@ -94,6 +94,10 @@ def test_links_enlarged_maps_and_one_prediction(text, tmp_path):
         assert page("location.hash") == "#5b" and "concatenated" in page("document.querySelector('#layer').textContent")
         page("history.back()")
         page.until(f"{heading} === '4a/5x5'")
+        page("location.hash = '#4a/5x5%'")  # no layer
+        page.until(f"{heading} === 'conv1'")
+        page("history.back()")
+        page.until(f"{heading} === '4a/5x5'")
         page("document.querySelectorAll('figcaption button')[1].click()")
         strip = "document.querySelector('.maps')"
         wide = page(f"({strip}.naturalWidth + 2) / document.querySelectorAll('figcaption button').length - 2")

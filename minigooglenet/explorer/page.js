@@ -156,8 +156,12 @@
     radio.addEventListener("change", () => { photo = Number(radio.value); show(selected); showPrediction(); });
   }
   const linked = () => {
-    const path = decodeURI(location.hash.slice(1));
-    return boxes.has(path) ? path : data.first;
+    try {
+      const path = decodeURI(location.hash.slice(1));
+      return boxes.has(path) ? path : data.first;
+    } catch { // a "%" alone
+      return data.first;
+    }
   };
   addEventListener("popstate", () => select(linked(), false));
   select(linked(), false);

@@ -6,10 +6,19 @@ const NAMES = ["layer", "map", "at", "class", "off", "tour", "step"];
 const watchers = [];
 let state = read();
 
+/** A part of the address; as it is, if it is damaged: a "%" alone. */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
 function read() {
   const found = Object.fromEntries([...new URLSearchParams(location.hash.slice(1))].filter(([name]) => NAMES.includes(name)));
   if (!Object.hasOwn(layers, found.layer)) found.layer = data.first; // also the old form, #4c
-  const plain = decodeURIComponent(location.hash.slice(1));
+  const plain = decoded(location.hash.slice(1));
   if (Object.hasOwn(layers, plain)) found.layer = plain;
   const C = layers[found.layer].shape.at(-1);
   if (!(Number(found.map) < C && Number(found.map) >= 0)) { delete found.map; delete found.at; }
