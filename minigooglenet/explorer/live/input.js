@@ -1,7 +1,8 @@
 "use strict";
 // The image: choose, drop, paste or photograph one, and cover parts of it with a brush.
 
-let size = 0, clean = null, covered = false, brush = 0, cursor = null, camera = null;
+let size = 0, clean = null, covered = false, brush = 0, cursor = null, camera = null, asking = false;
+let latest = 0; // counts what was chosen: a slower image that was chosen before is dropped
 let reading = null; // the part of the image that the selected output sees
 let evidence = null; // the class activation map as a canvas
 
@@ -39,25 +40,29 @@ function buildInput() {
 const openFirst = files => open([...files].find(file => file.type.startsWith("image/")) || files[0]);
 
 function openAddress(src) {
-  const image = new Image();
-  image.onload = () => use(image, image.naturalWidth, image.naturalHeight, true);
+  const image = new Image(), turn = ++latest;
+  image.onload = () => turn === latest && use(image, image.naturalWidth, image.naturalHeight, true);
   image.src = src;
 }
 
 async function open(file) {
   if (!file) return;
+  const turn = ++latest;
   try {
     const bitmap = await createImageBitmap(file);
-    await use(bitmap, bitmap.width, bitmap.height);
+    if (turn === latest) await use(bitmap, bitmap.width, bitmap.height);
   } catch {
-    $("status").textContent = t("image.bad", { name: file.name });
+    if (turn === latest) $("status").textContent = t("image.bad", { name: file.name });
   }
 }
+
+/** The scale of an image that is at most 5000 pixels wide and high, and not larger than a canvas may be on iPhones: 2^24. */
+const scaleOf = (width, height) => Math.min(1, 5000 / Math.max(width, height), Math.sqrt(16e6 / (width * height)));
 
 /** Crop an image as Python does, and compute. Very large ones are made smaller first; `cropped` ones are used as they are. */
 async function use(image, width, height, cropped = false) {
   stopCamera();
-  const scale = Math.min(1, 5000 / Math.max(width, height));
+  const scale = scaleOf(width, height), turn = latest;
   const [w, h] = [width, height].map(side => Math.max(1, Math.round(side * scale)));
   const context = make("canvas", { width: w, height: h }).getContext("2d");
   context.fillStyle = "white"; // below transparent images
@@ -65,6 +70,7 @@ async function use(image, width, height, cropped = false) {
   context.drawImage(image, 0, 0, w, h);
   const all = context.getImageData(0, 0, w, h).data;
   const rgba = cropped ? all : await ask("crop", { rgba: all, width: w, height: h }, null, [all.buffer]);
+  if (turn !== latest) return;
   clean = new ImageData(rgba, size, size);
   wipe();
 }
@@ -78,19 +84,25 @@ function wipe() {
 
 async function useCamera() {
   const video = $("video");
+  if (asking || camera && !video.videoWidth) return; // before the user's consent, or the first frame
+  const turn = ++latest;
   if (camera) {
     const shot = make("canvas", { width: video.videoWidth, height: video.videoHeight });
     shot.getContext("2d").drawImage(video, 0, 0);
     return use(shot, shot.width, shot.height);
   }
+  asking = true;
   try {
     camera = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+    if (turn !== latest) return stopCamera();
     video.srcObject = camera;
     video.hidden = false;
     video.play();
     $("camera").textContent = t("image.shoot");
   } catch {
     $("status").textContent = t("image.nocamera");
+  } finally {
+    asking = false;
   }
 }
 
