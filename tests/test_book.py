@@ -73,9 +73,9 @@ def test_a_guess_gets_the_verdict_of_compare():
                                pairs=[(guess, helpers._text(outcome)) for guess, outcome in pairs])
     wanted = [helpers._verdict(int(guess) if guess == 5e11 else guess, outcome) for guess, outcome in pairs]
     assert said == [" ".join(text.split()) if "Yes" not in text else text for text in wanted]
-    texts = ["112,896,000", " 1e6", "1.6 M", "−.5", "40 %", "50k", "ten", "", "1 2"]
+    texts = ["112,896,000", " 1e6", "1.6 M", "−.5", "40 %", "50k", "1,234.5", "ten", "", "1 2", "0,5", "1,00"]
     numbers = javascript.evaluate("texts.map(number)", "guesses.js", texts=texts)
-    assert numbers == [112896000, 1e6, 1.6e6, -0.5, 0.4, 50000, None, None, None]
+    assert numbers == [112896000, 1e6, 1.6e6, -0.5, 0.4, 50000, 1234.5, *[None] * 5]
 
 
 @needs_node
@@ -92,6 +92,21 @@ def test_a_search_finds_all_words_and_prefers_titles():
 
 def test_the_index_has_plain_text():
     assert search.plain("## a\n| **b** | `c` |\n|---|---|\n* [d](e.html)\n") == "a b c d"
+
+
+def test_a_notebook_is_built_again_if_a_module_has_changed_that_it_imports(monkeypatch, tmp_path):
+    monkeypatch.setattr(notebooks, "HERE", tmp_path)
+    lesson = types.SimpleNamespace(path=tmp_path / "22_mine.py")
+    for name in ("22_mine.py", "03_speed.py", "helpers.py", "measured.py", "mine_run.py"):
+        (tmp_path / name).write_text(name)
+
+    def changed_by(name):
+        before = notebooks.fingerprint(lesson, quick=True)
+        (tmp_path / name).write_text("changed")
+        return notebooks.fingerprint(lesson, quick=True) != before
+
+    assert all(map(changed_by, ("22_mine.py", "helpers.py", "measured.py", "mine_run.py")))
+    assert not changed_by("03_speed.py")
 
 
 def test_the_set_up_cell_names_the_wheel_and_compiles(monkeypatch):

@@ -23,9 +23,9 @@ function verdict(guess, outcome) {
     .replace("{x}", times.toLocaleString("en", {minimumFractionDigits: 1, maximumFractionDigits: 1}));
 }
 
-// "112,896,000", "1e6", "1.6 M", "0.5": a number; null for words.
+// "112,896,000", "1e6", "1.6 M", "0.5": a number; null for words and "0,5": a comma separates thousands.
 function number(text) {
-  const found = /^(-?(?:\d[\d,]*\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kMG%]?)$/.exec(text.trim().replaceAll("−", "-"));
+  const found = /^(-?(?:(?:\d{1,3}(?:,\d{3})+|\d+)\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([kMG%]?)$/.exec(text.trim().replaceAll("−", "-"));
   return found ? Number(found[1].replaceAll(",", "")) * {k: 1e3, M: 1e6, G: 1e9, "%": 0.01, "": 1}[found[2]] : null;
 }
 

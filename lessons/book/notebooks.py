@@ -51,8 +51,8 @@ def address() -> str:
 
 
 def fingerprint(lesson: Lesson, quick: bool) -> str:
-    """A hash of the lesson, its helpers and the library."""
-    files = [lesson.path, HERE / "helpers.py", *sorted((HERE.parent / "minigooglenet").rglob("*.py"))]
+    """A hash of the lesson, of the modules that lessons import, and of the library."""
+    files = [lesson.path, *sorted(HERE.glob("[!0-9]*.py")), *sorted((HERE.parent / "minigooglenet").rglob("*.py"))]
     digest = hashlib.sha256(b"quick" if quick else b"full")
     for path in files:
         digest.update(path.read_bytes())
