@@ -101,8 +101,8 @@ def one_start(function, repeats, clock):
 
 # -- strides in memory -------------------------------------------------------------------------------------------------
 
-#: (x's shape, w's shape, S): no square images, no square windows.
-LAYERS = (((2, 7, 9, 3), (3, 2, 3, 5), 1), ((3, 12, 8, 4), (2, 3, 4, 6), 2), ((1, 30, 31, 96), (3, 3, 96, 128), 1))
+#: (x's shape, w's shape, S): no square images, no square windows; strides that divide evenly, and that do not.
+LAYERS = (((2, 7, 10, 3), (3, 2, 3, 5), 2), ((3, 11, 8, 4), (2, 3, 4, 6), 2), ((1, 30, 31, 96), (3, 3, 96, 128), 1))
 
 
 def _right_steps(index, x_shape, w_shape, S):

@@ -8,8 +8,8 @@ from minigooglenet.layers import GroupedConv
 
 
 def grouped_cases():
-    for shape, F, K, S, P, groups in (((27, 27, 96), 256, 5, 1, 2, 2), ((13, 9, 384), 384, 3, 1, 1, 2),
-                                      ((9, 10, 6), 9, 3, 2, 1, 3), ((8, 5, 4), 6, 1, 1, 0, 1)):
+    for shape, F, K, S, P, groups in (((27, 27, 96), 256, 5, 1, 2, 2), ((13, 9, 384), 384, 3, 2, 1, 2),
+                                      ((8, 10, 6), 9, 3, 2, 1, 3), ((8, 5, 4), 6, 1, 1, 0, 1)):
         layer = GroupedConv(shape[-1], F, K, S, P, groups=groups)
         params = sum(array.size for array in layer.parameters().values())
         yield Case(f"{shape}, {F} filters of {K}×{K}, stride {S}, padding {P}, groups: {groups}",
