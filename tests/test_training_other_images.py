@@ -12,7 +12,8 @@ from minigooglenet import load
 from minigooglenet.cli import main
 from minigooglenet.commands import explorer
 from minigooglenet.training import checkpoint
-from minigooglenet.training.images import images_of
+from minigooglenet.training.images import images_of, load_images
+from minigooglenet.training.trainer import Trainer
 
 CHANGED = "the images have changed since the run was started"
 
@@ -89,6 +90,33 @@ def test_training_images_elsewhere_are_noted(place, evaluated):
     found = images_of(checkpoint.load("run"), "new", "datasets", progress=False)
     np.testing.assert_array_equal(found.x_train, own.x_train)
     assert found.files_train == own.files_train and len(found.y_test) == 3
+
+
+def test_an_ensemble_notes_a_member_that_was_trained_on_test_images(place, capsys):
+    config, divided = checkpoint.load("run").config, []
+    for name, seed in (("same", 0), ("other", 1)):
+        dataset = load_images(config.but(split_seed=seed), "photos", "datasets", progress=False)
+        Trainer(config.but(split_seed=seed), dataset, place / name, source=str(place / "photos")).save()
+        divided.append(dataset)
+    tested = set(divided[0].files_test)
+    known = len(tested & set(divided[1].files_train))
+    unseen = next(iter(tested - set(divided[1].files_train)), None)
+    assert 0 < known < len(tested)
+    shutil.copytree(place / "photos" / os.path.dirname(unseen), place / "new" / os.path.dirname(unseen))
+    for path in divided[1].files_train:
+        (place / "new" / path).unlink(missing_ok=True)
+
+    def notes(*arguments):
+        capsys.readouterr()
+        assert main(["ensemble", "--threads", "1", "--json", *arguments]) == 0
+        note, = (line for line in capsys.readouterr().err.splitlines() if line.startswith("note: "))
+        return note
+
+    assert "trained on" not in notes("--runs", "run", "same")
+    assert notes("--runs", "run", "same", "other").endswith(f"; other was trained on {known} of these test images")
+    assert "other was" not in notes("--runs", "run", "other", "--data", "new")
+    assert notes("--runs", "run", "other", "--datasets", "elsewhere").endswith(
+        "; other was trained on other images or another split: it may have been trained on some of these test images")
 
 
 def test_a_report_on_other_images_has_the_nearest_training_images_if_they_are_in_the_cache(place, evaluated):

@@ -67,13 +67,14 @@ class Stopped(Exception):
 
 
 def open_members(paths: Sequence[str | Path], args: argparse.Namespace) -> tuple[list[Classifier], Dataset]:
-    """(classifiers, dataset): networks for small images, and the data set that holds their test images.
+    """(classifiers, dataset): networks for small images, and the data set that holds the test images of the first.
 
-    Raises UserError unless all have the same classes, which are the data set's.
+    Its note says which of the others were trained on some of them. Raises UserError unless all have the same classes,
+    which are the data set's.
     """
     from ..inference import classifier
     from ..training import checkpoint as checkpoints
-    from ..training.images import images_of
+    from ..training.images import images_of, tested_with
 
     members = classifier.open_members(paths)
     combined = classifier.ensemble(members)
@@ -85,6 +86,8 @@ def open_members(paths: Sequence[str | Path], args: argparse.Namespace) -> tuple
     if list(dataset.classes) != combined.labels:
         raise UserError(f"{members[0].name}: has the classes {', '.join(combined.labels)}, but {dataset.name} has "
                         f"{', '.join(dataset.classes)}; choose the run's own data with --data")
+    for member in members[1:]:
+        dataset = tested_with(first, checkpoints.load(member.name), dataset, args.datasets)
     return members, dataset
 
 

@@ -93,23 +93,45 @@ def _moved(checkpoint, data, root, progress):
     return None
 
 
+def tested_with(first: Checkpoint, run: Checkpoint, dataset: Dataset, root: str | Path) -> Dataset:
+    """``dataset``, the ``images_of`` the run ``first``, for testing another ``run`` as well: if its images or their
+    split are others, the note says on how many of these test images it was trained."""
+    if run.progress.get("fingerprint") in (None, first.progress.get("fingerprint")):
+        return dataset
+    name, mine = run.path.parent, _in_cache(run, root)
+    if mine is None:
+        return dataset.noted(f"{name} was trained on other images or another split: it may have been trained on some "
+                             "of these test images")
+    known = _common(mine, run.config.size, dataset)
+    return dataset.noted(f"{name} was trained on {known:,} of these test images") if known else dataset
+
+
 def _with_training(dataset, checkpoint, root):
     """``dataset`` with the training images of the run, if these are in the cache."""
+    mine = _in_cache(checkpoint, root)
+    if mine is None or mine.classes != dataset.classes:
+        return dataset
+    known = _common(mine, checkpoint.config.size, dataset)
+    dataset = dataclasses.replace(dataset, x_train=mine.x_train, y_train=mine.y_train, files_train=mine.files_train)
+    return dataset.noted(f"the run was trained on {known:,} of these images") if known else dataset
+
+
+def _in_cache(checkpoint, root):
+    """The run's own images, if they are in the cache; else None."""
     config, own = checkpoint.config, checkpoint.dataset_source
     side = config.stored or config.size
     if not side or not (image_cache.location(own, side, config.split_seed, Path(root) / ".cache")
                         / image_cache.INDEX).exists():
-        return dataset
-    try:
-        mine = load_images(config, own, root, progress=False)
-    except UserError:                                           # they have changed
-        return dataset
-    if mine.classes != dataset.classes:
-        return dataset
-    learned = set(digests(center(mine.x_train, config.size)))
-    known = sum(digest in learned for digest in digests(dataset.x_test))
-    dataset = dataclasses.replace(dataset, x_train=mine.x_train, y_train=mine.y_train, files_train=mine.files_train)
-    return dataset.noted(f"the run was trained on {known:,} of these images") if known else dataset
+        return None
+    with contextlib.suppress(UserError):                        # they have changed
+        return load_images(config, own, root, progress=False)
+    return None
+
+
+def _common(mine, size, dataset):
+    """How many test images of ``dataset`` are training images of ``mine``, which are read at this ``size``."""
+    learned = set(digests(center(mine.x_train, size)))
+    return sum(digest in learned for digest in digests(dataset.x_test))
 
 
 def augmentation(config: Config) -> Augment:
