@@ -227,6 +227,15 @@ def test_few_images_are_told_of_finetune(place, capsys):
     assert f"finetune --data '{place / 'photos'}'" in lines[0]
 
 
+def test_images_too_small_to_be_halved_are_refused_before_training(place, capsys):
+    capsys.readouterr()
+    assert train(place, "halved", "--size", 20, "--half", 0.5, "--epochs", 2) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "minigooglenet train: half: images of 20×20 pixels are too small to be halved for mini; use --half 0 or larger "
+        "images")
+    assert not (place / "halved").exists()
+
+
 def test_the_same_bits_for_several_runs_on_one_folder(place):
     config = NARROW.but(size=32, epochs=1)
     one, other = (Trainer(config, load_images(config, place / "photos", place / "datasets", progress=False), None,

@@ -58,7 +58,10 @@ class Trainer:
                          processes.batch_generator(self.rng, self.batch), processes.sum_over_processes)
         self.compiled = engine.compile(self.net, input_gradient=False)  # shares the network's parameters and gradients
         self.half_steps = config.half_epochs * steps_per_epoch(len(dataset.y_train), config.batch)
-        self.trunk = engine.compile(getattr(self.net, "trunk", self.net), input_gradient=False)  # for half the size
+        trunk = getattr(self.net, "trunk", self.net)
+        if config.half_epochs:
+            self._check_half(trunk)
+        self.trunk = engine.compile(trunk, input_gradient=False)  # for half the size
         self.normalizer = Normalizer.of(dataset.x_train)
         if config.whiten:
             w = first_convolution(self.net).params["w"]
@@ -157,6 +160,14 @@ class Trainer:
     def _half_shape(self):
         H, W, C = self.input_shape
         return H // 2, W // 2, C
+
+    def _check_half(self, trunk):
+        try:
+            trunk.output_shape(self._half_shape())
+        except ShapeError as error:
+            H, W, _ = self.input_shape
+            raise UserError(f"half: images of {W}×{H} pixels are too small to be halved for {self.config.model}; use "
+                            "--half 0 or larger images") from error
 
     def finished(self) -> bool:
         """Whether all epochs are done."""
