@@ -4,8 +4,11 @@ import math
 
 import numpy as np
 import pytest
+import small
 
 from minigooglenet import engine
+from minigooglenet.cli import parser_for
+from minigooglenet.commands import train
 from minigooglenet.layers import BatchNorm, Block, Conv, Dense, Flatten, MaxPool, Sequential
 from minigooglenet.training import planning
 from minigooglenet.training.config import PRESETS, Config, preset
@@ -55,6 +58,18 @@ def test_the_batch_is_halved_until_it_fits(monkeypatch):
     assert plan(OWN, 50_000)[0].batch == 1
 
 
+@pytest.mark.parametrize("memory", [math.inf, 2e6])
+@pytest.mark.parametrize("name", ["quick", "full"])
+@pytest.mark.parametrize("model", ["mini", "googlenet-torchvision", "lenet5"])
+def test_the_same_options_continue_the_run_that_they_started(model, name, memory, monkeypatch):
+    monkeypatch.setattr(planning, "free_memory", lambda: memory)
+    args = parser_for("train").parse_args(["--preset", name, "--model", model, "--no-heads"])
+    start = train.initial(args, None)
+    config, _ = train.planned(args, start, small.dataset())
+    assert (config.batch < start.batch) == (memory < math.inf) and config.size is None
+    assert train.continued(args, config) == config
+
+
 @pytest.mark.skipif(engine.kind() == "plain", reason="the engine keeps less")
 def test_activations_of_a_small_network_counted_by_hand():
     net = Sequential({
@@ -67,9 +82,9 @@ def test_activations_of_a_small_network_counted_by_hand():
 
 
 def test_a_network_needs_more_memory_for_larger_images_and_batches():
-    small, large = (activation_bytes(planning.build(OWN.but(size=size), 3, (size, size, 3)), (size, size, 3))
-                    for size in (64, 96))
-    assert large == pytest.approx(small * (96 / 64) ** 2, rel=0.1)
+    smaller, larger = (activation_bytes(planning.build(OWN.but(size=size), 3, (size, size, 3)), (size, size, 3))
+                       for size in (64, 96))
+    assert larger == pytest.approx(smaller * (96 / 64) ** 2, rel=0.1)
 
 
 def test_free_memory_of_the_machine_and_of_a_container(tmp_path, monkeypatch):

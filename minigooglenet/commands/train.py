@@ -6,6 +6,7 @@ import json
 import shlex
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -242,8 +243,8 @@ def continued(args: argparse.Namespace, config: Config) -> Config:
     """The settings of a run that exists, with the options, which are refused where they differ."""
     start = config
     if args.preset:
-        chosen = ("size", "stored", *(("batch", "lr", "epochs", "half") if config.size else ()))  # with_sizes, planned
-        start = preset(args.preset, config.model, config.norm).but(**{name: getattr(config, name) for name in chosen})
+        chosen = ("size", "stored", "batch", "lr", *(("epochs", "half") if config.size else ()))  # with_sizes, planned
+        start = replace(preset(args.preset, config.model, config.norm), **{name: getattr(config, name) for name in chosen})
     stored = max(start.stored, args.size) if start.stored and args.size else None
     return start.but(size=args.size, stored=stored, **changes(args))
 
