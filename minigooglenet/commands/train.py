@@ -244,7 +244,8 @@ def continued(args: argparse.Namespace, config: Config) -> Config:
     start = config
     if args.preset:
         chosen = ("size", "stored", "batch", "lr", *(("epochs", "half") if config.size else ()))  # with_sizes, planned
-        start = replace(preset(args.preset, config.model, config.norm), **{name: getattr(config, name) for name in chosen})
+        kept = {name: getattr(config, name) for name in chosen}
+        start = replace(preset(args.preset, config.model, config.norm), **kept)
     stored = max(start.stored, args.size) if start.stored and args.size else None
     return start.but(size=args.size, stored=stored, **changes(args))
 
