@@ -101,6 +101,17 @@ def test_the_first_epochs_train_on_halved_images_without_heads(few):
     np.testing.assert_allclose(np.sort(halved.sum(axis=(1, 2, 3))), np.sort(expected.sum(axis=(1, 2, 3))), rtol=1e-4)
 
 
+def test_on_halved_images_the_weights_of_the_heads_only_decay(few):
+    """All measured accuracies of runs with ``half`` include this."""
+    trainer = Trainer(NARROW.but(epochs=2, half=0.5, momentum=0, nesterov=False, weight_decay=0.1), few)
+    before = {path: w.copy() for path, w in trainer.net.parameters().items() if path.startswith("aux")}
+    trainer.run(stop=lambda: trainer.step == 2)
+    decay = np.prod([1 - 0.1 * trainer.learning_rate(step) for step in range(2)])
+    for path, w in before.items():
+        np.testing.assert_allclose(trainer.net.parameters()[path], w * decay if w.ndim > 1 else w, rtol=1e-6)
+    assert decay < 0.999 and "aux2/conv/w" in before
+
+
 def test_tests_are_on_halved_images_as_long_as_training_is(few, monkeypatch):
     sizes = []
     monkeypatch.setattr(trainers, "accuracy", lambda net, x, *others, **options: sizes.append(x.shape[1:3]) or 0.5)

@@ -36,7 +36,8 @@ class Config:
     average                                  decay of the averaged weights, 0 for none (training/average.py)
     augment                                  data/augment.py
     half                                     the share of the epochs, the first ones, that train on images of half the
-                                             size (halve in data/augment.py), without the auxiliary classifiers
+                                             size (halve in data/augment.py), without the auxiliary classifiers,
+                                             whose weights only decay until then
     whiten                                   whether the first convolution is initialized to whiten the images
                                              (training/whitening.py)
     balance                                  for classes of different sizes: "loss" weights the images (class_weights in

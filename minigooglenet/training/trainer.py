@@ -131,7 +131,7 @@ class Trainer:
         compiled.backward(dy, cache)
         gradients = net.gradients()
         processes.sum_gradients(gradients)
-        self.sgd.step(gradients, self.learning_rate(self.step))
+        self.sgd.step(gradients, self.learning_rate(self.step))  # while images are halved, the heads only decay
         if self.average:
             self.average.update()
         self.step += 1
