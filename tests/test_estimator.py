@@ -11,7 +11,7 @@ from minigooglenet.data import shapes10
 from minigooglenet.errors import UserError
 from minigooglenet.training.estimator import GoogLeNetClassifier
 from minigooglenet.training.evaluate import probabilities
-from minigooglenet.training.trainer import Trainer
+from minigooglenet.training.trainer import Diverged, Trainer
 
 
 def small(**changes):
@@ -151,6 +151,16 @@ def test_not_fitted_in_scikit_learn(images):
     assert isinstance(error.value, UserError)
     with pytest.raises(exceptions.NotFittedError):
         small().score(*images)
+
+
+def test_not_fitted_after_a_second_fit_that_failed(images):
+    x, y = images
+    made = small(epochs=1, image_shape=(8, 8)).fit(x.reshape(90, 64), y)
+    with pytest.raises(Diverged):
+        made.set_params(lr=1e30, epochs=2).fit(x, np.where(y == "above", "left", "right"))
+    assert not hasattr(made, "n_features_in_")
+    with pytest.raises(UserError, match="not fitted yet"):
+        made.predict(x)
 
 
 def test_importing_does_not_import_scikit_learn():

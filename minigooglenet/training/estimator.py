@@ -49,6 +49,8 @@ class GoogLeNetClassifier:
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> "GoogLeNetClassifier":
         """Train on the images X with the labels y."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)  # if this fit is interrupted, the estimator is not fitted
         if y is None:
             raise InvalidInput("y: GoogLeNetClassifier requires y to be passed, but the target y is None")
         X = as_array(X)
@@ -57,8 +59,6 @@ class GoogLeNetClassifier:
             if self.image_shape is None:
                 warnings.warn(f"X: each row is used as an image of 1×{X.shape[1]} pixels; if the rows are images, give "
                               "their shape, such as image_shape=(8, 8)", stacklevel=2)
-        elif hasattr(self, "n_features_in_"):
-            del self.n_features_in_
         self.scale_ = 255 if X.dtype.kind == "f" and X.size and X.max() <= 1 else 1
         x = self._images(X)
         labels = as_labels(y, len(x))
