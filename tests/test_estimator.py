@@ -177,6 +177,16 @@ def test_another_range_than_in_training_gives_a_warning(fitted, images, recwarn)
         fitted.predict(x[:5] / 255)
 
 
+def test_floats_slightly_above_1_give_a_warning(images, recwarn):
+    x, y = images
+    for plain in (x / 255, x / 1.5, x // 20.0):     # from 0 to 1, to 133, and whole numbers to 9
+        small(epochs=1).fit(plain, y)
+    assert not recwarn
+    resized = x * (1.004 / x.max())
+    with pytest.warns(UserWarning, match=r"X: values from 0 to 1.004 are rounded to whole numbers; pass X / X.max\(\)"):
+        small(epochs=1).fit(resized, y)
+
+
 def test_rows_are_images_of_the_given_shape(images):
     x, y = images
     rows, square = small(epochs=1, image_shape=(8, 8)), small(epochs=1)

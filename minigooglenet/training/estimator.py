@@ -61,6 +61,9 @@ class GoogLeNetClassifier:
                               "their shape, such as image_shape=(8, 8)", stacklevel=2)
         self.scale_ = 255 if X.dtype.kind == "f" and X.size and X.max() <= 1 else 1
         x = self._images(X)
+        if self.scale_ == 1 and X.dtype.kind == "f" and X.max() < 16 and (X % 1).any():
+            warnings.warn(f"X: values from {X.min():g} to {X.max():g} are rounded to whole numbers; pass X / X.max()",
+                          stacklevel=2)
         labels = as_labels(y, len(x))
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
