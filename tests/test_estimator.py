@@ -105,11 +105,13 @@ def test_params():
     (lambda x, y: (x, np.where(y == "above", None, "b")), "contains NaN, None"),
     (lambda x, y: (x, np.linspace(0, 1, 90)), "Unknown label type: continuous"),
     (lambda x, y: (x, np.array(["a", 1] * 45, object)), "labels of different types"),
+    (lambda x, y: (np.zeros((90, 12, 513), np.uint8), y), r"images of shape \(12, 513, 1\), needs at most 512"),
+    (lambda x, y: (x, y), "1 channel.*augment=.paper. needs 3: red, green and blue"),
 ])
 def test_invalid_input(images, change, message):
     for kind in (UserError, ValueError):  # the second is what scikit-learn expects
         with pytest.raises(kind, match=message) as error:
-            small(image_shape=(8, 9)).fit(*change(*images))
+            small(image_shape=(8, 9), augment="paper").fit(*change(*images))
         assert "\n" not in str(error.value)
 
 

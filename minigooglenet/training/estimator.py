@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from ..data import Augment, Dataset
 from ..errors import UserError
 from ..layers.base import Array
+from .checkpoint import LARGEST_SIDE
 from .config import SIZES, Config
 from .evaluate import probabilities
 from .trainer import Trainer
@@ -68,9 +69,13 @@ class GoogLeNetClassifier:
         self.classes_, numbers = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise InvalidInput(f"y: {labels.shape} with {len(self.classes_)} class; needs two classes or more")
-        self.shape_ = x.shape[1:]
+        self.shape_ = H, W, C = x.shape[1:]
+        if max(self.shape_) > LARGEST_SIDE:
+            raise InvalidInput(f"X: images of shape {self.shape_}, needs at most {LARGEST_SIDE} each; resize them")
+        if self.augment == "paper" and C != 3:
+            raise InvalidInput(f"X: {C} channel(s), but augment=\"paper\" needs 3: red, green and blue; choose another")
         settings = {name: value for name, value in self.get_params().items() if name != "image_shape"}
-        side = min(x.shape[1:3])
+        side = min(H, W)
         heads = self.heads if side >= MIN_HEADS_SIZE else False
         size = min(side, SIZES[1]) if side >= SIZES[0] else None  # chooses the stem (models/mini.py)
         dataset = Dataset("X", x, numbers, x[:1], numbers[:1], [str(name) for name in self.classes_])
