@@ -133,6 +133,23 @@ def test_each_network_has_the_views_it_was_trained_on(trained, tmp_path, capsys)
     assert "12 test images, 1 or 2 views of each" in capsys.readouterr().out
 
 
+def test_weights_that_are_no_run_are_refused(trained, tmp_path, capsys):
+    file = tmp_path / "a.onnx"
+    assert main(["export", str(trained / "model-1"), str(file)]) == 0
+    capsys.readouterr()
+    for command, fix in ((["ensemble", "--runs", str(trained)], "--runs combines folders of runs"),
+                         (["ablation", "--ensemble", str(trained)], "measure it on photos, with --photos DIR")):
+        assert main([*command, str(file)]) == 2
+        assert capsys.readouterr() == ("", f"minigooglenet {command[0]}: {file}: not a run, so its test images are not "
+                                           f"known; {fix}\n")
+
+
+def test_evaluate_names_the_command_for_an_ensemble(trained, capsys):
+    assert main(["evaluate", "--run", str(trained)]) == 2
+    assert capsys.readouterr().err.endswith(f"{trained}: an ensemble; use: python -m minigooglenet ensemble --runs "
+                                            f"{trained}\n")
+
+
 def test_other_classes_are_refused(trained, tmp_path, capsys):
     other = small.folder(tmp_path / "other")
     (other / "batches.meta.txt").write_text("\n".join("abcdefghij") + "\n")

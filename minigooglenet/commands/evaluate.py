@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from ..errors import UserError
-from ..hints import counted
+from ..hints import counted, hint
 from .options import add_compute, add_data, latest_run, print_engine, use_compute
 
 DESCRIPTION = """\
@@ -53,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
     import numpy as np
 
     from ..inference import metrics
+    from ..inference.classifier import members
     from ..training import checkpoint as checkpoints
     from ..training.evaluate import averaged, confusion, probabilities
     from ..training.images import images_of
@@ -62,7 +63,10 @@ def run(args: argparse.Namespace) -> None:
         from ..report.write import check_folder
         check_folder(args.report)
     use_compute(args)
-    checkpoint = checkpoints.load(args.checkpoint or latest_run())
+    path = args.checkpoint or latest_run()
+    if members(path) and not (path / checkpoints.NAME).exists():
+        raise UserError(f"{path}: an ensemble; use: {hint('ensemble', f'--runs {path}')}")
+    checkpoint = checkpoints.load(path)
     checkpoint.config = checkpoint.config.but(skip_bad=args.skip_bad or None)
     net = restore(checkpoint)
     dataset = images_of(checkpoint, args.data, args.datasets, progress=not args.json)

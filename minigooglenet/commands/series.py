@@ -69,17 +69,19 @@ class Stopped(Exception):
 def open_members(paths: Sequence[str | Path], args: argparse.Namespace) -> tuple[list[Classifier], Dataset]:
     """(classifiers, dataset): networks for small images, and the data set that holds the test images of the first.
 
-    Its note says which of the others were trained on some of them. Raises UserError unless all have the same classes,
-    which are the data set's.
+    Its note says which of the others were trained on some of them. Raises UserError unless all are runs and have the
+    same classes, which are the data set's.
     """
     from ..inference import classifier
     from ..training import checkpoint as checkpoints
     from ..training.images import images_of, tested_with
 
     members = classifier.open_members(paths)
+    for member in members:
+        if member.source is None:
+            raise UserError(f"{member.name}: not a run, so its test images are not known; " + (
+                "measure it on photos, with --photos DIR" if "photos" in args else "--runs combines folders of runs"))
     combined = classifier.ensemble(members)
-    if members[0].metadata.get("variant") in ("bvlc", "torchvision"):
-        raise UserError(f"{members[0].name}: needs photos of 224×224 pixels; evaluate it on photos, with --photos DIR")
     first = checkpoints.load(members[0].name)
     first.config = first.config.but(skip_bad=args.skip_bad or None)
     dataset = images_of(first, args.data, args.datasets, progress=not args.json)
