@@ -16,6 +16,7 @@ from minigooglenet.training import trainer as trainers
 from minigooglenet.training.evaluate import accuracy, confusion, probabilities
 from minigooglenet.training.report import Display, clock, final_result, write_log
 from minigooglenet.training.series import Series
+from minigooglenet.training.steps import StepLog
 from minigooglenet.training.trainer import Trainer
 
 
@@ -93,7 +94,7 @@ def test_log_and_curve(dataset, tmp_path):
         assert set(row) == {"epoch", "step", "lr", "loss", "train_accuracy", "test_accuracy", "images_per_second",
                             "seconds"}
         for name, value in row.items():
-            assert float(value) == pytest.approx(kept[name], abs=1e-5)
+            assert float(value) == pytest.approx(kept[name], rel=1e-5)
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
     before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
     write_log(trainer)
@@ -101,6 +102,18 @@ def test_log_and_curve(dataset, tmp_path):
     (tmp_path / "curve.png").unlink()
     write_log(trainer)
     assert (tmp_path / "curve.png").exists()
+
+
+def test_the_log_shows_the_learning_rate_as_the_steps_do(dataset, tmp_path):
+    trainer = Trainer(NARROW.but(model="lenet5", width=0.5, lr=1e-6), dataset, tmp_path)
+    log = StepLog(trainer)
+    trainer.run(lambda trainer, loss: write_log(trainer) if loss is None else log.add(trainer))
+    tables = []
+    for name in ("log.csv", "steps.csv"):
+        with open(tmp_path / name, newline="") as file:
+            tables.append({row["step"]: row["lr"] for row in csv.DictReader(file)})
+    epochs, steps = tables
+    assert list(epochs) == ["5", "10"] and epochs.items() <= steps.items() and "0.0" not in epochs.values()
 
 
 def test_the_printed_lines(dataset, tmp_path, capsys):

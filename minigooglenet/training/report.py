@@ -13,7 +13,7 @@ from tqdm import tqdm
 from ..files import write_atomically
 from ..hints import counted, hint
 from .steps import NAME as STEPS
-from .steps import read_steps
+from .steps import cell, read_steps
 from .trainer import Trainer
 
 
@@ -146,7 +146,7 @@ def write_log(trainer: Trainer) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, trainer.history[0].keys(), lineterminator="\n")
     writer.writeheader()
-    writer.writerows({name: round(value, 5) for name, value in row.items()} for row in trainer.history)
+    writer.writerows({name: cell(value) for name, value in row.items()} for row in trainer.history)
     log, curve = Path(trainer.folder) / "log.csv", Path(trainer.folder) / "curve.png"
     if curve.is_file() and log.is_file() and log.read_bytes() == text.getvalue().encode():
         return

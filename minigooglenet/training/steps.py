@@ -82,8 +82,13 @@ def read_steps(path: Path | str) -> list[dict[str, float]]:
     return rows
 
 
+def cell(value: float) -> int | str:
+    """A number as steps.csv and log.csv show it: a whole number, or six digits of any other."""
+    return value if isinstance(value, int) else f"{value:.6g}"
+
+
 def _values(row):
-    return [row["step"], *(f"{row[name]:.6g}" for name in COLUMNS[1:])]
+    return [cell(row[name]) for name in COLUMNS]
 
 
 def _text(*rows):
