@@ -2,12 +2,14 @@
 
 import json
 import os
+from pathlib import Path
 
 import pytest
 import small
 from PIL import Image
 
 from minigooglenet.cli import main
+from minigooglenet.commands.options import latest_run
 from minigooglenet.errors import UserError
 from minigooglenet.training import runs
 
@@ -57,6 +59,16 @@ def test_comparison(place, monkeypatch, capsys, tmp_path):
     found = json.loads(call(capsys, "runs/one", "runs/two [x]", "--json")[1])
     assert found["differences"] == {"epochs": [2, 1], "lr": [0.1, 0.02]} and len(found["runs"]) == 2
     assert json.loads(call(capsys, "runs/one", "runs/one", "--json")[1])["differences"] == {}
+
+
+def test_a_run_that_was_just_deleted(place, monkeypatch, capsys):
+    """From Python 3.13 on, glob lists dangling links too."""
+    monkeypatch.chdir(place)
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda folder, pattern: [*glob(folder, pattern), folder / "gone" / runs.NAME])
+    code, out, err = call(capsys)
+    assert code == 0 and not err and len(out.splitlines()) == 4
+    assert latest_run() == Path("runs/two [x]")
 
 
 def test_nothing_and_damaged(place, monkeypatch, capsys, tmp_path):

@@ -114,11 +114,11 @@ def save_figure(figure: Any, path: Path) -> None:
 
 def latest_run(runs: Path = RUNS) -> Path:
     """The folder of the run that was written to last. Raises UserError if there is none."""
-    from ..training.checkpoint import NAME
-    found = sorted(Path(runs).glob(f"*/{NAME}"), key=lambda path: path.stat().st_mtime)
+    from ..training.runs import find
+    found = find(runs, ensembles=False)
     if not found:
         raise UserError(f"{runs}/: no trained network yet; train one with: {hint('train')}")
-    return found[-1].parent
+    return found[-1]
 
 
 def free_run(name: str, runs: Path = RUNS) -> Path:

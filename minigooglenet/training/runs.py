@@ -1,5 +1,6 @@
 """Finished and unfinished training runs on disk: a row for each, without reading its arrays."""
 
+import contextlib
 import datetime
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,10 +25,14 @@ class Run(NamedTuple):
     steps: list[dict[str, float]]
 
 
-def find(root: Path | str) -> list[Path]:
-    """The folders of all runs in ``root``, those of ensembles included, from the oldest to the latest."""
-    found = [file for pattern in (f"*/{NAME}", f"*/*/{NAME}") for file in Path(root).glob(pattern)]
-    return [file.parent for file in sorted(found, key=lambda file: (file.stat().st_mtime, file))]
+def find(root: Path | str, ensembles: bool = True) -> list[Path]:
+    """The folders of all runs in ``root``, with or without those of ensembles, from the oldest to the latest."""
+    found = []
+    for pattern in (f"*/{NAME}", f"*/*/{NAME}")[:1 + ensembles]:
+        for file in Path(root).glob(pattern):
+            with contextlib.suppress(OSError):  # a dangling link, or a run that was just deleted
+                found.append((file.stat().st_mtime, file.parent))
+    return [folder for _, folder in sorted(found)]
 
 
 def read(folder: Path | str) -> Run:
