@@ -78,6 +78,7 @@ def _epoch(trainer, batches, started, on_step, stop, checkpoint_every):
         for name, value in (("loss", loss * trainer.batch), ("correct", correct), ("images", trainer.batch),
                             ("seconds", now - clock)):
             trainer.sums[name] += value
+        trainer.seconds = now - started
         if on_step:
             on_step(trainer, loss)
         ended = trainer.step % trainer.steps_per_epoch == 0
