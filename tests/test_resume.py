@@ -73,6 +73,7 @@ def test_killed_before_its_first_checkpoint(place):
     (out / f".{NAME}.abc.part").write_bytes(b"half")
     code, _, errors = small.run(*train(place, out.name), "--resume")
     assert code == 0 and "resumed" not in errors
+    assert errors.startswith(f"note: no checkpoint in {out}: starting from the beginning\n")
     assert small.differences(place / "whole", out) == []
 
 

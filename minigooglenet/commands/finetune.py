@@ -86,8 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int | None:
     from ..training import checkpoint as checkpoints
     from ..training.finetune import FineTuner
-    from ..training.images import load_images
-    from .train import source
+    from ..training.images import load_images, source_of
 
     if args.tensorboard:
         need("tensorboard", "--tensorboard")
@@ -101,7 +100,7 @@ def run(args: argparse.Namespace) -> int | None:
         if not folder:
             folder = claimed_run(f"{dataset.name}-finetuned", claims)
         tuner = FineTuner(start.config, dataset, start.origin.normalizer, start.unfreeze,
-                          Path(args.datasets) / ".cache", folder, source(start.data, args.datasets, dataset))
+                          Path(args.datasets) / ".cache", folder, source_of(dataset, start.data, args.datasets))
         return _tune(args, tuner, start.origin)
 
 

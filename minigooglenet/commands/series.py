@@ -14,7 +14,7 @@ from ..errors import UserError
 from ..training.config import Config
 from .interrupt import Interruptible
 from .options import print_engine
-from .train import continued, initial, planned, source
+from .train import continued, initial, planned
 
 if TYPE_CHECKING:
     from ..inference.classifier import Classifier
@@ -42,10 +42,11 @@ def train(args: argparse.Namespace, runs: Mapping[Path, Config], dataset: Datase
 
     Raises Stopped on Ctrl-C, after saving.
     """
+    from ..training.images import source_of
     from ..training.network import build
     from ..training.series import Series
 
-    series = Series(runs, dataset, source(data, args.datasets, dataset), quiet=args.json)
+    series = Series(runs, dataset, source_of(dataset, data, args.datasets), quiet=args.json)
     print_engine([build(next(iter(runs.values())), len(dataset.classes), dataset.x_test.shape[1:])])
     if dataset.note:
         print(f"note: {dataset.note}", file=sys.stderr)

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ..data import cifar, shapes10
 from ..data.augment import KINDS
 from ..data.dataset import Dataset
 from ..errors import UserError, need
@@ -173,7 +172,7 @@ def run(args: argparse.Namespace) -> int | None:
 
 def _train(args, folder, config, data, checkpoint, dataset):
     from ..training import processes, tensorboard
-    from ..training.images import augmentation
+    from ..training.images import augmentation, source_of
     from ..training.report import Display, SilentDisplay, final_result, write_log
     from ..training.steps import StepLog
     from ..training.tensorboard import Board
@@ -181,7 +180,7 @@ def _train(args, folder, config, data, checkpoint, dataset):
 
     first = processes.rank() == 0
     trainer = Trainer(config, dataset, folder if first else None, augmentation(config),
-                      source(data, args.datasets, dataset))
+                      source_of(dataset, data, args.datasets))
     if checkpoint:
         trainer.restore(checkpoint)
     else:
@@ -277,12 +276,14 @@ def _plan(args, claims):
     folder = args.out or (latest_run() if args.resume else None)
     if folder:
         claims.enter_context(checkpoints.claimed(folder))  # before its checkpoint is read
-    if not args.resume:
-        if args.out and (args.out / checkpoints.NAME).exists():
-            raise UserError(f"{args.out}: already holds a run; continue it with --resume, or choose another --out")
-        return folder, initial(args, args.data), args.data, None
-    if args.out and not (folder / checkpoints.NAME).exists():  # killed before its first checkpoint: start again
-        return folder, initial(args, args.data), args.data, None
+    found = folder and (folder / checkpoints.NAME).exists()
+    if found and not args.resume:
+        raise UserError(f"{folder}: already holds a run; continue it with --resume, or choose another --out")
+    if not found:
+        config = initial(args, args.data)
+        if args.resume:  # killed before its first checkpoint, or another name was meant
+            print(f"note: no checkpoint in {folder}: starting from the beginning", file=sys.stderr)
+        return folder, config, args.data, None
     checkpoint = load_to_resume(folder)
     if "finetune" in checkpoint.progress:
         raise UserError(f"{folder}: a run of finetune; continue it with: "
@@ -290,11 +291,3 @@ def _plan(args, claims):
     config = continued(args, checkpoint.config)
     checkpoint.check_config(config)  # before the images are read, which takes longer
     return folder, config, args.data or checkpoint.dataset_source, checkpoint
-
-
-def source(data: str | None, datasets: str, dataset: Dataset) -> str:
-    """The absolute path of the images, so that the run can be resumed or evaluated from any folder."""
-    folders = {kind.name: kind.folder for kind in cifar.KINDS} | {"shapes10": shapes10.FOLDER}
-    if data is None or data in folders:
-        data = str(Path(datasets) / folders[dataset.name])
-    return str(Path(data).resolve())

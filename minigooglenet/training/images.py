@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..data import Augment, Dataset, image_cache, load
+from ..data import Augment, Dataset, cifar, image_cache, load, shapes10
 from ..data.crops import SCALES, SIZE
 from ..data.mapped import digests
 from ..data.source import is_images
@@ -54,6 +54,15 @@ def check_size(dataset: Dataset, side: int | None) -> None:
         raise UserError(f"size: {dataset.name} has images of {W}×{H} pixels, not {side}×{side}, and only image files "
                         f"are resized; keep {W}×{H}, or write image files and use their folder: "
                         f"{hint('data', f'export {dataset.name} DIR')}")
+
+
+def source_of(dataset: Dataset, data: str | None, root: str) -> str:
+    """The absolute path of the images that ``load_images`` found, so that their run can be resumed or evaluated from
+    any folder."""
+    folders = {kind.name: kind.folder for kind in cifar.KINDS} | {"shapes10": shapes10.FOLDER}
+    if data is None or data in folders:
+        data = str(Path(root) / folders[dataset.name])
+    return str(Path(data).resolve())
 
 
 def images_of(checkpoint: Checkpoint, data: str | Path | None, root: str | Path, progress: bool = True) -> Dataset:
