@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import small
 from PIL import Image
@@ -98,9 +99,16 @@ def test_tensorboard_is_an_extra(monkeypatch, capsys, tmp_path):
         assert not (tmp_path / "run").exists()
         pytest.skip("the package tensorboard is not installed")
     board = Board(tmp_path)
-    board.add({"step": 7, "loss": 2.5}, STEP)
+    board.add({"step": 7, "loss": 2.5, "seconds": 2}, STEP)
+    board.add({"step": 8, "loss": 9.0, "seconds": 3}, STEP)     # ahead of the checkpoint that is resumed
+    board.close()
+    (tmp_path / "steps.csv").write_text("5,0.5,0.1,3.5,0.1,100,1\n7,0.7,0.1,2.5,0.1,100,2\n")
+    board = Board(tmp_path, [{"step": 7, "test_accuracy": 0.25, "seconds": 2.5}])   # of which a kill left only steps
+    board.add({"step": 9, "loss": 1.5, "seconds": 4}, STEP)
     board.close()
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
-    event, = events.Scalars("training/loss")
-    assert (event.step, event.value) == (7, 2.5)
+    for tag, expected in (("training/loss", [(5, 3.5), (7, 2.5), (9, 1.5)]), ("test/accuracy", [(7, 0.25)])):
+        assert [(event.step, event.value) for event in events.Scalars(tag)] == expected
+    times = [event.wall_time for event in events.Scalars("training/loss")]
+    assert np.diff(times) == pytest.approx([1, 2], abs=1e-3)

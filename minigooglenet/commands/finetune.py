@@ -147,7 +147,7 @@ def _logged(args, tuner, say):
     from ..training.steps import StepLog
 
     steps = StepLog(tuner, args.log_every) if tuner.unfreeze else None
-    board = tensorboard.Board(tuner.folder, tuner.step) if args.tensorboard else None
+    board = tensorboard.Board(tuner.folder, tuner.history) if args.tensorboard else None
 
     def on_step(tuner: FineTuner, loss: float | None) -> None:
         if loss is None:

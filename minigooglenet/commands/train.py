@@ -189,7 +189,7 @@ def _train(args, folder, config, data, checkpoint, dataset):
     display.print("\n".join(engine_lines([trainer.net])), always=True)
     display.start(resumed=checkpoint is not None)
     steps = StepLog(trainer, args.log_every) if first else None
-    board = Board(folder, trainer.step) if first and args.tensorboard else None
+    board = Board(folder, trainer.history) if first and args.tensorboard else None
     if trainer.history and first:
         write_log(trainer)  # the run may have been killed between its checkpoint and its log
 
