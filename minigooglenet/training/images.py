@@ -105,10 +105,11 @@ def _moved(checkpoint, data, root, progress):
 def tested_with(first: Checkpoint, run: Checkpoint, dataset: Dataset, root: str | Path) -> Dataset:
     """``dataset``, the ``images_of`` the run ``first``, for testing another ``run`` as well: if its images or their
     split are others, the note says on how many of these test images it was trained."""
-    if run.progress.get("fingerprint") in (None, first.progress.get("fingerprint")):
+    own = run.progress.get("fingerprint")
+    if own in (None, first.progress.get("fingerprint")):
         return dataset
     name, mine = run.path.parent, _in_cache(run, root)
-    if mine is None:
+    if mine is None or own != fingerprint(mine):
         return dataset.noted(f"{name} was trained on other images or another split: it may have been trained on some "
                              "of these test images")
     known = _common(mine, run.config.size, dataset)
