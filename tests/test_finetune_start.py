@@ -61,6 +61,11 @@ def test_what_a_resumed_run_refuses(place, capsys):
     assert call(capsys, *finetune(place, "base", place / "linear", *same))[0] == 0
 
 
+def test_to_resume_in_an_empty_folder_is_to_start(place, tmp_path, capsys):
+    code, _, errors = call(capsys, *finetune(place, "base", tmp_path / "typo", "--resume"))
+    assert code == 0 and errors.startswith(f"note: no checkpoint in {tmp_path / 'typo'}: starting from the beginning\n")
+
+
 def test_a_photo_that_was_added_is_named_as_the_reason(place, tmp_path, capsys):
     shutil.copytree(place / "images", tmp_path / "images")
     assert call(capsys, *finetune(place, "base", tmp_path / "run", "--data", tmp_path / "images"))[0] == 0

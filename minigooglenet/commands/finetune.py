@@ -95,7 +95,10 @@ def run(args: argparse.Namespace) -> int | None:
         folder = args.out or (latest_run() if args.resume else None)
         if folder:
             claims.enter_context(checkpoints.claimed(folder))
-        start = (continued(args, folder) if folder else None) or new(args)
+        found = continued(args, folder) if folder else None
+        start = found or new(args)
+        if args.resume and not found:
+            print(f"note: no checkpoint in {folder}: starting from the beginning", file=sys.stderr)
         dataset = load_images(start.config, start.data, args.datasets, progress=not args.json)
         if not folder:
             folder = claimed_run(f"{dataset.name}-finetuned", claims)
