@@ -35,23 +35,25 @@ def test_other_names_of_a_split(tmp_path, train, test):
 
 def test_a_split_with_names_of_its_own_is_not_two_classes(tmp_path):
     root = tmp_path / "p"
-    photos(root / "Dev", cat=2, dog=2)
-    photos(root / "Final", cat=2, dog=2, bird=1)
-    assert refused(root) == ("looks like a split, not like classes: Dev/ and Final/ have the same folders (cat, dog); "
-                             "call the folders train and test, or, if they are classes, put their images directly into "
+    photos(root / "seg_train", cat=2, dog=2)
+    photos(root / "seg_test", cat=2, dog=2, bird=1)
+    assert refused(root) == ("looks like a split, not like classes: seg_test/ and seg_train/ have the same folders "
+                             "(cat, dog); call the folders train and test, or, if they are classes, put their images directly into "
                              "them")
 
 
 def test_classes_with_folders_inside_are_classes(tmp_path):
-    """One folder in common, images beside the folders, each class with its own split, many classes."""
+    """One folder in common, images beside the folders, each class with its own split, many classes, two classes."""
     for name in ("cat", "dog"):
         photos(tmp_path / "a" / name, indoor=2)
         photos(tmp_path / "b" / name, indoor=2, outdoor=2)
         photos(tmp_path / "c" / name, train=2, test=2)
+        photos(tmp_path / "e" / name, indoor=2, outdoor=2)
     write(tmp_path / "b" / "cat" / "1.png")
     for name in ("bee", "cat", "cow", "dog"):
         photos(tmp_path / "d" / name, indoor=1, outdoor=1)
-    assert [scan(tmp_path / name).classes for name in "abcd"] == [["cat", "dog"]] * 3 + [["bee", "cat", "cow", "dog"]]
+    assert [scan(tmp_path / name).classes for name in "abce"] == [["cat", "dog"]] * 4
+    assert scan(tmp_path / "d").classes == ["bee", "cat", "cow", "dog"]
 
 
 def test_an_archive_in_a_folder_of_its_own_names_the_right_one(tmp_path):

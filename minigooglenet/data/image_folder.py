@@ -167,8 +167,9 @@ def _tested(root, folders, classes):
 
 
 def _check_alike(root, folders):
-    """Raise UserError if the folders are parts of a split whose names say nothing: all have the same folders."""
-    if not 2 <= len(folders) <= PARTS:
+    """Raise UserError if the folders are parts of a split with names of its own, such as seg_train and seg_test: one is
+    called train, more or less, and all have the same folders."""
+    if not 2 <= len(folders) <= PARTS or not any(TRAIN[0] in name.lower() for name in folders):
         return
     same = sorted(set.intersection(*({_key(inner) for inner in _filled(root / name)} for name in folders)))
     parts_of_classes = {name.lower() for name in same} & {*TRAIN, *TEST}        # cat/train, cat/test, dog/train ...
