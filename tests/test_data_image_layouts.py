@@ -38,8 +38,8 @@ def test_a_split_with_names_of_its_own_is_not_two_classes(tmp_path):
     photos(root / "seg_train", cat=2, dog=2)
     photos(root / "seg_test", cat=2, dog=2, bird=1)
     assert refused(root) == (
-        "looks like a split, not like classes: seg_test/ and seg_train/ have the same folders (cat, dog); call the folders "
-        "train and test, or, if they are classes, put their images directly into them")
+        "looks like a split, not like classes: seg_test/ and seg_train/ have the same folders (cat, dog); call the "
+        "folders train and test, or, if they are classes, put their images directly into them")
 
 
 def test_classes_with_folders_inside_are_classes(tmp_path):
