@@ -91,7 +91,7 @@ def weights_of_2014() -> Path | None:
     path = Path(os.environ.get("MINIGOOGLENET_CAFFE") or ROOT / "datasets") / FILE
     if path.exists():
         return path
-    if path.with_name(ONNX).exists():   # where ``weights`` got the last of its sources
+    if path.with_name(ONNX).exists():   # from the last of the sources of ``weights``
         print(f"{ONNX} is there, but the lessons read {FILE}; download that, and run:",
               hint("weights", f"--from-file {FILE}"))
     else:

@@ -9,8 +9,8 @@ Check your answers to the exercises of a lesson, and name the likely cause of a 
 lessons/exercises/ for you to fill in. An installed package first copies the stub of the lesson to the current folder.
 
 Your code runs in a process of its own: at most 10 s of processor time per call, and on Linux 1 GB of memory more than
-the library needs. --folder checks the submissions of a class: a folder for each learner, with files
-named like the stubs.
+the library needs. --folder checks the submissions of a class: a folder for each learner, with files named like the
+stubs.
 
 Exit code: 0 if all answers are right, else 1; 0 with --folder."""
 

@@ -30,8 +30,8 @@ each class:
   photos/cat/1.jpg   photos/cat/2.jpg   photos/dog/1.jpg   ...
 
 Without folders train/ and test/ in it, a fifth of the images is set aside for the test. The images become squares of
---size pixels, kept in datasets/.cache; the first layers of the network are chosen for the size. With few
-images of each class, use finetune instead.
+--size pixels, kept in datasets/.cache; the first layers of the network are chosen for the size. With few images
+of each class, use finetune instead.
 
 Each run has its own folder under runs/, with
 

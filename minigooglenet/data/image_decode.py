@@ -28,7 +28,7 @@ SHARPNESS = 2       # a JPEG is decoded at not less than this multiple of the si
 class Entry(NamedTuple):
     """What is known of a file: the digest of its bytes; format, width and height, or why it cannot be decoded.
 
-    The digest is empty if the reason does not follow from the bytes: the next time may be another.
+    The digest is empty if the reason does not follow from the bytes, so that the file is tried again.
     """
 
     digest: str
